@@ -1,0 +1,181 @@
+// The store: one log, its index, and the threads that serve them. This header is all that the addon and the server see.
+//
+// Threads: every method may be called from any thread unless it says otherwise. No method waits for the disk unless it
+// says so ("may block"). Callbacks run on native threads with no latch held.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "native/core/env.h"
+#include "native/core/options.h"
+#include "native/core/read_buffer.h"
+#include "native/core/status.h"
+
+namespace crabkv {
+
+// The condition under which a batch may commit, about one key as it was before the batch.
+enum class Guard : uint8_t { kNone = 0, kAbsent = 1, kPresent = 2, kVersion = 3 };
+
+// One operation of a batch. Views are borrowed for the call only.
+struct Operation {
+  enum class Kind : uint8_t { kCheck = 0, kPut = 1, kDelete = 2, kExpire = 3 };
+  Kind kind = Kind::kPut;
+  Guard guard = Guard::kNone;
+  bool keep_expiry = false;    // kPut: keep the deadline that the key has
+  std::string_view key;
+  std::string_view value;      // kPut
+  uint64_t expires_at_ms = 0;  // kPut, kExpire: wall-clock ms, 0 = never
+  uint64_t guard_version = 0;  // kVersion
+  bool existed = false;        // out: the key was there, not expired, before this operation
+};
+
+// How a batch went into the log. `group` is what to wait for (see CommitListener); 0 means that nothing had to be
+// written (deletes of absent keys), so there is nothing to wait for.
+struct Commit {
+  uint64_t group = 0;
+  uint64_t version = 0;  // LSN of the batch's last record; 0 when nothing was written
+  bool committed = true;
+  uint32_t failed_index = 0;  // of the operation whose guard did not hold, when !committed
+};
+
+// kNever: fail with kNotResident rather than touch a page that may not be in memory. kAllowed: may block.
+enum class DiskWait : uint8_t { kNever, kAllowed };
+
+struct EntryInfo {
+  bool found = false;
+  uint64_t version = 0;        // the record's LSN
+  uint64_t expires_at_ms = 0;  // 0 = never
+};
+
+// Values of GetMany, back to back in one buffer.
+struct MultiGetResult {
+  struct Item {
+    uint64_t offset = 0;
+    uint64_t length = 0;
+    bool found = false;
+  };
+  ReadBuffer values;
+  std::vector<Item> items;
+};
+
+// Told when groups of writes reach their fate. Watermarks only rise. For each group, in every mode: either
+// OnAcknowledged(g') with g' >= g, or OnFailed(first <= g <= last). In SyncMode::kAlways both watermarks move together.
+class CommitListener {
+ public:
+  virtual ~CommitListener() = default;
+  virtual void OnAcknowledged(uint64_t up_to_group) = 0;  // as durable as the sync mode promises
+  virtual void OnDurable(uint64_t up_to_group) = 0;       // synced
+  // These groups are not acknowledged and never will be, and a write among them that asked for durability after being
+  // acknowledged (Store::RequestDurable) fails too. Watermarks passing them later do not change that.
+  virtual void OnFailed(uint64_t first_group, uint64_t last_group, const Status& status) = 0;
+  // Fewer than half of pending_bytes_max are pending again, after a kBusy.
+  virtual void OnRoom() = 0;
+};
+
+struct ScanOptions {
+  std::string prefix;
+  bool values = true;         // false: keys only, and values come back empty
+  uint64_t after_version = 0; // only entries with a version above this
+};
+
+// A walk over the live entries as they were when the scan was made, in log order (oldest version first). Not
+// thread-safe. Holds memory and segments until destroyed; the store must not be closed before.
+class Scan {
+ public:
+  virtual ~Scan() = default;
+  // Appends entries to `chunk` until about `bytes_max` bytes or `entries_max` entries; `*done` after the last one.
+  // Each entry: key length u32, value length u32, version u64, expires_at_ms u64, key, value; unpadded little-endian.
+  // May block.
+  virtual Status Next(uint32_t entries_max, uint64_t bytes_max, ReadBuffer* chunk, uint32_t* entries, bool* done) = 0;
+};
+
+struct StoreStats {
+  uint64_t keys = 0;               // in the index; expired ones count until they are removed
+  uint64_t keys_with_deadline = 0;
+  uint64_t index_bytes = 0;        // memory of the slot tables
+  uint64_t segments = 0;
+  uint64_t log_bytes = 0;          // bytes in use in all segments
+  uint64_t live_bytes = 0;         // estimate, by size class
+  uint64_t disk_bytes = 0;         // file sizes, space made ahead included
+  uint64_t last_version = 0;       // highest LSN given out
+  uint64_t acknowledged_version = 0;
+  uint64_t durable_version = 0;
+  uint64_t epoch = 0;
+  uint64_t commit_groups = 0;
+  uint64_t committed_records = 0;
+  uint64_t syncs = 0;
+  uint64_t sync_ns_total = 0;
+  uint64_t sync_ns_max = 0;
+  uint64_t pending_bytes = 0;
+  uint64_t raw_value_bytes = 0;    // before and after compression, of puts since open
+  uint64_t stored_value_bytes = 0;
+  uint64_t inline_reads = 0;       // promise reads answered at once, and those sent to a reader thread
+  uint64_t cold_reads = 0;
+  uint64_t open_ms = 0;
+  uint64_t open_records = 0;       // records read at open
+  uint64_t open_rewritten_bytes = 0;  // of the unproven tail that recovery wrote again
+  bool clean_open = false;
+  bool disk_full = false;
+};
+
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  // Opens or creates the store in directory `path`. May block (recovery). `*store` is set on OK only.
+  // Fails with kLocked, kCorruption, kFormat, kMissing, kExists, kReadOnly, kIo, kDiskFull.
+  static Status Open(Env* env, const std::string& path, const Options& options, std::shared_ptr<Store>* store);
+
+  // --- Writing. Takes effect in memory at once (visible to every reader) and in the log when its group is written.
+  // OK with commit->committed == false when a guard did not hold. kNotResident (with DiskWait::kNever) when a version
+  // guard needs a page that may not be in memory. kBusy when pending_bytes_max is reached; kDiskFull, kFailed,
+  // kReadOnly, kClosed; kTooLarge. On any error nothing has changed.
+  virtual Status Write(Operation* operations, uint32_t count, DiskWait wait, Commit* commit) = 0;
+  // Write of one unguarded put.
+  virtual Status Put(std::string_view key, std::string_view value, uint64_t expires_at_ms, Commit* commit) = 0;
+  // Wakes the writer for what has been written so far. Callers that write many small records call it once at the end
+  // (of a JavaScript turn, of a socket chunk), so that groups form; the store wakes it itself when a group is large.
+  virtual void Kick() = 0;
+  // Asks that everything written so far become durable, in any mode; wait for OnDurable(returned group).
+  // Returns 0 when all of it is durable already.
+  virtual uint64_t RequestDurable() = 0;
+  // Blocks until the group is acknowledged or failed (for callers without an event loop). `durable`: until synced.
+  virtual Status WaitFor(uint64_t group, bool durable) = 0;
+
+  // --- Reading.
+  // Appends the value to `value` (which may be null: only info) when info->found.
+  virtual Status Get(std::string_view key, DiskWait wait, ReadBuffer* value, EntryInfo* info) = 0;
+  // All keys as of one moment between batches.
+  virtual Status GetMany(const std::string_view* keys, uint32_t count, DiskWait wait, MultiGetResult* result) = 0;
+  // From the index alone: presence and deadline (version stays 0). Never touches the log.
+  virtual Status Has(std::string_view key, EntryInfo* info) = 0;
+  virtual Status HasMany(const std::string_view* keys, uint32_t count, bool* found) = 0;
+  virtual Status NewScan(const ScanOptions& options, std::unique_ptr<Scan>* scan) = 0;
+  // Runs `job` on a reader thread. kBusy when reader_queue_max jobs wait. Jobs still queued at Close run before it ends.
+  virtual Status Submit(std::function<void()> job) = 0;
+
+  // --- Watching.
+  virtual void AddListener(CommitListener* listener) = 0;
+  // On return no callback of this listener runs or will run. Not to be called from a callback.
+  virtual void RemoveListener(CommitListener* listener) = 0;
+  // 65,536 counters; a key's is at ChangeCounterOf(key). Bumped after a change is visible and before it is acknowledged.
+  virtual const uint32_t* ChangeCounters() const = 0;
+  virtual uint32_t ChangeCounterOf(std::string_view key) const = 0;
+
+  // --- State.
+  virtual uint64_t NowMs() = 0;       // the store's clock: wall time that never goes back (see clock.h)
+  virtual uint32_t SlotOf(std::string_view key) const = 0;
+  virtual Status Failure() const = 0; // the sticky failure, or OK
+  virtual StoreStats Stats() const = 0;
+  virtual const Options& options() const = 0;
+  // Refuses new work, writes and syncs what was accepted, notes the clean end. May block. Idempotent; callbacks for
+  // every outstanding group come before it returns. Returns the sticky failure if there is one.
+  virtual Status Close() = 0;
+};
+
+}  // namespace crabkv
