@@ -1,0 +1,106 @@
+# The one description of the native build: release and sanitizer variants differ only by the variables below.
+# Paths written here are relative to native/; what a command prints is relative to the root, the include root of our code.
+# Run by native/scripts/build.mjs, which first copies Google's snappy into native/.deps.
+{
+  "variables": {
+    # "", "address" (ASan and UBSan) or "thread" (TSan).
+    "sanitize%": "",
+    # One preprocessor name for our own targets, for mutants and experiments; "" for none.
+    "extra_define%": "",
+    "os_folder": "linux",
+    "conditions": [
+      ["OS=='mac'", {"os_folder": "mac"}],
+      ["OS=='freebsd'", {"os_folder": "freebsd"}],
+      ["OS=='openbsd'", {"os_folder": "openbsd"}],
+    ],
+  },
+  "target_defaults": {
+    "default_configuration": "Release",
+    "cflags!": ["-fno-omit-frame-pointer"],
+    "cflags": ["-fvisibility=hidden"],
+    # gnu++20 is what newer Node headers ask for; the core is C++17 on every compiler.
+    "cflags_cc!": ["-std=gnu++17", "-std=gnu++20", "-std=gnu++2a"],
+    "cflags_cc": ["-std=c++17", "-fno-exceptions", "-fno-rtti", "-fvisibility-inlines-hidden"],
+    "xcode_settings": {
+      "CLANG_CXX_LANGUAGE_STANDARD": "c++17",
+      "CLANG_CXX_LIBRARY": "libc++",
+      "GCC_ENABLE_CPP_EXCEPTIONS": "NO",
+      "GCC_ENABLE_CPP_RTTI": "NO",
+      "GCC_SYMBOLS_PRIVATE_EXTERN": "YES",
+      "MACOSX_DEPLOYMENT_TARGET": "11.0",
+    },
+    "conditions": [
+      ["sanitize!=''", {
+        # configurations is where Node's own -O3 sits; it must go from there, or it wins over -O1.
+        "configurations": {"Release": {"cflags!": ["-O3", "-fomit-frame-pointer"]}},
+        "cflags": ["-O1", "-g", "-fno-omit-frame-pointer", "-fno-sanitize-recover=all"],
+      }],
+      ["sanitize=='address'", {
+        # vptr checks need RTTI, which this build does without.
+        "cflags": ["-fsanitize=address,undefined", "-fno-sanitize=vptr"],
+        "ldflags": ["-fsanitize=address,undefined"],
+      }],
+      ["sanitize=='thread'", {
+        "cflags": ["-fsanitize=thread"],
+        "ldflags": ["-fsanitize=thread"],
+      }],
+    ],
+    # Our own code compiles without a warning; snappy is not ours to change.
+    "target_conditions": [
+      ["_target_name!='snappy'", {
+        "include_dirs": [".."],
+        "cflags!": ["-Wno-unused-parameter"],
+        "cflags": ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Werror"],
+        "cflags_cc": ["-Wnon-virtual-dtor", "-Wold-style-cast", "-Woverloaded-virtual"],
+        "xcode_settings": {
+          "WARNING_CFLAGS": ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wnon-virtual-dtor", "-Werror"],
+        },
+        "conditions": [
+          ["extra_define!=''", {"defines": ["<(extra_define)"]}],
+        ],
+      }],
+    ],
+  },
+  "targets": [
+    {
+      # Google's Snappy, unchanged, with the configuration that classic-level ships for each system.
+      "target_name": "snappy",
+      "type": "static_library",
+      "defines": ["HAVE_CONFIG_H=1"],
+      "include_dirs": [".deps/snappy/<(os_folder)", ".deps/snappy/snappy"],
+      "direct_dependent_settings": {
+        "include_dirs": [".deps/snappy/<(os_folder)", ".deps/snappy/snappy"],
+      },
+      "cflags": ["-Wno-sign-compare", "-Wno-unused-function", "-Wno-unused-parameter"],
+      "sources": [
+        ".deps/snappy/snappy/snappy-sinksource.cc",
+        ".deps/snappy/snappy/snappy-stubs-internal.cc",
+        ".deps/snappy/snappy/snappy.cc",
+      ],
+    },
+    {
+      # The engine: no Node-API in it.
+      "target_name": "crabkv_core",
+      "type": "static_library",
+      "dependencies": ["snappy"],
+      "sources": ["<!@(node native/scripts/list-sources.mjs native/core native/protocol)"],
+    },
+    {
+      "target_name": "crabkv",
+      "dependencies": ["crabkv_core", "snappy"],
+      "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
+      "defines": ["NAPI_VERSION=9", "NODE_ADDON_API_DISABLE_DEPRECATED", "NAPI_DISABLE_CPP_EXCEPTIONS"],
+      "sources": ["<!@(node native/scripts/list-sources.mjs native/addon)"],
+      "conditions": [
+        # Node unloads addons of finished workers, under running threads if this library let it.
+        ["OS=='linux' or OS=='freebsd'", {"ldflags": ["-Wl,-z,nodelete"]}],
+      ],
+    },
+    {
+      "target_name": "crabkv_tests",
+      "type": "executable",
+      "dependencies": ["crabkv_core", "snappy"],
+      "sources": ["<!@(node native/scripts/list-sources.mjs test/native)"],
+    },
+  ],
+}

@@ -1,0 +1,99 @@
+// The native test harness: TEST(A_sentence) { EXPECT(...); } registers a test, main.cc runs them one after the other in
+// one thread. A failed expectation is printed and counted, and the test goes on; FATAL ones return from the test.
+#pragma once
+
+#include <cstdint>
+#include <cstdio>
+#include <ostream>
+#include <sstream>
+#include <string>
+#include <type_traits>
+
+#include "native/core/status.h"
+
+namespace crabkv::test {
+
+struct Test {
+  const char* name;
+  const char* file;
+  void (*run)();
+  Test* next;
+};
+
+// Adds to a list kept in static memory: registration allocates nothing and needs no order of construction.
+struct Registration {
+  explicit Registration(Test* test);
+};
+
+// Notes a failure of the running test. May be called from any thread.
+void Fail(const char* file, int line, const std::string& what);
+
+// The seed of this run: CRABKV_TEST_SEED, or random and printed. Every random choice of a test derives from it.
+uint64_t Seed();
+
+// SplitMix64: small, and the same on every system. Not for two threads at once.
+class Random {
+ public:
+  explicit Random(uint64_t seed = Seed()) : state_(seed) {}
+  uint64_t Next() {
+    uint64_t z = (state_ += 0x9e3779b97f4a7c15);
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
+    return z ^ (z >> 31);
+  }
+  uint64_t Below(uint64_t limit) { return limit == 0 ? 0 : Next() % limit; }
+  bool OneIn(uint64_t n) { return Below(n) == 0; }
+  std::string Bytes(uint64_t length) {
+    std::string bytes(length, '\0');
+    for (char& byte : bytes) byte = static_cast<char>(Next());
+    return bytes;
+  }
+
+ private:
+  uint64_t state_;
+};
+
+template <typename T>
+void Print(std::ostream& out, const T& value) {
+  if constexpr (std::is_enum_v<T>) {
+    out << static_cast<int64_t>(value);
+  } else if constexpr (std::is_same_v<T, uint8_t> || std::is_same_v<T, int8_t>) {
+    out << static_cast<int>(value);
+  } else {
+    out << value;
+  }
+}
+
+template <typename A, typename B>
+bool ExpectEqual(const A& a, const B& b, const char* expression, const char* file, int line) {
+  if (a == b) return true;
+  std::ostringstream out;
+  out << expression << ": ";
+  Print(out, a);
+  out << " is not ";
+  Print(out, b);
+  Fail(file, line, out.str());
+  return false;
+}
+
+bool ExpectOk(const Status& status, const char* expression, const char* file, int line);
+bool ExpectCode(const Status& status, Code code, const char* expression, const char* file, int line);
+
+}  // namespace crabkv::test
+
+#define TEST(name)                                                                   \
+  static void Test_##name();                                                         \
+  static ::crabkv::test::Test test_##name = {#name, __FILE__, Test_##name, nullptr}; \
+  static const ::crabkv::test::Registration registration_##name(&test_##name);       \
+  static void Test_##name()
+
+#define EXPECT(condition) \
+  ((condition) ? true : (::crabkv::test::Fail(__FILE__, __LINE__, "expected " #condition), false))
+#define EXPECT_EQ(a, b) ::crabkv::test::ExpectEqual((a), (b), #a " == " #b, __FILE__, __LINE__)
+#define EXPECT_OK(expression) ::crabkv::test::ExpectOk((expression), #expression, __FILE__, __LINE__)
+#define EXPECT_CODE(expression, code) ::crabkv::test::ExpectCode((expression), (code), #expression, __FILE__, __LINE__)
+// Ends the test when what it goes on with is not there.
+#define REQUIRE(condition) \
+  if (!EXPECT(condition)) return
+#define REQUIRE_OK(expression) \
+  if (!EXPECT_OK(expression)) return
