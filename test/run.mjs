@@ -1,0 +1,129 @@
+// `npm test`: builds what is out of date, then every check and test of the repository, and a last line `N passed, N failed`.
+// Each check (build, lint, format, types) counts as one. Stages can be named to run only those:
+//
+//   node test/run.mjs                                     all of them
+//   node test/run.mjs native                              the native tests
+//   node test/run.mjs --sanitize=address native vitest    on an ASan and UBSan build (thread: TSan, native only)
+//
+// What a stage starts has no stdin: a test that waits for a person must fail, not hang.
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..");
+const require = createRequire(import.meta.url);
+
+const { values: options, positionals: chosen } = parseArgs({
+  options: { sanitize: { type: "string", default: "" } },
+  allowPositionals: true,
+});
+if (!["", "address", "thread"].includes(options.sanitize)) throw new Error("--sanitize is address or thread");
+
+const variantTree = { "": ".", address: "build-variants/asan", thread: "build-variants/tsan" }[options.sanitize];
+const binaries = join(root, variantTree, "build", "Release");
+
+/** The script of a package's command, so that no shell and no PATH is involved. */
+function command(packageName, name) {
+  const manifest = require.resolve(`${packageName}/package.json`);
+  const { bin } = JSON.parse(readFileSync(manifest, "utf8"));
+  return join(dirname(manifest), typeof bin === "string" ? bin : bin[name]);
+}
+
+function run(file, args, { env = {}, capture = false } = {}) {
+  const result = spawnSync(file, args, {
+    cwd: root,
+    env: { ...process.env, ...env },
+    stdio: ["ignore", capture ? "pipe" : "inherit", "inherit"],
+    encoding: "utf8",
+    maxBuffer: 1 << 28,
+  });
+  if (result.error !== undefined) throw result.error;
+  if (capture) process.stdout.write(result.stdout);
+  if (result.signal !== null) console.error(`${file} died of ${result.signal}`);
+  return { good: result.status === 0, output: result.stdout ?? "" };
+}
+
+const node = (args, settings) => run(process.execPath, args, settings);
+const check = (args) => (node(args).good ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 });
+
+// A failed exit without a failed test (a crash, a sanitizer's report, no tests at all) is a failure too.
+function withExit(counts, good) {
+  return good || counts.failed > 0 ? counts : { ...counts, failed: 1 };
+}
+
+function sanitizerEnv() {
+  return {
+    CRABKV_SANITIZER: options.sanitize,
+    ASAN_OPTIONS: "detect_leaks=0",
+    UBSAN_OPTIONS: "print_stacktrace=1",
+    TSAN_OPTIONS: "halt_on_error=1 second_deadlock_stack=1",
+  };
+}
+
+function nativeTests() {
+  const program = join(binaries, "crabkv_tests");
+  // TSan of older compilers cannot place its shadow where the kernel randomizes addresses widely.
+  const fixed = options.sanitize === "thread" && spawnSync("setarch", ["-R", "true"]).status === 0;
+  const [file, args] = fixed ? ["setarch", ["-R", program]] : [program, []];
+  const env = options.sanitize === "" ? {} : sanitizerEnv();
+  const { good, output } = run(file, args, { env, capture: true });
+  const last = /^(\d+) passed, (\d+) failed$/m.exec(output.trimEnd().split("\n").at(-1) ?? "");
+  if (last === null) return { passed: 0, failed: 1 };
+  return withExit({ passed: Number(last[1]), failed: Number(last[2]) }, good);
+}
+
+// The addon is loaded by a node that was not built with ASan, so the runtime has to be there before everything else.
+function preload() {
+  const libraries = ["libasan.so", "libstdc++.so"].map((name) => {
+    const found = spawnSync(process.env.CC ?? "gcc", [`-print-file-name=${name}`], { encoding: "utf8" });
+    if (found.status !== 0 || !found.stdout.includes("/")) throw new Error(`the compiler does not know ${name}`);
+    return found.stdout.trim();
+  });
+  return { ...sanitizerEnv(), LD_PRELOAD: libraries.join(" "), CRABKV_ADDON: join(binaries, "crabkv.node") };
+}
+
+function vitest() {
+  const folder = mkdtempSync(join(tmpdir(), "crabkv-vitest-"));
+  const report = join(folder, "report.json");
+  try {
+    const env = options.sanitize === "" ? {} : preload();
+    const args = ["run", "--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
+    const { good } = node([command("vitest", "vitest"), ...args], { env });
+    if (!existsSync(report)) return { passed: 0, failed: 1 };
+    const { numPassedTests, numFailedTests } = JSON.parse(readFileSync(report, "utf8"));
+    return withExit({ passed: numPassedTests, failed: numFailedTests }, good);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+const stages = {
+  build: () => check(["native/scripts/build.mjs", `--sanitize=${options.sanitize}`]),
+  dist: () => check([command("typescript", "tsc"), "-p", "tsconfig.json"]),
+  lint: () => check([command("eslint", "eslint"), ".", "--max-warnings=0"]),
+  format: () => check(["native/scripts/format.mjs"]),
+  types: () => check([command("typescript", "tsc"), "-p", "test/tsconfig.json"]),
+  native: nativeTests,
+  vitest,
+};
+
+const wanted = chosen.length === 0 ? Object.keys(stages) : ["build", ...chosen.filter((name) => name !== "build")];
+const total = { passed: 0, failed: 0 };
+for (const name of wanted) {
+  if (stages[name] === undefined) throw new Error(`no stage ${name}; there are ${Object.keys(stages).join(", ")}`);
+  console.log(`--- ${name}${options.sanitize === "" ? "" : ` (sanitize=${options.sanitize})`}`);
+  const start = performance.now();
+  const { passed, failed } = stages[name]();
+  total.passed += passed;
+  total.failed += failed;
+  const seconds = ((performance.now() - start) / 1000).toFixed(1);
+  console.log(`--- ${name}: ${passed} passed, ${failed} failed (${seconds} s)`);
+  // Tests of a build that failed would test the one before.
+  if (name === "build" && failed > 0) break;
+}
+console.log(`${total.passed} passed, ${total.failed} failed`);
+process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1;
