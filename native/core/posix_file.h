@@ -1,5 +1,6 @@
-// Open files and mappings of the POSIX Env: positional reads and writes that survive signals and short counts, syncs that
-// are never retried, and errors that name their path. Stateless apart from the descriptor; any thread may use a file.
+// Open files and mappings of the POSIX Env: positional reads and writes that survive signals and short counts, syncs
+// that are never retried, and errors that name their path. Stateless apart from the descriptor; any thread may use a
+// file.
 #pragma once
 
 #include <memory>

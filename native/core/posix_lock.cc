@@ -88,14 +88,16 @@ void WriteOwner(int fd) {
   char time_text[32] = "unknown";
   if (::gmtime_r(&start, &parts) != nullptr) std::strftime(time_text, sizeof(time_text), "%Y-%m-%dT%H:%M:%SZ", &parts);
   char line[96];
-  const int length = std::snprintf(line, sizeof(line), "pid %ld started %s\n", static_cast<long>(::getpid()), time_text);
+  const int length =
+      std::snprintf(line, sizeof(line), "pid %ld started %s\n", static_cast<long>(::getpid()), time_text);
   if (::ftruncate(fd, 0) != 0) return;
   if (::pwrite(fd, line, static_cast<size_t>(length), 0) != length) return;
 }
 
 Status Refused(int fd, const std::string& path, LockMode mode) {
   const std::string directory = DirectoryOf(path);
-  // The line tells who owned it exclusively, perhaps long ago; when a shared lock is to be had, the holders are readers.
+  // The line tells who owned it exclusively, perhaps long ago; when a shared lock is to be had, the holders are
+  // readers.
   if (mode == LockMode::kExclusive && TryLock(fd, LOCK_SH)) {
     ::flock(fd, LOCK_UN);
     return Status::Error(Code::kLocked, directory + " is open for reading in another process");

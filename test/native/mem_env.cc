@@ -355,8 +355,8 @@ uint64_t MemEnv::Random64() {
 
 std::thread MemEnv::StartThread(const char*, std::function<void()> body) { return std::thread(std::move(body)); }
 
-// Looks at the virtual clock every millisecond rather than being told: AdvanceMs could only notify under the caller's own
-// mutex, which the caller of AdvanceMs may hold.
+// Looks at the virtual clock every millisecond rather than being told: AdvanceMs could only notify under the caller's
+// own mutex, which the caller of AdvanceMs may hold.
 void MemEnv::WaitFor(std::condition_variable& condition, std::unique_lock<std::mutex>& lock, uint64_t timeout_ms) {
   constexpr uint64_t kTimeoutMsMax = uint64_t{1} << 40;
   const uint64_t deadline_ns = monotonic_ns_ + std::min(timeout_ms, kTimeoutMsMax) * 1'000'000;

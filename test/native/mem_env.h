@@ -1,8 +1,9 @@
-// An Env in memory whose disk can lose power. Files and names exist twice, as processes see them and as they would survive;
-// Sync and SyncDirectory carry the one over to the other. A power cut or a kill makes a *new* MemEnv: the old one lives on
-// for the threads that still use it, like a machine nobody looks at any more.
+// An Env in memory whose disk can lose power. Files and names exist twice, as processes see them and as they would
+// survive; Sync and SyncDirectory carry the one over to the other. A power cut or a kill makes a *new* MemEnv: the old
+// one lives on for the threads that still use it, like a machine nobody looks at any more.
 //
-// Time stands still until the test moves it; chance is seeded; threads are real. All methods may be called from any thread.
+// Time stands still until the test moves it; chance is seeded; threads are real. All methods may be called from any
+// thread.
 #pragma once
 
 #include <atomic>
@@ -21,7 +22,7 @@ struct MemEnvOptions {
   uint64_t seed = 1;                              // of Random64
   uint64_t file_bytes_max = uint64_t{256} << 20;  // address space per file; growing beyond it fails with EFBIG
   uint64_t wall_ms = 1'700'000'000'000;
-  uint64_t monotonic_step_ns = 1;                 // added by every MonotonicNs()
+  uint64_t monotonic_step_ns = 1;  // added by every MonotonicNs()
   // A wait that nobody notifies for 2 ms of real time moves the clock to its deadline, as if the machine were idle.
   // Off: idle timers fire only when the test calls AdvanceMs.
   bool auto_advance = false;
@@ -41,8 +42,8 @@ class MemEnv final : public Env {
   // bytes; a rename happened or did not. The same seed keeps the same part.
   std::unique_ptr<MemEnv> PowerCutKeepRandom(uint64_t seed) const;
 
-  // --- A sync that failed as on Linux: what was dirty counts as clean, and is gone after a power cut, whatever is synced
-  // later. With a seed (not 0), a random part of it reached the disk. `file` is one that this MemEnv opened.
+  // --- A sync that failed as on Linux: what was dirty counts as clean, and is gone after a power cut, whatever is
+  // synced later. With a seed (not 0), a random part of it reached the disk. `file` is one that this MemEnv opened.
   void DropDirty(File* file, uint64_t seed = 0);
   void DropDirtyNames(const std::string& directory);
 
@@ -50,10 +51,11 @@ class MemEnv final : public Env {
   void SetWallMs(uint64_t wall_ms);  // jumps either way; the monotonic clock does not notice
   void AdvanceMs(uint64_t ms);       // both clocks; waits whose time has come end within about a millisecond
   void SetFreeSpace(uint64_t bytes);
-  // A file's bytes as processes see them; false when there is none. Flips and cuts go through SetContent, which is durable
-  // at once, name and all (rot, not a write).
+  // A file's bytes as processes see them; false when there is none. Flips and cuts go through SetContent, which is
+  // durable at once, name and all (rot, not a write).
   bool Content(const std::string& path, std::string* content) const;
-  bool DurableContent(const std::string& path, std::string* content) const;  // false when power loss would take the name
+  bool DurableContent(const std::string& path,
+                      std::string* content) const;  // false when power loss would take the name
   void SetContent(const std::string& path, const std::string& content);
   std::vector<std::string> AllFiles() const;  // full paths, sorted
 
@@ -120,7 +122,7 @@ class MemEnv final : public Env {
   std::atomic<uint64_t> random_state_;
   std::atomic<uint64_t> free_space_;
 
-  mutable std::mutex mutex_;  // guards everything below, and every MemFile
+  mutable std::mutex mutex_;                      // guards everything below, and every MemFile
   std::map<std::string, Directory> directories_;  // by normalized path, "/" for the root
   std::map<std::string, Hold> holds_;             // by normalized path of the LOCK file
   uint64_t last_inode_ = 0;

@@ -73,10 +73,11 @@ std::shared_ptr<MemFile> MemFile::Durable(uint64_t inode, uint64_t bytes_max, st
   return file;
 }
 
-// What the disk can hold when the power goes. Each operation is lost, kept, or (writes) torn, at random and whatever its
-// age. A sector goes to disk from the page cache as it is at some moment, so one that has a kept operation has all the
-// earlier ones as well; sectors are independent of each other. The size is one field of the inode: a truncation that is
-// kept has all earlier ones in it, and one time in four the size of writes that were lost is there, with zeros for them.
+// What the disk can hold when the power goes. Each operation is lost, kept, or (writes) torn, at random and whatever
+// its age. A sector goes to disk from the page cache as it is at some moment, so one that has a kept operation has all
+// the earlier ones as well; sectors are independent of each other. The size is one field of the inode: a truncation
+// that is kept has all earlier ones in it, and one time in four the size of writes that were lost is there, with zeros
+// for them.
 std::string MemFile::CutContent(const std::string& durable, const std::vector<Operation>& journal, Random* keep) {
   enum class Fate : uint64_t { kLost, kKept, kTorn };
   std::vector<Fate> fates(journal.size());

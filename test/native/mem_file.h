@@ -1,6 +1,6 @@
-// A file's bytes in memory, twice: as every process sees them (the page cache), and as power loss would leave them; between
-// the two, a journal of the operations that were not synced. Not thread-safe: MemEnv's mutex guards it, except for reads
-// through bytes(), which the store may do while it writes elsewhere in the file, as with a real mapping.
+// A file's bytes in memory, twice: as every process sees them (the page cache), and as power loss would leave them;
+// between the two, a journal of the operations that were not synced. Not thread-safe: MemEnv's mutex guards it, except
+// for reads through bytes(), which the store may do while it writes elsewhere in the file, as with a real mapping.
 #pragma once
 
 #include <cstdint>
@@ -33,8 +33,8 @@ class MemFile {
   void Write(uint64_t offset, std::string_view data);
   void Truncate(uint64_t size);
   void Sync();
-  // What Linux does when fdatasync fails: what was not synced stays readable and counts as clean, so no later Sync makes
-  // it durable. With `keep`, a random part reached the disk before the failure.
+  // What Linux does when fdatasync fails: what was not synced stays readable and counts as clean, so no later Sync
+  // makes it durable. With `keep`, a random part reached the disk before the failure.
   void DropDirty(Random* keep);
   bool dirty() const { return !journal_.empty(); }
 
