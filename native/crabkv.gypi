@@ -54,10 +54,11 @@
       ["_target_name!='snappy'", {
         "include_dirs": [".."],
         "cflags!": ["-Wno-unused-parameter"],
-        "cflags": ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Werror"],
+        "cflags": ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Werror"],
         "cflags_cc": ["-Wnon-virtual-dtor", "-Wold-style-cast", "-Woverloaded-virtual"],
         "xcode_settings": {
-          "WARNING_CFLAGS": ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wnon-virtual-dtor", "-Werror"],
+          "WARNING_CFLAGS": ["-Wall", "-Wextra", "-Wpedantic", "-Wshadow", "-Wconversion", "-Wnon-virtual-dtor",
+                               "-Werror"],
         },
         "conditions": [
           ["extra_define!=''", {"defines": ["<(extra_define)"]}],
@@ -88,8 +89,7 @@
     {
       "target_name": "crabkv",
       "dependencies": ["crabkv_core", "snappy"],
-      "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
-      "defines": ["NAPI_VERSION=9", "NODE_ADDON_API_DISABLE_DEPRECATED", "NAPI_DISABLE_CPP_EXCEPTIONS"],
+      "defines": ["NAPI_VERSION=9"],
       "sources": ["<!@(node native/scripts/list-sources.mjs native/addon)"],
       "conditions": [
         # Node unloads addons of finished workers, under running threads if this library let it.

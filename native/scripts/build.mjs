@@ -58,12 +58,6 @@ function nodeGyp(tree, args) {
   const nodedir = existsSync(join(prefix, "include", "node", "node_api.h")) ? [`--nodedir=${prefix}`] : [];
   const result = spawnSync(process.execPath, [script, args[0], "--loglevel=warn", ...nodedir, ...args.slice(1)], {
     cwd: tree,
-    // A variant must not see npm's idea of the root, nor a person's compiler flags for other projects.
-    env: {
-      ...process.env,
-      INIT_CWD: tree,
-      npm_config_nodedir: nodedir.length > 0 ? prefix : (process.env.npm_config_nodedir ?? ""),
-    },
     stdio: ["ignore", 2, 2],
   });
   if (result.error !== undefined) throw result.error;
