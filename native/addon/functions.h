@@ -1,0 +1,48 @@
+// Every native function that src/native.ts calls, by the name of the file that defines it. Signatures in JavaScript terms
+// are in src/native.ts, the only caller.
+#pragma once
+
+#include <node_api.h>
+
+namespace crabkv::addon {
+
+// lifecycle.cc
+napi_value Open(napi_env env, napi_callback_info info);
+napi_value Close(napi_env env, napi_callback_info info);
+
+// writes.cc
+napi_value Put(napi_env env, napi_callback_info info);
+napi_value Delete(napi_env env, napi_callback_info info);
+napi_value Expire(napi_env env, napi_callback_info info);
+napi_value Kick(napi_env env, napi_callback_info info);
+napi_value RequestDurable(napi_env env, napi_callback_info info);
+
+// batches.cc
+napi_value WriteBatch(napi_env env, napi_callback_info info);
+napi_value WriteBatchCold(napi_env env, napi_callback_info info);
+napi_value PutEach(napi_env env, napi_callback_info info);
+
+// reads.cc
+napi_value GetText(napi_env env, napi_callback_info info);
+napi_value GetBytes(napi_env env, napi_callback_info info);
+napi_value TakeRead(napi_env env, napi_callback_info info);
+napi_value GetMany(napi_env env, napi_callback_info info);
+napi_value Has(napi_env env, napi_callback_info info);
+napi_value HasMany(napi_env env, napi_callback_info info);
+napi_value Ttl(napi_env env, napi_callback_info info);
+
+// cold_reads.cc
+napi_value GetCold(napi_env env, napi_callback_info info);
+napi_value GetManyCold(napi_env env, napi_callback_info info);
+
+// scans.cc
+napi_value ScanOpen(napi_env env, napi_callback_info info);
+napi_value ScanNext(napi_env env, napi_callback_info info);
+napi_value ScanEnd(napi_env env, napi_callback_info info);
+
+// inspect.cc
+napi_value Stats(napi_env env, napi_callback_info info);
+napi_value Failure(napi_env env, napi_callback_info info);
+napi_value DumpSegment(napi_env env, napi_callback_info info);
+
+}  // namespace crabkv::addon

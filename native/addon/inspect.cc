@@ -1,0 +1,111 @@
+// What a store says about itself, and what is in a segment file.
+#include <string>
+
+#include "native/addon/arguments.h"
+#include "native/addon/functions.h"
+#include "native/core/dump.h"
+#include "native/core/env.h"
+
+namespace crabkv::addon {
+
+namespace {
+
+class ObjectWriter {
+ public:
+  explicit ObjectWriter(napi_env env) : env_(env) { ok_ = napi_create_object(env, &object_) == napi_ok; }
+
+  void Number(const char* name, uint64_t number) {
+    napi_value value;
+    ok_ = ok_ && napi_create_double(env_, static_cast<double>(number), &value) == napi_ok;
+    Set(name, value);
+  }
+  void Flag(const char* name, bool flag) {
+    napi_value value;
+    ok_ = ok_ && napi_get_boolean(env_, flag, &value) == napi_ok;
+    Set(name, value);
+  }
+  void Text(const char* name, const std::string& text) {
+    napi_value value;
+    ok_ = ok_ && napi_create_string_utf8(env_, text.data(), text.size(), &value) == napi_ok;
+    Set(name, value);
+  }
+  napi_value object() const { return ok_ ? object_ : nullptr; }
+
+ private:
+  void Set(const char* name, napi_value value) { ok_ = ok_ && napi_set_named_property(env_, object_, name, value) == napi_ok; }
+
+  napi_env env_;
+  napi_value object_;
+  bool ok_;
+};
+
+}  // namespace
+
+// stats(handle): the plain object that src/native.ts describes.
+napi_value Stats(napi_env env, napi_callback_info info) {
+  Call<1> call(env, info);
+  Handle* handle = call.handle();
+  if (handle == nullptr) return nullptr;
+  const StoreStats stats = handle->store().Stats();
+  ObjectWriter writer(env);
+  writer.Number("keys", stats.keys);
+  writer.Number("keysWithDeadline", stats.keys_with_deadline);
+  writer.Number("indexBytes", stats.index_bytes);
+  writer.Number("segments", stats.segments);
+  writer.Number("logBytes", stats.log_bytes);
+  writer.Number("liveBytes", stats.live_bytes);
+  writer.Number("diskBytes", stats.disk_bytes);
+  writer.Number("lastVersion", stats.last_version);
+  writer.Number("acknowledgedVersion", stats.acknowledged_version);
+  writer.Number("durableVersion", stats.durable_version);
+  writer.Number("epoch", stats.epoch);
+  writer.Number("commitGroups", stats.commit_groups);
+  writer.Number("committedRecords", stats.committed_records);
+  writer.Number("syncs", stats.syncs);
+  writer.Number("syncNsTotal", stats.sync_ns_total);
+  writer.Number("syncNsMax", stats.sync_ns_max);
+  writer.Number("pendingBytes", stats.pending_bytes);
+  writer.Number("rawValueBytes", stats.raw_value_bytes);
+  writer.Number("storedValueBytes", stats.stored_value_bytes);
+  writer.Number("inlineReads", stats.inline_reads);
+  writer.Number("coldReads", stats.cold_reads);
+  writer.Number("openMs", stats.open_ms);
+  writer.Number("openRecords", stats.open_records);
+  writer.Number("openRewrittenBytes", stats.open_rewritten_bytes);
+  writer.Flag("cleanOpen", stats.clean_open);
+  writer.Flag("diskFull", stats.disk_full);
+  return writer.object();
+}
+
+// failure(handle): the error of the sticky failure, or undefined.
+napi_value Failure(napi_env env, napi_callback_info info) {
+  Call<1> call(env, info);
+  Handle* handle = call.handle();
+  if (handle == nullptr) return nullptr;
+  const Status failure = handle->store().Failure();
+  return failure.ok() ? nullptr : call.environment().MakeError(failure);
+}
+
+// dumpSegment(path, fromOffset, framesMax): {text, next}, next 0 after the last frame. Reads the file on this thread.
+napi_value DumpSegment(napi_env env, napi_callback_info info) {
+  Call<3> call(env, info);
+  std::string path;
+  uint64_t from_offset = 0;
+  uint64_t frames_max = 0;
+  if (!ReadString(env, call[0], "path", &path) ||
+      !ReadInteger(env, call[1], "fromOffset", (uint64_t{1} << 53) - 1, &from_offset) ||
+      !ReadInteger(env, call[2], "framesMax", UINT32_MAX, &frames_max)) {
+    return nullptr;
+  }
+  std::string text;
+  uint64_t next_offset = 0;
+  const Status status =
+      crabkv::DumpSegment(DefaultEnv(), path, from_offset, static_cast<uint32_t>(frames_max), &text, &next_offset);
+  if (!status.ok()) return ThrowStatus(call.environment(), status);
+  ObjectWriter writer(env);
+  writer.Text("text", text);
+  writer.Number("next", next_offset);
+  return writer.object();
+}
+
+}  // namespace crabkv::addon

@@ -1,0 +1,156 @@
+// Opening and closing. Both can wait for a disk and for other threads, so both run on a native thread of their own.
+#include <string>
+#include <utility>
+
+#include "native/addon/arguments.h"
+#include "native/addon/functions.h"
+#include "native/core/env.h"
+#include "native/core/registry.h"
+
+namespace crabkv::addon {
+
+namespace {
+
+class OpenDelivery : public Delivery {
+ public:
+  OpenDelivery(napi_deferred deferred, napi_ref on_commit) : deferred_(deferred), on_commit_(on_commit) {}
+  ~OpenDelivery() override {
+    // The environment ended while the store was opening: nobody else will give the reference back.
+    if (store_ != nullptr) static_cast<void>(CloseShared(&store_));
+  }
+
+  // Native thread.
+  void Run(const std::string& path, const Options& options) {
+    status_ = OpenShared(DefaultEnv(), path, options, &store_);
+  }
+
+  void Deliver(Environment& environment) override {
+    environment.gate().Release();
+    if (!status_.ok()) {
+      napi_delete_reference(environment.env(), on_commit_);
+      return Reject(environment, deferred_, status_);
+    }
+    const uint32_t id = environment.NextHandleId();
+    environment.Add(std::make_unique<Handle>(environment, id, std::exchange(store_, nullptr), on_commit_));
+    napi_value number;
+    napi_create_uint32(environment.env(), id, &number);
+    Resolve(environment, deferred_, number);
+  }
+
+ private:
+  const napi_deferred deferred_;
+  const napi_ref on_commit_;
+  Status status_;
+  std::shared_ptr<Store> store_;
+};
+
+// Reads properties of the plain object that src/options.ts made; after the first failure the rest is skipped.
+class OptionReader {
+ public:
+  OptionReader(napi_env env, napi_value object) : env_(env), object_(object) {}
+
+  template <typename T>
+  void Integer(const char* name, T* out) {
+    uint64_t number = 0;
+    ok_ = ok_ && ReadInteger(env_, Get(name), name, static_cast<T>(~T{0}) < kMax ? static_cast<T>(~T{0}) : kMax, &number);
+    if (ok_) *out = static_cast<T>(number);
+  }
+  template <typename E>
+  void Enumerator(const char* name, uint64_t last, E* out) {
+    uint64_t number = 0;
+    ok_ = ok_ && ReadInteger(env_, Get(name), name, last, &number);
+    if (ok_) *out = static_cast<E>(number);
+  }
+  void Flag(const char* name, bool* out) { ok_ = ok_ && ReadBool(env_, Get(name), name, out); }
+  void Slots(const char* name, std::vector<uint16_t>* out) {
+    Span<uint16_t> slots;
+    ok_ = ok_ && ReadUint16Array(env_, Get(name), name, &slots);
+    if (ok_) out->assign(slots.data, slots.data + slots.length);
+  }
+  bool ok() const { return ok_; }
+
+ private:
+  static constexpr uint64_t kMax = (uint64_t{1} << 53) - 1;
+
+  napi_value Get(const char* name) {
+    napi_value value;
+    if (napi_get_named_property(env_, object_, name, &value) != napi_ok) napi_get_undefined(env_, &value);
+    return value;
+  }
+
+  napi_env env_;
+  napi_value object_;
+  bool ok_ = true;
+};
+
+bool ReadOptions(napi_env env, napi_value object, Options* options) {
+  napi_valuetype type;
+  if (napi_typeof(env, object, &type) != napi_ok || type != napi_object) {
+    ThrowTypeError(env, "options must be an object");
+    return false;
+  }
+  OptionReader reader(env, object);
+  reader.Integer("shards", &options->shard_count);
+  reader.Slots("slotToShard", &options->slot_to_shard);
+  reader.Enumerator("sync", static_cast<uint64_t>(SyncMode::kOs), &options->sync);
+  reader.Integer("syncEveryMs", &options->sync_every_ms);
+  reader.Flag("createIfMissing", &options->create_if_missing);
+  reader.Flag("errorIfExists", &options->error_if_exists);
+  reader.Flag("readOnly", &options->read_only);
+  reader.Enumerator("compression", static_cast<uint64_t>(Codec::kSnappy), &options->compression);
+  reader.Integer("segmentBytes", &options->segment_bytes);
+  reader.Integer("keyBytesMax", &options->key_bytes_max);
+  reader.Integer("valueBytesMax", &options->value_bytes_max);
+  reader.Integer("batchOperationsMax", &options->batch_operations_max);
+  reader.Integer("batchBytesMax", &options->batch_bytes_max);
+  reader.Integer("pendingBytesMax", &options->pending_bytes_max);
+  reader.Integer("readerQueueMax", &options->reader_queue_max);
+  return reader.ok();
+}
+
+}  // namespace
+
+// open(path, options, onCommit): Promise<number>, the handle.
+napi_value Open(napi_env env, napi_callback_info info) {
+  Call<3> call(env, info);
+  std::string path;
+  Options options;
+  if (!ReadString(env, call[0], "path", &path) || !ReadOptions(env, call[1], &options)) return nullptr;
+  if (path.find('\0') != std::string::npos) return ThrowTypeError(env, "path must not contain null bytes");
+  const Status valid = ValidateOptions(options);
+  if (!valid.ok()) return ThrowStatus(call.environment(), valid);
+  napi_valuetype type;
+  if (napi_typeof(env, call[2], &type) != napi_ok || type != napi_function) {
+    return ThrowTypeError(env, "onCommit must be a function");
+  }
+  napi_ref on_commit;
+  napi_deferred deferred;
+  napi_value promise;
+  if (napi_create_reference(env, call[2], 1, &on_commit) != napi_ok ||
+      napi_create_promise(env, &deferred, &promise) != napi_ok) {
+    return nullptr;
+  }
+  call.environment().gate().Hold();
+  auto gate = call.environment().shared_gate();
+  RunDetached("crabkv-open", [gate, deferred, on_commit, path, options] {
+    auto delivery = std::make_unique<OpenDelivery>(deferred, on_commit);
+    delivery->Run(path, options);
+    gate->Post(std::move(delivery));
+  });
+  return promise;
+}
+
+// close(handle): Promise<void>. The handle is of no use from this call on.
+napi_value Close(napi_env env, napi_callback_info info) {
+  Call<1> call(env, info);
+  if (call.handle() == nullptr) return nullptr;
+  napi_deferred deferred;
+  napi_value promise;
+  if (napi_create_promise(env, &deferred, &promise) != napi_ok) return nullptr;
+  uint32_t id = 0;
+  napi_get_value_uint32(env, call[0], &id);
+  call.environment().Remove(id)->Close(deferred);
+  return promise;
+}
+
+}  // namespace crabkv::addon

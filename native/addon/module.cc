@@ -1,0 +1,74 @@
+// The addon's entry point: makes the environment's state and the object of native functions. Runs once in each
+// environment (the main thread and every worker that imports crabkv).
+#include <node_api.h>
+
+#include "native/addon/arguments.h"
+#include "native/addon/environment.h"
+#include "native/addon/functions.h"
+
+namespace crabkv::addon {
+
+namespace {
+
+// init(createError, arrayOf, arrayPush, results), called by src/native.ts right after loading.
+napi_value Init(napi_env env, napi_callback_info info) {
+  Call<4> call(env, info);
+  call.environment().Initialize(call[0], call[1], call[2], call[3]);
+  return nullptr;
+}
+
+struct NamedFunction {
+  const char* name;
+  napi_callback function;
+};
+
+constexpr NamedFunction kFunctions[] = {
+    {"init", Init},
+    {"open", Open},
+    {"close", Close},
+    {"put", Put},
+    {"delete", Delete},
+    {"expire", Expire},
+    {"kick", Kick},
+    {"requestDurable", RequestDurable},
+    {"writeBatch", WriteBatch},
+    {"writeBatchCold", WriteBatchCold},
+    {"putEach", PutEach},
+    {"getText", GetText},
+    {"getBytes", GetBytes},
+    {"takeRead", TakeRead},
+    {"getMany", GetMany},
+    {"has", Has},
+    {"hasMany", HasMany},
+    {"ttl", Ttl},
+    {"getCold", GetCold},
+    {"getManyCold", GetManyCold},
+    {"scanOpen", ScanOpen},
+    {"scanNext", ScanNext},
+    {"scanEnd", ScanEnd},
+    {"stats", Stats},
+    {"failure", Failure},
+    {"dumpSegment", DumpSegment},
+};
+
+napi_value Register(napi_env env, napi_value exports) {
+  Environment* environment = nullptr;
+  if (Environment::Create(env, &environment) != napi_ok) {
+    return ThrowTypeError(env, "crabkv: this JavaScript environment cannot take the addon");
+  }
+  for (const NamedFunction& entry : kFunctions) {
+    napi_value function;
+    // The environment travels as the function's data, so that a call needs no look-up and no particular `this`.
+    if (napi_create_function(env, entry.name, NAPI_AUTO_LENGTH, entry.function, environment, &function) != napi_ok ||
+        napi_set_named_property(env, exports, entry.name, function) != napi_ok) {
+      return nullptr;
+    }
+  }
+  return exports;
+}
+
+}  // namespace
+
+}  // namespace crabkv::addon
+
+NAPI_MODULE_INIT() { return crabkv::addon::Register(env, exports); }
