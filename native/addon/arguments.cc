@@ -164,9 +164,8 @@ bool ReadValue(Environment& environment, Handle& handle, napi_value value, std::
 }
 
 bool ThrowTooLarge(Environment& environment, const std::string& name, uint64_t bytes, Bound bound) {
-  ThrowStatus(environment,
-              Status::Error(Code::kTooLarge, name + " has " + std::to_string(bytes) + " bytes, " + bound.name + " is " +
-                                                 std::to_string(bound.bytes_max)));
+  ThrowStatus(environment, Status::Error(Code::kTooLarge, name + " has " + std::to_string(bytes) + " bytes, " +
+                                                              bound.name + " is " + std::to_string(bound.bytes_max)));
   return false;
 }
 

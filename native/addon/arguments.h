@@ -54,7 +54,8 @@ bool ReadDeadline(napi_env env, napi_value value, Handle& handle, uint64_t* expi
 bool DeadlineOf(napi_env env, double ttl_ms, Handle& handle, uint64_t* expires_at_ms);
 bool ReadBool(napi_env env, napi_value value, const char* name, bool* out);
 
-// --- Bytes. A string (as UTF-8; one with a lone surrogate is refused, because two of them would be one) or a Uint8Array.
+// --- Bytes. A string (as UTF-8; one with a lone surrogate is refused, because two of them would be one) or a
+// Uint8Array.
 // `*out` is borrowed from `scratch` or from the array, until the call ends or the scratch is used again.
 struct Bound {
   uint64_t bytes_max;
@@ -69,8 +70,8 @@ bool HasLoneSurrogate(std::u16string_view text);
 // A string, as its own copy.
 bool ReadString(napi_env env, napi_value value, const char* name, std::string* out);
 
-// --- Typed arrays made by src/native.ts (never a caller's, so nobody detaches or shares them). The memory is borrowed for
-// the call.
+// --- Typed arrays made by src/native.ts (never a caller's, so nobody detaches or shares them). The memory is borrowed
+// for the call.
 template <typename T>
 struct Span {
   T* data = nullptr;

@@ -164,8 +164,8 @@ class ColdBatch : public Delivery {
 
 }  // namespace
 
-// writeBatch(handle, kind, keys, keyLengths, values, valueLengths, rows, existed): number, the group; -1 when a guard needs
-// a page that may not be in memory. `existed`, when given, is filled with one flag for each operation.
+// writeBatch(handle, kind, keys, keyLengths, values, valueLengths, rows, existed): number, the group; -1 when a guard
+// needs a page that may not be in memory. `existed`, when given, is filled with one flag for each operation.
 napi_value WriteBatch(napi_env env, napi_callback_info info) {
   Call<8> call(env, info);
   Handle* handle = call.handle();
@@ -212,8 +212,9 @@ napi_value WriteBatchCold(napi_env env, napi_callback_info info) {
   return promise;
 }
 
-// putEach(handle, from, keys, keyLengths, values, valueLengths, ttls | ttlMs): number of records taken, counted from `from`.
-// Fewer than given when pendingBytesMax is reached: the rest is to be put again when onCommit says that there is room.
+// putEach(handle, from, keys, keyLengths, values, valueLengths, ttls | ttlMs): number of records taken, counted from
+// `from`. Fewer than given when pendingBytesMax is reached (result busy): the rest is to be put when onCommit says that
+// there is room. Or fewer because of an error, which is thrown when the rest is put.
 napi_value PutEach(napi_env env, napi_callback_info info) {
   Call<7> call(env, info);
   Handle* handle = call.handle();
@@ -235,7 +236,7 @@ napi_value PutEach(napi_env env, napi_callback_info info) {
     return ThrowRangeError(env, "the columns of a batch must be of one length");
   }
   double* results = environment.results();
-  results[kResultFirstGroup] = results[kResultLastGroup] = 0;
+  results[kResultFirstGroup] = results[kResultLastGroup] = results[kResultBusy] = 0;
   uint64_t taken = 0;
   for (size_t i = from; i < batch.keys.size(); i++, taken++) {
     uint64_t expires_at_ms = 0;
@@ -244,9 +245,9 @@ napi_value PutEach(napi_env env, napi_callback_info info) {
     const Status status = handle->store().Put(batch.keys[i], batch.values[i], expires_at_ms, &commit);
     if (status.Is(Code::kBusy)) {
       handle->AwaitRoom();
+      results[kResultBusy] = 1;
       break;
     }
-    // A failure after some puts comes again, by itself, when the caller puts the rest.
     if (!status.ok() && taken == 0) return ThrowStatus(environment, status);
     if (!status.ok()) break;
     if (taken == 0) results[kResultFirstGroup] = static_cast<double>(commit.group);

@@ -112,8 +112,7 @@ napi_value GetManyCold(napi_env env, napi_callback_info info) {
   bool as_text = false;
   napi_deferred deferred;
   napi_value promise;
-  if (handle == nullptr ||
-      !ReadKeyColumn(environment, *handle, call[1], call[2], &environment.key_scratch, &keys) ||
+  if (handle == nullptr || !ReadKeyColumn(environment, *handle, call[1], call[2], &environment.key_scratch, &keys) ||
       !ReadBool(env, call[3], "asText", &as_text) || napi_create_promise(env, &deferred, &promise) != napi_ok) {
     return nullptr;
   }

@@ -13,6 +13,7 @@ napi_status Environment::Create(napi_env env, Environment** result) {
   // Hooks run last in, first out: this one is added after the threadsafe function added its own, so it runs before that
   // function is finalized; the instance data goes last of all.
   if (status == napi_ok) status = napi_add_env_cleanup_hook(env, Teardown, environment);
+  if (status == napi_ok && !environment->MakeResults()) status = napi_generic_failure;
   const auto destroy = [](napi_env, void* data, void*) { delete static_cast<Environment*>(data); };
   if (status == napi_ok) status = napi_set_instance_data(env, environment, destroy, nullptr);
   if (status != napi_ok) return status;  // the environment leaks; nothing was opened in it
@@ -24,8 +25,8 @@ Environment::Environment(napi_env env) : env_(env), gate_(std::make_shared<Gate>
 
 Environment::~Environment() = default;
 
-// The environment ends with stores open (a worker was terminated, or a program ended without close). This thread must not
-// wait for a disk, and nothing may wait for the native threads that finish the work: they belong to the process.
+// The environment ends with stores open (a worker was terminated, or a program ended without close). This thread must
+// not wait for a disk, and nothing may wait for the native threads that finish the work: they belong to the process.
 void Environment::Teardown(void* data) {
   auto* environment = static_cast<Environment*>(data);
   auto left = std::make_shared<DeliveryQueue>(environment->gate_->Shut());
@@ -58,28 +59,37 @@ std::unique_ptr<Handle> Environment::Remove(uint32_t id) {
   return handle;
 }
 
-bool Environment::Initialize(napi_value create_error, napi_value array_of, napi_value array_push, napi_value results) {
-  const auto is_function = [this](napi_value value) {
-    napi_valuetype type;
-    return napi_typeof(env_, value, &type) == napi_ok && type == napi_function;
-  };
-  napi_typedarray_type type;
-  size_t length = 0;
-  void* data = nullptr;
+// The array stays inside src/native.ts, so nobody can detach it.
+bool Environment::MakeResults() {
   napi_value buffer;
-  size_t offset;
-  if (create_error_ != nullptr || !is_function(create_error) || !is_function(array_of) || !is_function(array_push) ||
-      napi_get_typedarray_info(env_, results, &type, &length, &data, &buffer, &offset) != napi_ok ||
-      type != napi_float64_array || length < kResultCount) {
-    ThrowTypeError(env_, "init takes three functions and a Float64Array, once");
+  napi_value array;
+  void* data = nullptr;
+  if (napi_create_arraybuffer(env_, kResultCount * sizeof(double), &data, &buffer) != napi_ok ||
+      napi_create_typedarray(env_, napi_float64_array, kResultCount, buffer, 0, &array) != napi_ok ||
+      napi_create_reference(env_, array, 1, &results_reference_) != napi_ok) {
     return false;
   }
-  // The array stays inside src/native.ts, so nobody can detach it; the reference keeps it alive.
   results_ = static_cast<double*>(data);
-  return napi_create_reference(env_, create_error, 1, &create_error_) == napi_ok &&
-         napi_create_reference(env_, array_of, 1, &array_of_) == napi_ok &&
-         napi_create_reference(env_, array_push, 1, &array_push_) == napi_ok &&
-         napi_create_reference(env_, results, 1, &results_reference_) == napi_ok;
+  return true;
+}
+
+bool Environment::Keep(napi_value function, napi_ref* reference) {
+  napi_valuetype type;
+  if (napi_typeof(env_, function, &type) != napi_ok || type != napi_function) {
+    ThrowTypeError(env_, "init takes three functions");
+    return false;
+  }
+  if (*reference != nullptr) napi_delete_reference(env_, *reference);
+  *reference = nullptr;
+  return napi_create_reference(env_, function, 1, reference) == napi_ok;
+}
+
+napi_value Environment::Initialize(napi_value create_error, napi_value array_of, napi_value array_push) {
+  if (!Keep(create_error, &create_error_) || !Keep(array_of, &array_of_) || !Keep(array_push, &array_push_)) {
+    return nullptr;
+  }
+  napi_value results;
+  return napi_get_reference_value(env_, results_reference_, &results) == napi_ok ? results : nullptr;
 }
 
 napi_value Environment::CallWithReceiver(napi_ref function, napi_value receiver, size_t count,

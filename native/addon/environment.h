@@ -1,6 +1,6 @@
-// Everything the addon keeps for one JavaScript environment: the gate, the open handles, scratch memory, and the JavaScript
-// functions that it calls. One object, the environment's instance data; nothing of the addon is global.
-// Used by the environment's JavaScript thread only; native threads keep a shared_ptr to the gate and nothing else.
+// Everything the addon keeps for one JavaScript environment: the gate, the open handles, scratch memory, and the
+// JavaScript functions that it calls. One object, the environment's instance data; nothing of the addon is global. Used
+// by the environment's JavaScript thread only; native threads keep a shared_ptr to the gate and nothing else.
 #pragma once
 
 #include <node_api.h>
@@ -18,15 +18,17 @@ namespace crabkv::addon {
 
 class Handle;
 
-// What a call returns beside its value goes into one Float64Array shared with src/native.ts, which names the same places.
+// What a call returns beside its value goes into one Float64Array shared with src/native.ts, which names the same
+// places.
 enum ResultIndex : size_t {
-  kResultVersion = 0,       // LSN of a record or of a batch's last record
-  kResultExpiresAtMs = 1,   // 0 = never
-  kResultCommitted = 2,     // 1, or 0 when a guard did not hold
-  kResultFailedIndex = 3,   // of the operation whose guard did not hold
-  kResultFirstGroup = 4,    // commit groups that records put in one crossing went to
+  kResultVersion = 0,      // LSN of a record or of a batch's last record
+  kResultExpiresAtMs = 1,  // 0 = never
+  kResultCommitted = 2,    // 1, or 0 when a guard did not hold
+  kResultFailedIndex = 3,  // of the operation whose guard did not hold
+  kResultFirstGroup = 4,   // commit groups that records put in one crossing went to
   kResultLastGroup = 5,
-  kResultCount = 6,
+  kResultBusy = 6,  // 1 when not all were taken because pendingBytesMax is reached
+  kResultCount = 7,
 };
 
 class Environment {
@@ -47,8 +49,9 @@ class Environment {
   void Add(std::unique_ptr<Handle> handle);
   std::unique_ptr<Handle> Remove(uint32_t id);
 
-  // --- From JavaScript, see Init in module.cc.
-  bool Initialize(napi_value create_error, napi_value array_of, napi_value array_push, napi_value results);
+  // --- From JavaScript, see Init in module.cc. Answers with the array of results; again when a second copy of the
+  // TypeScript is loaded in the same environment, whose functions then take the place of the first copy's.
+  napi_value Initialize(napi_value create_error, napi_value array_of, napi_value array_push);
   double* results() { return results_; }
   // The JavaScript error of a status; null, with an exception pending, when JavaScript can no longer run.
   napi_value MakeError(const Status& status);
@@ -69,6 +72,8 @@ class Environment {
   ~Environment();
   static void Teardown(void* environment);
   Handle* FindSlowly(uint32_t id);
+  bool MakeResults();
+  bool Keep(napi_value function, napi_ref* reference);
   napi_value CallWithReceiver(napi_ref function, napi_value receiver, size_t count, const napi_value* arguments);
 
   napi_env env_;
@@ -82,8 +87,7 @@ class Environment {
   napi_ref array_of_ = nullptr;
   napi_ref array_push_ = nullptr;
   napi_ref results_reference_ = nullptr;
-  double results_before_init_[kResultCount] = {};
-  double* results_ = results_before_init_;
+  double* results_ = nullptr;  // kResultCount numbers, kept by results_reference_
 };
 
 template <typename Make>

@@ -1,6 +1,6 @@
 // How failures reach JavaScript. A caller's mistake is a TypeError or a RangeError that names the argument; all else is
-// a Status, which src/errors.ts turns into a CrabKVError. Functions that can throw return false or null with an exception
-// pending, and their callers return at once.
+// a Status, which src/errors.ts turns into a CrabKVError. Functions that can throw return false or null with an
+// exception pending, and their callers return at once.
 #pragma once
 
 #include <node_api.h>

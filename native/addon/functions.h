@@ -1,5 +1,5 @@
-// Every native function that src/native.ts calls, by the name of the file that defines it. Signatures in JavaScript terms
-// are in src/native.ts, the only caller.
+// Every native function that src/native.ts calls, by the name of the file that defines it. Signatures in JavaScript
+// terms are in src/native.ts, the only caller.
 #pragma once
 
 #include <node_api.h>

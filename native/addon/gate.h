@@ -1,6 +1,6 @@
-// The only way from a native thread into JavaScript: one queue and one threadsafe function for each environment (the main
-// thread, or a worker), behind a mutex and an alive flag. An environment can end at any moment, and a thread that calls a
-// finalized threadsafe function aborts the process; so the gate is shut before that, and refuses from then on.
+// The only way from a native thread into JavaScript: one queue and one threadsafe function for each environment (the
+// main thread, or a worker), behind a mutex and an alive flag. An environment can end at any moment, and a thread that
+// calls a finalized threadsafe function aborts the process; so the gate is shut before that, and refuses from then on.
 //
 // Whatever is posted while a call is on its way travels with it: a burst of completions costs one crossing.
 #pragma once
@@ -49,9 +49,9 @@ class Gate {
   void DeliverAll(napi_env env);
 
   std::mutex mutex_;
-  bool alive_ = false;      // guarded by mutex_
-  bool scheduled_ = false;  // guarded by mutex_: a call of function_ is on its way
-  DeliveryQueue queue_;     // guarded by mutex_
+  bool alive_ = false;                           // guarded by mutex_
+  bool scheduled_ = false;                       // guarded by mutex_: a call of function_ is on its way
+  DeliveryQueue queue_;                          // guarded by mutex_
   napi_threadsafe_function function_ = nullptr;  // called under mutex_ and only while alive_
 
   Environment* environment_ = nullptr;  // JavaScript thread

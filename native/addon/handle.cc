@@ -246,9 +246,8 @@ void Handle::Close(napi_deferred deferred) {
   napi_delete_reference(environment_.env(), on_commit_);
   auto gate = environment_.shared_gate();
   auto release = TakeRelease();
-  RunDetached("crabkv-close", [gate, release, deferred] {
-    gate->Post(std::make_unique<CloseDelivery>(deferred, release->Run()));
-  });
+  RunDetached("crabkv-close",
+              [gate, release, deferred] { gate->Post(std::make_unique<CloseDelivery>(deferred, release->Run())); });
 }
 
 void Handle::Abandon() {

@@ -1,5 +1,5 @@
-// One open store as one environment sees it: the store reference, the commit listener, the scans, and how long the event
-// loop must stay alive for it. Used on the JavaScript thread; the parts that native threads touch say so.
+// One open store as one environment sees it: the store reference, the commit listener, the scans, and how long the
+// event loop must stay alive for it. Used on the JavaScript thread; the parts that native threads touch say so.
 #pragma once
 
 #include <node_api.h>
@@ -78,9 +78,9 @@ class CommitInbox : public CommitListener, public std::enable_shared_from_this<C
   const std::shared_ptr<Gate> gate_;
   const uint32_t handle_id_;
   std::mutex mutex_;
-  News news_;                   // guarded by mutex_
-  uint64_t durable_wanted_ = 0; // guarded by mutex_
-  bool sent_ = false;           // guarded by mutex_: a delivery is on its way
+  News news_;                    // guarded by mutex_
+  uint64_t durable_wanted_ = 0;  // guarded by mutex_
+  bool sent_ = false;            // guarded by mutex_: a delivery is on its way
 };
 
 class Handle {

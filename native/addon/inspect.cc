@@ -32,7 +32,9 @@ class ObjectWriter {
   napi_value object() const { return ok_ ? object_ : nullptr; }
 
  private:
-  void Set(const char* name, napi_value value) { ok_ = ok_ && napi_set_named_property(env_, object_, name, value) == napi_ok; }
+  void Set(const char* name, napi_value value) {
+    ok_ = ok_ && napi_set_named_property(env_, object_, name, value) == napi_ok;
+  }
 
   napi_env env_;
   napi_value object_;

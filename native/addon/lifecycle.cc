@@ -52,7 +52,8 @@ class OptionReader {
   template <typename T>
   void Integer(const char* name, T* out) {
     uint64_t number = 0;
-    ok_ = ok_ && ReadInteger(env_, Get(name), name, static_cast<T>(~T{0}) < kMax ? static_cast<T>(~T{0}) : kMax, &number);
+    ok_ =
+        ok_ && ReadInteger(env_, Get(name), name, static_cast<T>(~T{0}) < kMax ? static_cast<T>(~T{0}) : kMax, &number);
     if (ok_) *out = static_cast<T>(number);
   }
   template <typename E>

@@ -10,11 +10,10 @@ namespace crabkv::addon {
 
 namespace {
 
-// init(createError, arrayOf, arrayPush, results), called by src/native.ts right after loading.
+// init(createError, arrayOf, arrayPush): Float64Array, called by src/native.ts right after loading.
 napi_value Init(napi_env env, napi_callback_info info) {
-  Call<4> call(env, info);
-  call.environment().Initialize(call[0], call[1], call[2], call[3]);
-  return nullptr;
+  Call<3> call(env, info);
+  return call.environment().Initialize(call[0], call[1], call[2]);
 }
 
 struct NamedFunction {

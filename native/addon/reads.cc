@@ -32,7 +32,8 @@ Found ReadValueOf(const Call<kCount>& call, Handle* handle) {
   Environment& environment = call.environment();
   std::string_view key;
   bool wait = false;
-  if (handle == nullptr || !ReadKey(environment, *handle, call[1], &key) || !ReadBool(call.env, call[2], "wait", &wait)) {
+  if (handle == nullptr || !ReadKey(environment, *handle, call[1], &key) ||
+      !ReadBool(call.env, call[2], "wait", &wait)) {
     return Found::kThrown;
   }
   EntryInfo entry;
@@ -66,8 +67,8 @@ napi_value GetText(napi_env env, napi_callback_info info) {
   }
 }
 
-// getBytes(handle, key, wait, target, offset): number, the value's length. The bytes are at target[offset] if they fit there;
-// if not, takeRead must follow, before any other call. -1: no such key; -2: the page may not be in memory.
+// getBytes(handle, key, wait, target, offset): number, the value's length. The bytes are at target[offset] if they fit
+// there; if not, takeRead must follow, before any other call. -1: no such key; -2: the page may not be in memory.
 napi_value GetBytes(napi_env env, napi_callback_info info) {
   Call<5> call(env, info);
   Handle* handle = call.handle();
@@ -100,17 +101,16 @@ napi_value TakeRead(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// getMany(handle, keys, keyLengths, wait, lengths | undefined): without `lengths`, an array of string | undefined. With it, the
-// number of bytes of all values, which takeRead then hands over back to back; each length goes into `lengths`, -1 for none.
-// null when a page may not be in memory and `wait` is false.
+// getMany(handle, keys, keyLengths, wait, lengths | undefined): without `lengths`, an array of string | undefined. With
+// it, the number of bytes of all values, which takeRead then hands over back to back; each length goes into `lengths`,
+// -1 for none. null when a page may not be in memory and `wait` is false.
 napi_value GetMany(napi_env env, napi_callback_info info) {
   Call<5> call(env, info);
   Handle* handle = call.handle();
   Environment& environment = call.environment();
   std::vector<std::string_view> keys;
   bool wait = false;
-  if (handle == nullptr ||
-      !ReadKeyColumn(environment, *handle, call[1], call[2], &environment.key_scratch, &keys) ||
+  if (handle == nullptr || !ReadKeyColumn(environment, *handle, call[1], call[2], &environment.key_scratch, &keys) ||
       !ReadBool(env, call[3], "wait", &wait)) {
     return nullptr;
   }
@@ -162,8 +162,7 @@ napi_value HasMany(napi_env env, napi_callback_info info) {
   Environment& environment = call.environment();
   std::vector<std::string_view> keys;
   Span<uint8_t> flags;
-  if (handle == nullptr ||
-      !ReadKeyColumn(environment, *handle, call[1], call[2], &environment.key_scratch, &keys) ||
+  if (handle == nullptr || !ReadKeyColumn(environment, *handle, call[1], call[2], &environment.key_scratch, &keys) ||
       !ReadUint8Array(env, call[3], "found", &flags)) {
     return nullptr;
   }

@@ -32,7 +32,8 @@ class ScanChunk : public Delivery {
     Handle* handle = environment.Find(handle_id_);
     if (handle != nullptr) handle->ScanIsIdle(scan_id_);
     if (!status_.ok()) return Reject(environment, deferred_, status_);
-    Resolve(environment, deferred_, environment.MakeArray(3, [&](size_t index) { return Part(environment.env(), index); }));
+    Resolve(environment, deferred_,
+            environment.MakeArray(3, [&](size_t index) { return Part(environment.env(), index); }));
   }
 
  private:
@@ -83,7 +84,8 @@ napi_value ScanOpen(napi_env env, napi_callback_info info) {
   return scan_id;
 }
 
-// scanNext(handle, scan, entriesMax, bytesMax): Promise<[ArrayBuffer, entries, done]>. One call at a time for each scan.
+// scanNext(handle, scan, entriesMax, bytesMax): Promise<[ArrayBuffer, entries, done]>. One call at a time for each
+// scan.
 napi_value ScanNext(napi_env env, napi_callback_info info) {
   Call<4> call(env, info);
   Handle* handle = call.handle();
@@ -106,8 +108,8 @@ napi_value ScanNext(napi_env env, napi_callback_info info) {
   return promise;
 }
 
-// scanEnd(handle, scan): gives the scan's memory and segments back, now or when its job is done. Forgiving: the store may
-// have been closed.
+// scanEnd(handle, scan): gives the scan's memory and segments back, now or when its job is done. Forgiving: the store
+// may have been closed.
 napi_value ScanEnd(napi_env env, napi_callback_info info) {
   Call<2> call(env, info);
   uint32_t id = 0;

@@ -1,5 +1,5 @@
-// Memory for the bytes of arguments: kept from call to call so that ordinary calls allocate nothing, and given back after
-// a large one.
+// Memory for the bytes of arguments: kept from call to call so that ordinary calls allocate nothing, and given back
+// after a large one.
 #pragma once
 
 #include <cstddef>

@@ -7,11 +7,12 @@
 
 namespace crabkv::addon {
 
-// From UTF-8; invalid sequences become U+FFFD, as everywhere in Node. Null with an exception pending when the string would
-// be longer than the engine allows.
+// From UTF-8; invalid sequences become U+FFFD, as everywhere in Node. Null with an exception pending when the string
+// would be longer than the engine allows.
 napi_value MakeText(napi_env env, std::string_view bytes);
 
-// A Buffer with a copy of the bytes, in memory of its own. Costs over a microsecond: for reads that waited for the disk.
+// A Buffer with a copy of the bytes, in memory of its own. Costs over a microsecond: for reads that waited for the
+// disk.
 napi_value MakeBuffer(napi_env env, std::string_view bytes);
 
 }  // namespace crabkv::addon

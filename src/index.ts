@@ -1,0 +1,11 @@
+// The public exports of crabkv, and nothing else.
+export { open, Store } from "./store.js";
+export type { Entry, ReadOptions } from "./store.js";
+export type { OpenOptions, PutOptions, Sync, WriteOptions } from "./options.js";
+export type { BatchOperation, BatchResult, Guard, PutRecord } from "./batch.js";
+export type { Accepted, Decoded, Encoding, EncodingOption } from "./encodings.js";
+export { CrabKVError } from "./errors.js";
+export type { CrabKVErrorCode, ErrorDetails } from "./errors.js";
+export type { IterationOptions, StoreIterator } from "./iteration.js";
+export type { StoreStats } from "./native.js";
+export type { StoreWriteStream, WriteStreamOptions } from "./write-stream.js";

@@ -1,0 +1,201 @@
+// Walks over a store: async iterators on top of the addon's scans. A scan is a snapshot, read chunk by chunk on a reader
+// thread; an iterator hands its entries out one by one and asks for the next chunk while the last one is being used.
+import type { Codec } from "./encodings.js";
+import { utf8Codec } from "./encodings.js";
+import { closedError, describe, rejected } from "./errors.js";
+import { native } from "./native.js";
+import type { Bytes } from "./native.js";
+import { checkKnown, integer } from "./options.js";
+import type { Session } from "./session.js";
+
+/** Options of `entries`, `keys` and `values`. */
+export interface IterationOptions {
+  /** Only keys whose encoded bytes begin with this. */
+  readonly prefix?: string | Uint8Array | undefined;
+  /** At most so many entries. */
+  readonly limit?: number | undefined;
+  /**
+   * `"log"`: oldest version first, which is the sequential and fastest way through everything. Without it, the order is
+   * nobody's promise.
+   */
+  readonly order?: "log" | undefined;
+  /**
+   * Only entries with a version above this one: with `order: "log"`, the version of the last entry seen resumes after it.
+   */
+  readonly from?: number | undefined;
+  /** Ends the iteration with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+type Part = "entries" | "keys" | "values";
+
+const optionNames: ReadonlySet<string> = new Set<keyof IterationOptions>([
+  "prefix",
+  "limit",
+  "order",
+  "from",
+  "signal",
+]);
+
+const CHUNK_ENTRIES_MAX = 4096;
+const CHUNK_BYTES_MAX = 256 * 1024;
+// Of an entry in a chunk, see Scan in native/core/store.h: key length, value length, version, deadline.
+const ENTRY_HEADER_BYTES = 24;
+
+interface Chunk {
+  readonly bytes: Buffer;
+  readonly entries: number;
+  readonly done: boolean;
+}
+
+// A walk that is dropped without being ended still holds its snapshot; the collector then ends it.
+const dropped = new FinalizationRegistry<{ session: Session; scan: number }>(({ session, scan }) => {
+  native.scanEnd(session.handle, scan);
+});
+
+export class StoreIterator<T> implements AsyncIterableIterator<T> {
+  readonly #session: Session;
+  readonly #part: Part;
+  readonly #keyCodec: Codec;
+  readonly #valueCodec: Codec;
+  readonly #signal: AbortSignal | undefined;
+  readonly #prefix: Bytes;
+  readonly #from: number;
+  #left: number;
+  #scan = 0;
+  #ended = false;
+  /** The chunk in use, and the next one on its way. */
+  #bytes: Buffer = Buffer.alloc(0);
+  #offset = 0;
+  #entries = 0;
+  #next: Promise<Chunk> | undefined;
+  /** While a chunk is waited for, further calls of next() queue behind it. */
+  #waiting: Promise<unknown> | undefined;
+
+  constructor(session: Session, part: Part, keyCodec: Codec, valueCodec: Codec, options: unknown) {
+    const { prefix = "", limit, order, from, signal } = checkKnown(options, optionNames, "options") as IterationOptions;
+    if (typeof prefix !== "string" && !(prefix instanceof Uint8Array)) {
+      throw new TypeError(`prefix must be a string or a Uint8Array, not ${describe(prefix)}`);
+    }
+    // Widened, because callers without types pass anything.
+    const givenOrder: unknown = order;
+    if (givenOrder !== undefined && givenOrder !== "log") {
+      throw new TypeError(`order must be "log", not ${describe(givenOrder)}`);
+    }
+    if (signal !== undefined && !((signal as unknown) instanceof AbortSignal)) {
+      throw new TypeError(`signal must be an AbortSignal, not ${describe(signal)}`);
+    }
+    if (session.handle === 0) throw closedError();
+    this.#session = session;
+    this.#part = part;
+    this.#keyCodec = keyCodec;
+    this.#valueCodec = valueCodec;
+    this.#signal = signal;
+    this.#prefix = typeof prefix === "string" ? prefix : prefix.slice();
+    this.#left = limit === Infinity ? Infinity : integer(limit, "limit", Infinity, 0, Number.MAX_SAFE_INTEGER);
+    this.#from = integer(from, "from", 0, 0, Number.MAX_SAFE_INTEGER);
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  next(): Promise<IteratorResult<T, undefined>> {
+    if (this.#waiting !== undefined) return this.#waiting.then(() => this.next());
+    try {
+      return this.#take();
+    } catch (error) {
+      this.#end();
+      return rejected(error);
+    }
+  }
+
+  return(): Promise<IteratorResult<T, undefined>> {
+    this.#end();
+    return Promise.resolve({ done: true, value: undefined });
+  }
+
+  throw(error: unknown): Promise<never> {
+    this.#end();
+    return rejected(error);
+  }
+
+  #take(): Promise<IteratorResult<T, undefined>> {
+    if (this.#ended) return Promise.resolve({ done: true, value: undefined });
+    this.#signal?.throwIfAborted();
+    if (this.#session.handle === 0) throw closedError();
+    if (this.#left === 0) return this.return();
+    if (this.#entries > 0) {
+      this.#left--;
+      return Promise.resolve({ done: false, value: this.#decode() });
+    }
+    if (this.#scan !== 0 && this.#next === undefined) return this.return();
+    return this.#refill();
+  }
+
+  #refill(): Promise<IteratorResult<T, undefined>> {
+    const chunk = this.#next ?? this.#ask();
+    const refilled = chunk.then(
+      (arrived) => {
+        this.#waiting = undefined;
+        if (this.#ended) return;
+        this.#bytes = arrived.bytes;
+        this.#offset = 0;
+        this.#entries = arrived.entries;
+        this.#next = undefined;
+        if (!arrived.done && this.#left > arrived.entries && this.#session.handle !== 0) this.#next = this.#ask();
+      },
+      (error: unknown) => {
+        this.#waiting = undefined;
+        this.#end();
+        throw error;
+      },
+    );
+    // Those behind wait for it to be over, whether it went well or not.
+    this.#waiting = refilled.catch(() => undefined);
+    return refilled.then(() => this.next());
+  }
+
+  #ask(): Promise<Chunk> {
+    const { handle } = this.#session;
+    if (this.#scan === 0) {
+      this.#scan = native.scanOpen(handle, this.#prefix, this.#part !== "keys", this.#from);
+      dropped.register(this, { session: this.#session, scan: this.#scan }, this);
+    }
+    const entriesMax = Math.min(this.#left, CHUNK_ENTRIES_MAX);
+    const chunk = native
+      .scanNext(handle, this.#scan, entriesMax, CHUNK_BYTES_MAX)
+      .then(([bytes, entries, done]) => ({ bytes: Buffer.from(bytes), entries, done }));
+    // It may fail before anybody looks; whoever takes it gets the failure.
+    chunk.catch(() => undefined);
+    return chunk;
+  }
+
+  #decode(): T {
+    const bytes = this.#bytes;
+    const keyBegin = this.#offset + ENTRY_HEADER_BYTES;
+    const valueBegin = keyBegin + bytes.readUInt32LE(this.#offset);
+    const end = valueBegin + bytes.readUInt32LE(this.#offset + 4);
+    this.#offset = end;
+    this.#entries--;
+    if (this.#part === "keys") return decodeRange(this.#keyCodec, bytes, keyBegin, valueBegin) as T;
+    const value = decodeRange(this.#valueCodec, bytes, valueBegin, end);
+    if (this.#part === "values") return value as T;
+    return [decodeRange(this.#keyCodec, bytes, keyBegin, valueBegin), value] as T;
+  }
+
+  #end(): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#entries = 0;
+    this.#bytes = Buffer.alloc(0);
+    if (this.#scan === 0) return;
+    dropped.unregister(this);
+    native.scanEnd(this.#session.handle, this.#scan);
+  }
+}
+
+function decodeRange(codec: Codec, bytes: Buffer, begin: number, end: number): unknown {
+  if (codec === utf8Codec) return bytes.toString("utf8", begin, end);
+  return codec.decode(codec.form === "text" ? bytes.toString("utf8", begin, end) : bytes.subarray(begin, end));
+}

@@ -1,0 +1,206 @@
+// The addon as TypeScript sees it: loads it, and gives every native function its type. The only file that knows native
+// code exists. Arguments are positional and already valid here; the addon checks them again.
+import { createRequire } from "node:module";
+import { resolve } from "node:path";
+import { errorOfStatus } from "./errors.js";
+
+/** An open store: a number that is never used again. 0 is none. */
+export type Handle = number;
+/** The commit group that a write went into: what to wait for. 0: nothing had to be written. */
+export type Group = number;
+/** What a key or a value is on its way to the addon. */
+export type Bytes = string | Uint8Array;
+
+/** Called with the watermarks, whether there is room again after CRABKV_BUSY, and failures as [first, last, error, ...]. */
+export type OnCommit = (
+  acknowledged: Group,
+  durable: Group,
+  room: boolean,
+  failures: readonly unknown[] | undefined,
+) => void;
+
+/** Options by the names of native/core/options.h, all present. */
+export interface NativeOptions {
+  readonly shards: number;
+  readonly slotToShard: Uint16Array;
+  readonly sync: number;
+  readonly syncEveryMs: number;
+  readonly createIfMissing: boolean;
+  readonly errorIfExists: boolean;
+  readonly readOnly: boolean;
+  readonly compression: number;
+  readonly segmentBytes: number;
+  readonly keyBytesMax: number;
+  readonly valueBytesMax: number;
+  readonly batchOperationsMax: number;
+  readonly batchBytesMax: number;
+  readonly pendingBytesMax: number;
+  readonly readerQueueMax: number;
+}
+
+/** What a store counts; see {@link Native.stats}. Sizes are in bytes, `…Ms` in milliseconds, `…Ns` in nanoseconds. */
+export interface StoreStats {
+  /** Keys in the index; expired ones count until they are removed. */
+  readonly keys: number;
+  readonly keysWithDeadline: number;
+  /** Memory of the index. */
+  readonly indexBytes: number;
+  readonly segments: number;
+  /** In use in all segments. */
+  readonly logBytes: number;
+  /** An estimate of what compaction would leave. */
+  readonly liveBytes: number;
+  /** Sizes of the files, space made ahead included. */
+  readonly diskBytes: number;
+  /** The highest version given out. */
+  readonly lastVersion: number;
+  readonly acknowledgedVersion: number;
+  readonly durableVersion: number;
+  /** Openings for writing so far. */
+  readonly epoch: number;
+  readonly commitGroups: number;
+  readonly committedRecords: number;
+  readonly syncs: number;
+  readonly syncNsTotal: number;
+  readonly syncNsMax: number;
+  /** Accepted and not yet written. */
+  readonly pendingBytes: number;
+  /** Values put since opening, before and after compression. */
+  readonly rawValueBytes: number;
+  readonly storedValueBytes: number;
+  /** Promise reads answered at once, and those that went to a reader thread. */
+  readonly inlineReads: number;
+  readonly coldReads: number;
+  readonly openMs: number;
+  readonly openRecords: number;
+  /** Of the unproven tail that recovery wrote again. */
+  readonly openRewrittenBytes: number;
+  /** The store had been closed cleanly when it was opened. */
+  readonly cleanOpen: boolean;
+  readonly diskFull: boolean;
+}
+
+/** A batch's keys or values: back to back, with the length of each in UTF-16 units (string) or bytes (array). */
+export interface Column {
+  readonly data: Bytes;
+  readonly lengths: Uint32Array;
+}
+
+/** The cold form of a value read: the value, its version, and when it expires (0: never). */
+export type ColdEntry = readonly [value: string | Buffer, version: number, expiresAtMs: number];
+
+interface Native {
+  init(
+    createError: typeof errorOfStatus,
+    arrayOf: (...items: unknown[]) => unknown[],
+    arrayPush: (...items: unknown[]) => number,
+  ): Float64Array;
+
+  open(path: string, options: NativeOptions, onCommit: OnCommit): Promise<Handle>;
+  close(handle: Handle): Promise<void>;
+
+  put(handle: Handle, key: Bytes, value: Bytes, ttlMs: number): Group;
+  /** 2 * group + (1 when the key was there). */
+  delete(handle: Handle, key: Bytes): number;
+  /** The same. `ttlMs` 0 takes the deadline away. */
+  expire(handle: Handle, key: Bytes, ttlMs: number): number;
+  kick(handle: Handle): void;
+  /** The group whose durability to wait for; 0 when everything is durable. */
+  requestDurable(handle: Handle): Group;
+
+  /** -1: a guard's page may not be in memory, use writeBatchCold. Results: version, committed, failedIndex. */
+  writeBatch(
+    handle: Handle,
+    kind: number,
+    keys: Bytes,
+    keyLengths: Uint32Array,
+    values: Bytes | undefined,
+    valueLengths: Uint32Array | undefined,
+    rows: Float64Array | undefined,
+    existed: Uint8Array | undefined,
+  ): Group;
+  writeBatchCold(
+    handle: Handle,
+    kind: number,
+    keys: Bytes,
+    keyLengths: Uint32Array,
+    values: Bytes | undefined,
+    valueLengths: Uint32Array | undefined,
+    rows: Float64Array | undefined,
+  ): Promise<readonly [group: Group, version: number, committed: number, failedIndex: number]>;
+  /** Independent puts; how many were taken, from `from` on. Results: firstGroup, lastGroup, busy. */
+  putEach(
+    handle: Handle,
+    from: number,
+    keys: Bytes,
+    keyLengths: Uint32Array,
+    values: Bytes,
+    valueLengths: Uint32Array,
+    ttlMs: number | Float64Array,
+  ): number;
+
+  /** null: the page may not be in memory, and `wait` is false. Results: version, expiresAtMs. */
+  getText(handle: Handle, key: Bytes, wait: boolean): string | undefined | null;
+  /** Length of the value; -1 none, -2 as null above. Longer than the room in target: takeRead must follow. */
+  getBytes(handle: Handle, key: Bytes, wait: boolean, target: Uint8Array, offset: number): number;
+  takeRead(target: Uint8Array): void;
+  getMany(
+    handle: Handle,
+    keys: Bytes,
+    keyLengths: Uint32Array,
+    wait: boolean,
+    lengths: Int32Array | undefined,
+  ): (string | undefined)[] | number | null;
+  has(handle: Handle, key: Bytes): boolean;
+  hasMany(handle: Handle, keys: Bytes, keyLengths: Uint32Array, found: Uint8Array): void;
+  /** Milliseconds left; Infinity: never expires; -1: no such key. */
+  ttl(handle: Handle, key: Bytes): number;
+  getCold(handle: Handle, key: Bytes, asText: boolean): Promise<ColdEntry | undefined>;
+  getManyCold(
+    handle: Handle,
+    keys: Bytes,
+    keyLengths: Uint32Array,
+    asText: boolean,
+  ): Promise<(string | Buffer | undefined)[]>;
+
+  scanOpen(handle: Handle, prefix: Bytes, values: boolean, afterVersion: number): number;
+  scanNext(
+    handle: Handle,
+    scan: number,
+    entriesMax: number,
+    bytesMax: number,
+  ): Promise<readonly [chunk: ArrayBuffer, entries: number, done: boolean]>;
+  scanEnd(handle: Handle, scan: number): void;
+
+  stats(handle: Handle): StoreStats;
+  failure(handle: Handle): Error | undefined;
+  /** Frames of a segment file as text, from an offset on; `next` is 0 after the last. Reads the file synchronously. */
+  dumpSegment(path: string, fromOffset: number, framesMax: number): { text: string; next: number };
+}
+
+// dist/native.js and src/native.ts are both one folder below the package.
+const override = process.env.CRABKV_ADDON;
+const addonPath = override === undefined ? "../build/Release/crabkv.node" : resolve(override);
+
+export const native = createRequire(import.meta.url)(addonPath) as Native;
+
+/** What native calls return beside their value; read at once, before the next call. Indexes as in environment.h. */
+export const results = native.init(errorOfStatus, (...items) => items, Array.prototype.push);
+export const RESULT_VERSION = 0;
+export const RESULT_EXPIRES_AT_MS = 1;
+export const RESULT_COMMITTED = 2;
+export const RESULT_FAILED_INDEX = 3;
+export const RESULT_FIRST_GROUP = 4;
+export const RESULT_LAST_GROUP = 5;
+export const RESULT_BUSY = 6;
+
+/** Operation kinds and guards, as in native/core/store.h. */
+export const KIND_CHECK = 0;
+export const KIND_PUT = 1;
+export const KIND_DELETE = 2;
+export const GUARD_NONE = 0;
+export const GUARD_ABSENT = 1;
+export const GUARD_PRESENT = 2;
+export const GUARD_VERSION = 3;
+/** Numbers in the row of one operation: kind + 16 * guard, guard version, ttlMs. */
+export const ROW_NUMBERS = 3;

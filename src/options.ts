@@ -1,0 +1,194 @@
+// What open() and writes can be told: checks it, fills in defaults, and turns it into the positional or plain values that
+// the addon takes. Bounds are those of native/core/options.h, which checks again.
+import { codecOf } from "./encodings.js";
+import type { Codec, EncodingOption } from "./encodings.js";
+import { describe } from "./errors.js";
+import type { NativeOptions } from "./native.js";
+import { slotTable } from "./router.js";
+
+/**
+ * When a write is acknowledged, and what can then still be lost:
+ *
+ * - `"always"` (default): after `fdatasync`. An acknowledged write survives a killed process and power loss.
+ * - `{ everyMs }`: after `write`; synced at least every `everyMs` milliseconds (1 to 60,000) while there is something to
+ *   sync. An acknowledged write survives a killed process; power loss takes at most the last `everyMs` and the sync then in
+ *   flight.
+ * - `"os"`: after `write`; the operating system syncs when it likes. An acknowledged write survives a killed process; power
+ *   loss takes what the system had not written back, often the last 30 seconds.
+ *
+ * In every mode `flush()` makes everything written so far survive power loss, and what power loss takes is the end of the
+ * log: never something older than what it leaves, never half of a batch.
+ */
+export type Sync = "always" | "os" | { readonly everyMs: number };
+
+/** Options of {@link open}. Unknown ones are a `TypeError`. */
+export interface OpenOptions<KE extends EncodingOption = EncodingOption, VE extends EncodingOption = EncodingOption> {
+  /** Latches over the 16,384 slots of the index, 1 to 4096; any number at any open. Default 16. */
+  readonly shards?: number | undefined;
+  /** When a write is acknowledged, see {@link Sync}. Default `"always"`. */
+  readonly sync?: Sync | undefined;
+  /** Compresses values where that makes them smaller. A store can be read whatever this says. Default `"none"`. */
+  readonly compression?: "none" | "snappy" | undefined;
+  /** Milliseconds until a put without `ttlMs` expires. Default: never. */
+  readonly defaultTtlMs?: number | undefined;
+  /** Default `"utf8"`. Not stored: open a store with the encodings it was written with. */
+  readonly keyEncoding?: KE | undefined;
+  /** Default `"utf8"`. */
+  readonly valueEncoding?: VE | undefined;
+  /** Default true; else a missing store is `CRABKV_MISSING`. */
+  readonly createIfMissing?: boolean | undefined;
+  /** Default false; else an existing store is `CRABKV_EXISTS`. */
+  readonly errorIfExists?: boolean | undefined;
+  /** Default false; else nothing is written and writes are `CRABKV_READ_ONLY`. */
+  readonly readOnly?: boolean | undefined;
+  /** Size at which a new segment of the log begins, 64 KiB to 1 GiB. Default 64 MiB. */
+  readonly segmentBytes?: number | undefined;
+  /** Longest key, up to 1 MiB. Default 64 KiB. */
+  readonly keyBytesMax?: number | undefined;
+  /** Largest value, up to 512 MiB. Default 16 MiB. */
+  readonly valueBytesMax?: number | undefined;
+  /** Most operations in one batch. Default 1,048,576. */
+  readonly batchOperationsMax?: number | undefined;
+  /** Largest batch, encoded, up to 1 GiB. Default 64 MiB. */
+  readonly batchBytesMax?: number | undefined;
+  /** Most bytes accepted and not yet written; beyond it writes are `CRABKV_BUSY`. Default 256 MiB. */
+  readonly pendingBytesMax?: number | undefined;
+  /** Most reads waiting for the disk; beyond it reads are `CRABKV_BUSY`. Default 65,536. */
+  readonly readerQueueMax?: number | undefined;
+}
+
+/** Options of a put. */
+export interface PutOptions {
+  /** Milliseconds until the key expires: a positive integer, or `Infinity` for never (also against `defaultTtlMs`). */
+  readonly ttlMs?: number | undefined;
+  /** Acknowledge this write only when it survives power loss, whatever the store's mode. It can only strengthen. */
+  readonly sync?: "always" | undefined;
+}
+
+/** Options of every other write. */
+export type WriteOptions = Pick<PutOptions, "sync">;
+
+/** Everything that a Store needs from the options, checked. */
+export interface ResolvedOptions {
+  readonly native: NativeOptions;
+  readonly keyCodec: Codec;
+  readonly valueCodec: Codec;
+  /** 0: never. */
+  readonly defaultTtlMs: number;
+}
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const GIB = 1024 * MIB;
+
+const SYNC_ALWAYS = 0;
+const SYNC_INTERVAL = 1;
+const SYNC_OS = 2;
+
+const openOptionNames: ReadonlySet<string> = new Set<keyof OpenOptions>([
+  "shards",
+  "sync",
+  "compression",
+  "defaultTtlMs",
+  "keyEncoding",
+  "valueEncoding",
+  "createIfMissing",
+  "errorIfExists",
+  "readOnly",
+  "segmentBytes",
+  "keyBytesMax",
+  "valueBytesMax",
+  "batchOperationsMax",
+  "batchBytesMax",
+  "pendingBytesMax",
+  "readerQueueMax",
+]);
+
+/** Checks all of the options of open(). Throws a TypeError or a RangeError that names the option. */
+export function resolveOpenOptions(given: unknown): ResolvedOptions {
+  const options = checkKnown(given, openOptionNames, "options") as OpenOptions;
+  const [sync, syncEveryMs] = resolveSync(options.sync);
+  const shards = integer(options.shards, "shards", 16, 1, 4096);
+  return {
+    native: {
+      shards,
+      slotToShard: slotTable(shards),
+      sync,
+      syncEveryMs,
+      compression: oneOf(options.compression, "compression", ["none", "snappy"]),
+      createIfMissing: flag(options.createIfMissing, "createIfMissing", true),
+      errorIfExists: flag(options.errorIfExists, "errorIfExists", false),
+      readOnly: flag(options.readOnly, "readOnly", false),
+      segmentBytes: integer(options.segmentBytes, "segmentBytes", 64 * MIB, 64 * KIB, GIB),
+      keyBytesMax: integer(options.keyBytesMax, "keyBytesMax", 64 * KIB, 1, MIB),
+      valueBytesMax: integer(options.valueBytesMax, "valueBytesMax", 16 * MIB, 1, 512 * MIB),
+      batchOperationsMax: integer(options.batchOperationsMax, "batchOperationsMax", MIB, 1, 16 * MIB),
+      batchBytesMax: integer(options.batchBytesMax, "batchBytesMax", 64 * MIB, 4 * KIB, GIB),
+      pendingBytesMax: integer(options.pendingBytesMax, "pendingBytesMax", 256 * MIB, 256 * KIB, 16 * GIB),
+      readerQueueMax: integer(options.readerQueueMax, "readerQueueMax", 65_536, 1, 16 * MIB),
+    },
+    keyCodec: codecOf(options.keyEncoding, "keyEncoding"),
+    valueCodec: codecOf(options.valueEncoding, "valueEncoding"),
+    defaultTtlMs: resolveTtl(options.defaultTtlMs, "defaultTtlMs", 0),
+  };
+}
+
+/** The given options as an object without unknown properties; {} for undefined. */
+export function checkKnown(given: unknown, known: ReadonlySet<string>, name: string): object {
+  if (given === undefined) return {};
+  if (typeof given !== "object" || given === null) {
+    throw new TypeError(`${name} must be an object, not ${describe(given)}`);
+  }
+  for (const option of Object.keys(given)) {
+    if (!known.has(option)) throw new TypeError(`unknown option ${option}; known are ${[...known].join(", ")}`);
+  }
+  return given;
+}
+
+/** Milliseconds to live as the addon takes them: 0 for never. `missing` is the answer for undefined, if that is allowed. */
+export function resolveTtl(ttlMs: unknown, name: string, missing?: number): number {
+  if (ttlMs === undefined && missing !== undefined) return missing;
+  if (typeof ttlMs !== "number")
+    throw new TypeError(`${name} must be a number of milliseconds, not ${describe(ttlMs)}`);
+  if (ttlMs === Infinity) return 0;
+  if (Number.isSafeInteger(ttlMs) && ttlMs > 0) return ttlMs;
+  throw new RangeError(`${name} must be a positive integer of milliseconds, or Infinity, not ${ttlMs}`);
+}
+
+/** Whether a write asks for more than the store's mode. Asking for less is refused: the caller could not tell. */
+export function resolveWriteSync(sync: unknown): boolean {
+  if (sync === undefined) return false;
+  if (sync === "always") return true;
+  throw new TypeError(
+    `sync of one write can only be "always", which is at least what the store does; not ${describe(sync)}`,
+  );
+}
+
+export function flag(value: unknown, name: string, missing: boolean): boolean {
+  if (value === undefined) return missing;
+  if (typeof value !== "boolean") throw new TypeError(`${name} must be a boolean, not ${describe(value)}`);
+  return value;
+}
+
+export function integer(value: unknown, name: string, missing: number, min: number, max: number): number {
+  if (value === undefined) return missing;
+  if (typeof value !== "number") throw new TypeError(`${name} must be a number, not ${describe(value)}`);
+  if (Number.isSafeInteger(value) && value >= min && value <= max) return value;
+  throw new RangeError(`${name} must be an integer from ${min} to ${max}, not ${value}`);
+}
+
+function oneOf(value: unknown, name: string, choices: readonly string[]): number {
+  const index = value === undefined ? 0 : choices.indexOf(value as string);
+  if (index >= 0) return index;
+  throw new TypeError(`${name} must be ${choices.map((choice) => `"${choice}"`).join(" or ")}, not ${describe(value)}`);
+}
+
+function resolveSync(sync: unknown): readonly [mode: number, everyMs: number] {
+  if (sync === undefined || sync === "always") return [SYNC_ALWAYS, 100];
+  if (sync === "os") return [SYNC_OS, 100];
+  if (typeof sync === "object" && sync !== null && "everyMs" in sync) {
+    checkKnown(sync, new Set(["everyMs"]), "sync");
+    return [SYNC_INTERVAL, integer(sync.everyMs, "sync.everyMs", 100, 1, 60_000)];
+  }
+  throw new TypeError(`sync must be "always", "os" or { everyMs }, not ${describe(sync)}`);
+}

@@ -1,0 +1,86 @@
+// What a store, its iterators and its streams share while it is open: the handle, the commits they wait for, and the kick
+// at the end of the turn. The addon talks back to this object only, through onCommit.
+import { Commits } from "./commits.js";
+import { native } from "./native.js";
+import type { Group, Handle, OnCommit } from "./native.js";
+
+export class Session {
+  /** 0 from close() on: every native call with it fails with CRABKV_CLOSED. */
+  handle: Handle = 0;
+  readonly acknowledgements = new Commits();
+  readonly #durability = new Commits();
+  /** Whether a write can be acknowledged before it is durable. */
+  readonly #lazy: boolean;
+  #kickScheduled = false;
+  #room: Promise<void> | undefined;
+  #roomArrived: (() => void) | undefined;
+
+  constructor(lazy: boolean) {
+    this.#lazy = lazy;
+  }
+
+  readonly onCommit: OnCommit = (acknowledged, durable, room, failures) => {
+    if (failures !== undefined) {
+      for (let i = 0; i < failures.length; i += 3) {
+        const first = failures[i] as Group;
+        const last = failures[i + 1] as Group;
+        const error = failures[i + 2] as Error;
+        this.acknowledgements.fail(first, last, error);
+        this.#durability.fail(first, last, error);
+      }
+    }
+    this.acknowledgements.settle(acknowledged);
+    this.#durability.settle(durable);
+    if (room) this.#makeRoom();
+  };
+
+  /** Wakes the writer once at the end of the turn, so that the writes of a turn share a commit group. */
+  kick(): void {
+    if (this.#kickScheduled) return;
+    this.#kickScheduled = true;
+    queueMicrotask(this.#kickNow);
+  }
+
+  readonly #kickNow = (): void => {
+    this.#kickScheduled = false;
+    native.kick(this.handle);
+  };
+
+  /** Where to wait for a group that was just written. `durable`: until it survives power loss, in any mode. */
+  commitsOf(group: Group, durable: boolean): Commits {
+    if (!durable || !this.#lazy) return this.acknowledgements;
+    // Watermarks that nobody asked for are not reported, so this may be the first to hear that the group is durable.
+    if (native.requestDurable(this.handle) === 0) this.#durability.settle(group);
+    return this.#durability;
+  }
+
+  /** Resolves when everything written so far is durable. */
+  flush(): Promise<undefined> {
+    const group = native.requestDurable(this.handle);
+    // A failure of any group up to this one is a failure to do what was asked.
+    return group === 0 ? Promise.resolve(undefined) : this.#durability.own(0, group, undefined);
+  }
+
+  /** Resolves when the store has room again after CRABKV_BUSY, or is closed. */
+  room(): Promise<void> {
+    return (this.#room ??= new Promise((resolve) => {
+      this.#roomArrived = resolve;
+    }));
+  }
+
+  #makeRoom(): void {
+    this.#roomArrived?.();
+    this.#room = this.#roomArrived = undefined;
+  }
+
+  /** Refuses new work, waits for what was accepted, and closes. */
+  async close(): Promise<void> {
+    const { handle } = this;
+    this.handle = 0;
+    this.#makeRoom();
+    native.kick(handle);
+    await this.acknowledgements.drained();
+    await this.#durability.drained();
+    await native.close(handle);
+  }
+}
