@@ -142,8 +142,8 @@ class Store {
   // (of a JavaScript turn, of a socket chunk), so that groups form; the store wakes it itself when a group is large.
   virtual void Kick() = 0;
   // Asks that everything written so far become durable, in any mode; wait for OnDurable(returned group).
-  // Returns 0 when all of it is durable already.
-  virtual uint64_t RequestDurable() = 0;
+  // `*group` is 0 when all of it is durable already. Fails with the sticky failure or kClosed: then nobody will call.
+  virtual Status RequestDurable(uint64_t* group) = 0;
   // Blocks until the group is acknowledged or failed (for callers without an event loop). `durable`: until synced.
   virtual Status WaitFor(uint64_t group, bool durable) = 0;
 

@@ -1,0 +1,36 @@
+// The store's clock: wall-clock milliseconds that never go back, whatever happens to the machine's clock. It is the monotonic
+// clock plus an offset that only rises: to the wall clock when that jumps forward, never down when it jumps back. So a clock
+// set back keeps nothing alive that has expired, and the log's own times (persisted in every frame) bound it after a reopening.
+// Any thread.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+#include "native/core/env.h"
+
+namespace crabkv {
+
+class Clock {
+ public:
+  // `floor_ms` is the latest time that the log remembers.
+  Clock(Env* env, uint64_t floor_ms)
+      : env_(env), offset_ms_(static_cast<int64_t>(floor_ms) - static_cast<int64_t>(MonotonicMs())) {}
+
+  uint64_t NowMs() {
+    const int64_t monotonic = static_cast<int64_t>(MonotonicMs());
+    const int64_t by_wall = static_cast<int64_t>(env_->WallMs()) - monotonic;
+    int64_t offset = offset_ms_.load(std::memory_order_relaxed);
+    while (offset < by_wall && !offset_ms_.compare_exchange_weak(offset, by_wall, std::memory_order_relaxed)) {
+    }
+    return static_cast<uint64_t>(monotonic + (offset < by_wall ? by_wall : offset));
+  }
+
+ private:
+  uint64_t MonotonicMs() { return env_->MonotonicNs() / 1000000; }
+
+  Env* const env_;
+  std::atomic<int64_t> offset_ms_;  // wall minus monotonic; may be negative in tests
+};
+
+}  // namespace crabkv

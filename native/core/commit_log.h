@@ -1,0 +1,194 @@
+// The write-ahead log at work: the writer thread turns groups into frames and decides their fate, the syncer makes lazy modes
+// durable and notes idleness, the preparer makes space and segments ahead. When a write or a sync fails, the writer thread takes
+// back in memory what was not acknowledged (see RollBack).
+//
+// Acknowledged means durable in SyncMode::kAlways, written to the operating system in the others.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "native/core/clock.h"
+#include "native/core/disk_space.h"
+#include "native/core/env.h"
+#include "native/core/frame_appender.h"
+#include "native/core/group_queue.h"
+#include "native/core/options.h"
+#include "native/core/store.h"
+
+namespace crabkv {
+
+// What recovery hands over.
+struct LogStart {
+  FrameAppender::End end;
+  uint64_t next_lsn = 1;
+  uint64_t durable_lsn = 0;
+  uint64_t next_segment_number = 1;
+  uint32_t epoch = 1;
+  StoreId store_id;
+};
+
+// The capacity of a segment that no single large group needed.
+uint64_t StandardSegmentCapacity(const Options& options);
+
+class CommitLog {
+ public:
+  // `undo_from(lsn)` takes back every change in memory with this LSN or a higher one; runs on the writer thread, no lock held.
+  CommitLog(Env* env, std::string directory, const Options& options, SegmentTable* segments, Clock* clock,
+            std::function<void(uint64_t)> undo_from, const LogStart& start);
+  ~CommitLog();
+
+  void Start();
+  // Writes and syncs all that was accepted, stops the threads, cuts the space made ahead. Idempotent: one caller at a time.
+  // The failure, if there is one.
+  Status Stop();
+
+  GroupQueue& queue() { return queue_; }
+  DiskSpace& disk() { return disk_; }
+  // Wakes the writer.
+  void Kick();
+  Status RequestDurable(uint64_t* group);
+  Status WaitFor(uint64_t group, bool durable);
+  void AddListener(CommitListener* listener);
+  void RemoveListener(CommitListener* listener);
+
+  uint64_t acknowledged_lsn() const { return acknowledged_lsn_.load(std::memory_order_acquire); }
+  uint64_t durable_lsn() const { return durable_lsn_.load(std::memory_order_acquire); }
+  Status failure() const;
+  // After Stop.
+  const FrameAppender::End& end() const { return appender_.end(); }
+  uint64_t last_lsn() const { return written_lsn_.load(std::memory_order_acquire); }
+  void AddStats(StoreStats* stats) const;
+
+ private:
+  // A segment whose bytes up to a point are not synced yet.
+  struct Unsynced {
+    Segment* segment;
+    uint64_t lsn;
+    uint64_t group;
+  };
+  // Groups that failed: [first, last] were not acknowledged, [first_not_durable, last] will not become durable.
+  struct FailedRange {
+    uint64_t first;
+    uint64_t first_not_durable;
+    uint64_t last;
+    Status status;
+  };
+
+  // --- Writer thread (log_writer.cc).
+  void WriterMain();
+  Group* NextGroup();
+  void WaitForLaggingSync();
+  Status WriteGroup(Group* group);
+  Status RotateTo(Segment* next);
+  Status AppendWithReserve(Group* group);
+  Status SyncInline(Segment* segment);
+  void Finish(Group* group);
+  void Settle(Group* first, const Status& status);
+  void RollBack(uint64_t first_number, const Status& status, bool sticky);
+
+  // --- Syncer thread (log_syncer.cc).
+  void SyncerMain();
+  bool SyncIsDue(uint64_t now_ms, uint64_t* wait_ms);
+  void SyncOnce();
+  Status SyncSegments(const std::vector<Unsynced>& segments);
+  bool WatermarkIsDue(uint64_t now_ms, uint64_t* wait_ms);
+  void RotateResidency(uint64_t now_ms);
+
+  // --- Preparer thread (log_syncer.cc).
+  void PreparerMain();
+  bool PastHalfOfSegment();
+
+  Status SyncAtEnd();
+
+  Status TimedSync(Segment* segment);
+  void SetFailure(const Status& status);
+  void AnnounceAcknowledged(uint64_t group);
+  void AnnounceDurable(uint64_t group, uint64_t lsn);
+  void AnnounceFailed(uint64_t first, uint64_t last, const Status& status);
+  uint64_t NowMs() const { return env_->MonotonicNs() / 1000000; }
+
+  Env* const env_;
+  const std::string directory_;
+  const SyncMode sync_;
+  const uint64_t sync_every_ms_;
+  SegmentTable* const segments_;
+  const std::function<void(uint64_t)> undo_from_;
+
+  SegmentMaker maker_;
+  SpaceAhead space_;
+  DiskSpace disk_;
+  GroupQueue queue_;
+  FrameAppender appender_;  // writer thread
+
+  // Watermarks. Each is raised by one thread: written_ by the writer, durable_ by whoever syncs (writer in kAlways).
+  std::atomic<uint64_t> written_lsn_;
+  std::atomic<uint64_t> written_group_{0};
+  std::atomic<uint64_t> acknowledged_lsn_;
+  std::atomic<uint64_t> acknowledged_group_{0};
+  std::atomic<uint64_t> durable_lsn_;
+  std::atomic<uint64_t> durable_group_{0};
+  std::atomic<uint64_t> persisted_durable_lsn_{0};  // the highest durable LSN that a frame on disk tells
+
+  // Writer's wake-up: a flag, and a condition only for when it sleeps.
+  std::atomic<bool> kicked_{false};
+  std::atomic<bool> writer_sleeps_{false};
+  std::atomic<bool> watermark_wanted_{false};
+  std::atomic<bool> stopping_{false};
+  std::mutex writer_mutex_;
+  std::condition_variable writer_wakes_;
+  uint64_t next_group_ = 1;         // writer thread
+  uint64_t frame_durable_lsn_ = 0;  // writer thread: what the last frame tells
+
+  // Syncer. Guarded by sync_mutex_ unless atomic.
+  std::mutex sync_mutex_;
+  std::condition_variable syncer_wakes_;
+  std::condition_variable sync_ended_;
+  std::vector<Unsynced> unsynced_;      // sealed segments, oldest first
+  Segment* current_ = nullptr;          // segment of the last frame
+  uint64_t durable_wanted_group_ = 0;
+  uint64_t last_write_ms_ = 0;
+  uint64_t last_sync_ms_ = 0;
+  uint64_t last_residency_ms_ = 0;
+  uint64_t sync_began_ms_ = 0;          // 0: none is running
+  bool syncer_idle_ = false;            // it waits for nothing in particular
+  bool syncer_stops_ = false;
+
+  // Preparer. Guarded by prepare_mutex_.
+  std::mutex prepare_mutex_;
+  std::condition_variable preparer_wakes_;
+  bool prepare_wanted_ = false;
+  bool preparer_stops_ = false;
+
+  // Fates. Guarded by fate_mutex_.
+  mutable std::mutex fate_mutex_;
+  std::condition_variable fate_changed_;
+  std::vector<FailedRange> failed_;     // the latest, bounded: for WaitFor
+  Status failure_;
+  std::atomic<bool> failed_flag_{false};
+
+  // Held while listeners are called, so that removal waits for them.
+  std::mutex listeners_mutex_;
+  std::vector<CommitListener*> listeners_;
+
+  std::atomic<uint64_t> groups_{0};
+  std::atomic<uint64_t> records_{0};
+  std::atomic<uint64_t> syncs_{0};
+  std::atomic<uint64_t> sync_ns_total_{0};
+  std::atomic<uint64_t> sync_ns_max_{0};
+
+  const uint64_t segment_bytes_;
+
+  std::thread writer_;
+  std::thread syncer_;
+  std::thread preparer_;
+  bool stopped_ = false;
+};
+
+}  // namespace crabkv

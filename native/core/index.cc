@@ -1,0 +1,177 @@
+#include "native/core/index.h"
+
+#include <algorithm>
+
+namespace crabkv {
+
+void UndoList::Trim(uint64_t lsn) {
+  while (first_ < entries_.size() && entries_[first_].lsn <= lsn) first_++;
+  if (first_ == entries_.size()) {
+    entries_.clear();
+    first_ = 0;
+  } else if (first_ >= 1024 && first_ * 2 >= entries_.size()) {
+    entries_.erase(entries_.begin(), entries_.begin() + static_cast<std::ptrdiff_t>(first_));
+    first_ = 0;
+  }
+}
+
+Index::Index(uint32_t shard_count, const std::vector<uint16_t>& slot_to_shard, SegmentTable* segments)
+    : shard_count_(shard_count),
+      segments_(segments),
+      shards_(std::make_unique<Shard[]>(shard_count)),
+      slot_to_shard_(std::make_unique<std::atomic<uint16_t>[]>(kSlotCount)),
+      slots_(std::make_unique<SlotTable[]>(kSlotCount)) {
+  for (uint32_t slot = 0; slot < kSlotCount; slot++) {
+    slot_to_shard_[slot] = slot_to_shard.empty() ? static_cast<uint16_t>(slot % shard_count) : slot_to_shard[slot];
+  }
+}
+
+void Index::LatchSet::Acquire(Index* index, const uint16_t* slots, size_t count) {
+  index_ = index;
+  for (;;) {
+    shards_.clear();
+    for (size_t i = 0; i < count; i++) {
+      shards_.push_back(index->slot_to_shard_[slots[i]].load(std::memory_order_acquire));
+    }
+    std::sort(shards_.begin(), shards_.end());
+    shards_.erase(std::unique(shards_.begin(), shards_.end()), shards_.end());
+    for (uint32_t shard : shards_) index->shards_[shard].latch.lock();
+    // A slot may have moved to another shard before its old shard's latch was ours.
+    bool current = true;
+    for (size_t i = 0; i < count && current; i++) {
+      const uint32_t shard = index->slot_to_shard_[slots[i]].load(std::memory_order_acquire);
+      current = std::binary_search(shards_.begin(), shards_.end(), shard);
+    }
+    if (current) return;
+    Release();
+  }
+}
+
+void Index::LatchSet::AcquireAll(Index* index) {
+  index_ = index;
+  shards_.clear();
+  for (uint32_t shard = 0; shard < index->shard_count_; shard++) {
+    shards_.push_back(shard);
+    index->shards_[shard].latch.lock();
+  }
+}
+
+void Index::LatchSet::Release() {
+  for (uint32_t shard : shards_) index_->shards_[shard].latch.unlock();
+  shards_.clear();
+}
+
+Index::SlotLatch::SlotLatch(Index* index, uint16_t slot) {
+  for (;;) {
+    shard_ = index->ShardOf(slot);
+    shard_->latch.lock();
+    if (index->ShardOf(slot) == shard_) return;
+    shard_->latch.unlock();
+  }
+}
+
+void Index::CountLive(Location location, int direction) {
+  if (!location) return;
+  const int64_t bytes = static_cast<int64_t>(location.approximate_bytes());
+  segments_->Get(location.segment_handle())->live_bytes.fetch_add(direction * bytes, std::memory_order_relaxed);
+}
+
+void Index::SaveForSnapshots(uint16_t slot) {
+  for (IndexSnapshot* snapshot : snapshots_) {
+    if (snapshot->saved_[slot] == nullptr) snapshot->saved_[slot] = slots_[slot].Copy();
+  }
+}
+
+void Index::Set(const KeyHash& hash, Location previous, Location location, uint64_t deadline_ms) {
+  if (snapshot_count_ != 0) SaveForSnapshots(hash.slot);
+  if (location) {
+    slots_[hash.slot].Set(hash.fingerprint, location, deadline_ms);
+    if (!previous) keys_.fetch_add(1, std::memory_order_relaxed);
+  } else if (previous) {
+    slots_[hash.slot].Erase(hash.fingerprint);
+    keys_.fetch_sub(1, std::memory_order_relaxed);
+  }
+  if (!previous.SameRecord(location)) {
+    CountLive(previous, -1);
+    CountLive(location, +1);
+  }
+}
+
+void Index::Apply(const KeyHash& hash, Location location, uint64_t deadline_ms, uint64_t lsn, uint64_t acknowledged_lsn) {
+  UndoEntry entry;
+  entry.lsn = lsn;
+  entry.hash = hash;
+  entry.previous = Find(hash);
+  entry.previous_deadline_ms = DeadlineOf(hash, entry.previous);
+  entry.installed = location;
+  Set(hash, entry.previous, location, deadline_ms);
+  UndoList& undo = ShardOf(hash.slot)->undo;
+  undo.Trim(acknowledged_lsn);
+  undo.Push(entry);
+  counters_.Bump(hash.counter);
+}
+
+void Index::ApplyRecovered(const KeyHash& hash, Location location, uint64_t deadline_ms) {
+  Set(hash, Find(hash), location, deadline_ms);
+}
+
+void Index::Move(const KeyHash& hash, Location from, Location to) {
+  const Location current = Find(hash);
+  if (current.SameRecord(from)) Set(hash, current, to, DeadlineOf(hash, current));
+}
+
+void Index::Undo(const UndoEntry& entry) {
+  // A later change that was acknowledged (in a lazy mode, after a write that waited for its sync) stays.
+  const Location current = Find(entry.hash);
+  if (entry.installed ? !current.SameRecord(entry.installed) : static_cast<bool>(current)) return;
+  Set(entry.hash, current, entry.previous, entry.previous_deadline_ms);
+  counters_.Bump(entry.hash.counter);
+}
+
+void Index::UndoFrom(uint64_t first_lsn) {
+  LatchSet all;
+  all.AcquireAll(this);
+  for (uint32_t shard = 0; shard < shard_count_; shard++) {
+    UndoList& undo = shards_[shard].undo;
+    while (!undo.empty() && undo.back().lsn >= first_lsn) {
+      Undo(undo.back());
+      undo.PopBack();
+    }
+  }
+}
+
+void Index::DropSnapshot(std::unique_ptr<IndexSnapshot> snapshot) {
+  LatchSet all;
+  all.AcquireAll(this);
+  snapshots_.erase(std::remove(snapshots_.begin(), snapshots_.end(), snapshot.get()), snapshots_.end());
+  snapshot_count_ = static_cast<uint32_t>(snapshots_.size());
+}
+
+Location Index::FindInSnapshot(const IndexSnapshot& snapshot, const KeyHash& hash, uint64_t* deadline_ms) {
+  SlotLatch latch(this, hash.slot);
+  const SlotTable* saved = snapshot.saved_[hash.slot].get();
+  const SlotTable& table = saved != nullptr ? *saved : slots_[hash.slot];
+  const Location location = table.Find(hash.fingerprint);
+  *deadline_ms = table.DeadlineOf(hash.fingerprint, location);
+  return location;
+}
+
+uint64_t Index::DeadlineCount() {
+  uint64_t count = 0;
+  for (uint32_t slot = 0; slot < kSlotCount; slot++) {
+    SlotLatch latch(this, static_cast<uint16_t>(slot));
+    if (slots_[slot].deadlines) count += slots_[slot].deadlines->count();
+  }
+  return count;
+}
+
+uint64_t Index::MemoryBytes() {
+  uint64_t bytes = uint64_t{kSlotCount} * sizeof(SlotTable);
+  for (uint32_t slot = 0; slot < kSlotCount; slot++) {
+    SlotLatch latch(this, static_cast<uint16_t>(slot));
+    bytes += slots_[slot].memory_bytes();
+  }
+  return bytes;
+}
+
+}  // namespace crabkv

@@ -1,0 +1,149 @@
+// The index: 16,384 slot tables, partitioned among shards. A shard is a latch and the undo list of its unacknowledged changes;
+// which shard guards a slot is one word that can change while the store runs.
+//
+// Protocol of a write: latch the shards of all its slots in ascending order (LatchSet), reserve log space, Apply each record,
+// release. Readers latch the shard of their slot. Nothing waits for the disk while it holds a latch.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "native/core/change_counters.h"
+#include "native/core/fingerprint.h"
+#include "native/core/options.h"
+#include "native/core/segment.h"
+#include "native/core/slot_table.h"
+
+namespace crabkv {
+
+// What a change replaced, kept until its group is acknowledged.
+struct UndoEntry {
+  uint64_t lsn = 0;
+  KeyHash hash;
+  Location installed;  // none when the change removed the key
+  Location previous;   // none when the key was not there
+  uint64_t previous_deadline_ms = 0;
+};
+
+// A first-in-first-out list that is taken back from the end. Guarded by its shard's latch.
+class UndoList {
+ public:
+  void Push(const UndoEntry& entry) { entries_.push_back(entry); }
+  // Forgets the entries at or below `lsn`, which are acknowledged.
+  void Trim(uint64_t lsn);
+  bool empty() const { return first_ == entries_.size(); }
+  const UndoEntry& back() const { return entries_.back(); }
+  void PopBack() { entries_.pop_back(); }
+
+ private:
+  std::vector<UndoEntry> entries_;
+  size_t first_ = 0;
+};
+
+struct Shard {
+  std::mutex latch;
+  UndoList undo;  // guarded by latch
+};
+
+// The slot tables as they were at one moment. While it exists, the first change of a slot copies the slot's table here.
+class IndexSnapshot {
+ public:
+  IndexSnapshot() : saved_(kSlotCount) {}
+
+ private:
+  friend class Index;
+  std::vector<std::unique_ptr<SlotTable>> saved_;  // guarded by the latch of the slot's shard
+};
+
+class Index {
+ public:
+  Index(uint32_t shard_count, const std::vector<uint16_t>& slot_to_shard, SegmentTable* segments);
+
+  // --- Latches.
+  // Holds the shards of a set of slots, each once, taken in ascending order.
+  class LatchSet {
+   public:
+    LatchSet() = default;
+    ~LatchSet() { Release(); }
+    LatchSet(const LatchSet&) = delete;
+    LatchSet& operator=(const LatchSet&) = delete;
+    void Acquire(Index* index, const uint16_t* slots, size_t count);
+    void AcquireAll(Index* index);
+    void Release();
+
+   private:
+    std::vector<uint32_t> shards_;
+    Index* index_ = nullptr;
+  };
+  // Holds the shard of one slot.
+  class SlotLatch {
+   public:
+    SlotLatch(Index* index, uint16_t slot);
+    ~SlotLatch() { shard_->latch.unlock(); }
+    SlotLatch(const SlotLatch&) = delete;
+    SlotLatch& operator=(const SlotLatch&) = delete;
+
+   private:
+    Shard* shard_;
+  };
+
+  // --- Under the latch of the slot's shard.
+  const SlotTable& slot(uint16_t slot) const { return slots_[slot]; }
+  Location Find(const KeyHash& hash) const { return slots_[hash.slot].Find(hash.fingerprint); }
+  uint64_t DeadlineOf(const KeyHash& hash, Location location) const {
+    return slots_[hash.slot].DeadlineOf(hash.fingerprint, location);
+  }
+  // Points the key at a new record, or nowhere (`location` none), and remembers how to take that back until
+  // `acknowledged_lsn` reaches `lsn`.
+  void Apply(const KeyHash& hash, Location location, uint64_t deadline_ms, uint64_t lsn, uint64_t acknowledged_lsn);
+  // Apply of recovery: single-threaded, nothing to undo.
+  void ApplyRecovered(const KeyHash& hash, Location location, uint64_t deadline_ms);
+  // Recovery wrote the record again elsewhere: follows it if the key still points at `from`.
+  void Move(const KeyHash& hash, Location from, Location to);
+
+  // Takes back every change with an LSN of `first_lsn` or above, in reverse order. Takes all latches.
+  void UndoFrom(uint64_t first_lsn);
+
+  // --- Snapshots. Making one takes all latches, so it is between batches; `at_snapshot` runs under them.
+  template <typename AtSnapshot>
+  std::unique_ptr<IndexSnapshot> TakeSnapshot(AtSnapshot at_snapshot) {
+    auto snapshot = std::make_unique<IndexSnapshot>();
+    LatchSet all;
+    all.AcquireAll(this);
+    at_snapshot();
+    snapshots_.push_back(snapshot.get());
+    snapshot_count_ = static_cast<uint32_t>(snapshots_.size());
+    return snapshot;
+  }
+  void DropSnapshot(std::unique_ptr<IndexSnapshot> snapshot);
+  // The key's location and deadline in the snapshot. Takes the slot's latch.
+  Location FindInSnapshot(const IndexSnapshot& snapshot, const KeyHash& hash, uint64_t* deadline_ms);
+
+  uint64_t KeyCount() const { return keys_.load(std::memory_order_relaxed); }
+  uint64_t DeadlineCount();  // takes each latch in turn
+  uint64_t MemoryBytes();    // takes each latch in turn
+  uint32_t shard_count() const { return shard_count_; }
+  ChangeCounters& counters() { return counters_; }
+
+ private:
+  Shard* ShardOf(uint16_t slot) { return &shards_[slot_to_shard_[slot].load(std::memory_order_acquire)]; }
+  void CountLive(Location location, int direction);
+  void SaveForSnapshots(uint16_t slot);
+  void Set(const KeyHash& hash, Location previous, Location location, uint64_t deadline_ms);
+  void Undo(const UndoEntry& entry);
+
+  const uint32_t shard_count_;
+  SegmentTable* const segments_;
+  std::unique_ptr<Shard[]> shards_;
+  std::unique_ptr<std::atomic<uint16_t>[]> slot_to_shard_;
+  std::unique_ptr<SlotTable[]> slots_;       // each guarded by the latch of its shard
+  std::vector<IndexSnapshot*> snapshots_;    // changed under all latches, read under any
+  uint32_t snapshot_count_ = 0;              // likewise
+  std::atomic<uint64_t> keys_{0};
+  ChangeCounters counters_;
+};
+
+}  // namespace crabkv

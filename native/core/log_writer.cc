@@ -1,0 +1,187 @@
+// The writer thread of the commit log: takes groups in order, writes and (in SyncMode::kAlways) syncs them, and settles their
+// fate. Everything that undoes happens here, so that there is one place where a group can fail.
+#include "native/core/commit_log.h"
+
+#include <algorithm>
+
+namespace crabkv {
+
+void CommitLog::Kick() {
+  kicked_.store(true, std::memory_order_seq_cst);
+  if (!writer_sleeps_.load(std::memory_order_seq_cst)) return;
+  std::lock_guard<std::mutex> lock(writer_mutex_);
+  writer_wakes_.notify_one();
+}
+
+// The group to write next; null when the log stops and everything is written.
+Group* CommitLog::NextGroup() {
+  for (;;) {
+    kicked_.exchange(false, std::memory_order_seq_cst);
+    if (!failure().ok()) {
+      RollBack(next_group_, failure(), true);
+      return nullptr;
+    }
+    const bool watermark = watermark_wanted_.exchange(false, std::memory_order_acq_rel);
+    if (Group* group = queue_.TakeSealed(next_group_, watermark); group != nullptr) return group;
+    if (stopping_.load(std::memory_order_acquire)) return nullptr;
+    std::unique_lock<std::mutex> lock(writer_mutex_);
+    writer_sleeps_.store(true, std::memory_order_seq_cst);
+    while (!kicked_.load(std::memory_order_seq_cst)) writer_wakes_.wait(lock);
+    writer_sleeps_.store(false, std::memory_order_relaxed);
+  }
+}
+
+void CommitLog::WriterMain() {
+  while (Group* group = NextGroup()) {
+    WaitForLaggingSync();
+    const Status status = WriteGroup(group);
+    if (status.ok()) {
+      Finish(group);
+    } else {
+      Settle(group, status);
+      if (!failure().ok()) return;
+    }
+    if (queue_.TakeBusyReport()) {
+      std::lock_guard<std::mutex> lock(listeners_mutex_);
+      for (CommitListener* listener : listeners_) listener->OnRoom();
+    }
+  }
+}
+
+// Backpressure of SyncMode::kInterval: a sync that takes far longer than the promise allows stops the writes behind it.
+void CommitLog::WaitForLaggingSync() {
+  if (sync_ != SyncMode::kInterval) return;
+  const uint64_t limit_ms = std::max<uint64_t>(2 * sync_every_ms_, 1000);
+  std::unique_lock<std::mutex> lock(sync_mutex_);
+  while (sync_began_ms_ != 0 && NowMs() - sync_began_ms_ > limit_ms && !syncer_stops_) {
+    env_->WaitFor(sync_ended_, lock, limit_ms);
+  }
+}
+
+Status CommitLog::SyncInline(Segment* segment) {
+  const Status status = TimedSync(segment);
+  if (!status.ok()) SetFailure(status);
+  return status;
+}
+
+Status CommitLog::RotateTo(Segment* next) {
+  Segment* const before = appender_.end().segment;
+  CRABKV_RETURN_IF_ERROR(appender_.Rotate(next, durable_lsn(), last_lsn()));
+  if (sync_ == SyncMode::kAlways) CRABKV_RETURN_IF_ERROR(SyncInline(before));
+  std::lock_guard<std::mutex> lock(sync_mutex_);
+  if (sync_ != SyncMode::kAlways) {
+    unsynced_.push_back({before, last_lsn(), written_group_.load(std::memory_order_relaxed)});
+  }
+  current_ = next;
+  syncer_wakes_.notify_one();
+  return Status::Ok();
+}
+
+namespace {
+// Whether a group needs space that deletes would not.
+bool HasPuts(const Group& group) {
+  const uint64_t end = FrameHeader::kBytes + group.bytes();
+  for (uint64_t at = FrameHeader::kBytes; at < end;) {
+    RecordHeader record;
+    CRABKV_ASSERT(DecodeRecordHeader(group.buffer + at, end - at, &record));
+    if (record.type == RecordType::kPut) return true;
+    at += record.record_bytes();
+  }
+  return false;
+}
+}  // namespace
+
+// On a full disk the reserve is for groups that free space.
+Status CommitLog::AppendWithReserve(Group* group) {
+  frame_durable_lsn_ = durable_lsn();
+  Status status = appender_.Append(group, frame_durable_lsn_);
+  if (status.Is(Code::kDiskFull) && !HasPuts(*group) && disk_.GiveUpReserve()) {
+    CRABKV_RETURN_IF_ERROR(appender_.CutBack());
+    status = appender_.Append(group, frame_durable_lsn_);
+  }
+  if (status.Is(Code::kDiskFull)) disk_.MarkFull();
+  return status;
+}
+
+Status CommitLog::WriteGroup(Group* group) {
+  if (appender_.Rotates(*group)) CRABKV_RETURN_IF_ERROR(RotateTo(group->segment));
+  CRABKV_RETURN_IF_ERROR(AppendWithReserve(group));
+  if (sync_ == SyncMode::kAlways) CRABKV_RETURN_IF_ERROR(SyncInline(group->segment));
+  return Status::Ok();
+}
+
+// The group is in the file: readers find it there from here on.
+void CommitLog::Finish(Group* group) {
+  const uint64_t number = group->number.load(std::memory_order_relaxed);
+  const uint64_t records = group->records();
+  const uint64_t last = group->base_lsn + records - 1;
+  group->segment->last_lsn.store(last, std::memory_order_release);
+  group->segment->written.store(appender_.end().offset, std::memory_order_release);
+  const bool wants_space = appender_.wants_space();
+  queue_.Release(group);
+  next_group_ = number + 1;
+  if (records != 0) {
+    groups_.fetch_add(1, std::memory_order_relaxed);
+    records_.fetch_add(records, std::memory_order_relaxed);
+  }
+  persisted_durable_lsn_.store(frame_durable_lsn_, std::memory_order_relaxed);
+  written_lsn_.store(last, std::memory_order_release);
+  written_group_.store(number, std::memory_order_release);
+  acknowledged_lsn_.store(last, std::memory_order_release);
+  if (sync_ == SyncMode::kAlways) AnnounceDurable(number, last);
+  AnnounceAcknowledged(number);
+  {
+    std::lock_guard<std::mutex> lock(sync_mutex_);
+    current_ = appender_.end().segment;
+    if (records != 0) last_write_ms_ = NowMs();
+    // The syncer is not woken for each group: only when it has nothing to time, or somebody waits for it.
+    if (syncer_idle_ || durable_wanted_group_ > durable_group_.load()) syncer_wakes_.notify_one();
+  }
+  if (wants_space || (disk_.reserve_missing() && !disk_.full())) {
+    std::lock_guard<std::mutex> lock(prepare_mutex_);
+    prepare_wanted_ = true;
+    preparer_wakes_.notify_one();
+  }
+}
+
+namespace {
+Status StickyError(const Status& cause) {
+  return cause.WithCode(Code::kFailed, "the store takes no writes until it is reopened: ");
+}
+Status Indeterminate(const Status& cause) {
+  return cause.WithCode(Code::kIndeterminate, "the write may or may not be there after reopening: ");
+}
+}  // namespace
+
+// The fate of a group that was not written: it and everything behind it is undone. A failed write leaves the log usable if the
+// file can be cut back to its last whole frame; a failed sync never does.
+void CommitLog::Settle(Group* first, const Status& status) {
+  const uint64_t number = first->number.load(std::memory_order_relaxed);
+  if (!failure().ok()) {
+    RollBack(number, failure(), true);
+    return;
+  }
+  RollBack(number, status, false);
+}
+
+void CommitLog::RollBack(uint64_t first_number, const Status& status, bool sticky) {
+  const uint64_t last_number = queue_.Stop(sticky ? StickyError(status) : Status::Ok());
+  Group* first = queue_.At(first_number);
+  // Nothing to undo when the log was stopped behind the last group.
+  if (first_number <= last_number) undo_from_(first->base_lsn);
+  for (uint64_t number = first_number; number <= last_number; number++) queue_.Release(queue_.At(number));
+  next_group_ = last_number + 1;
+  Status told = status;
+  if (sticky) {
+    told = Indeterminate(status);
+  } else if (const Status cut = appender_.CutBack(); cut.ok()) {
+    const FrameAppender::End& end = appender_.end();
+    queue_.Reopen(end.segment, end.started ? end.offset : GroupQueue::kFirstOffset);
+  } else {
+    SetFailure(cut);
+    queue_.Stop(StickyError(cut));
+  }
+  if (first_number <= last_number) AnnounceFailed(first_number, last_number, told);
+}
+
+}  // namespace crabkv

@@ -1,0 +1,189 @@
+#include "native/core/manifest.h"
+
+#include <cstring>
+
+#include "native/core/coding.h"
+#include "native/core/crc32c.h"
+
+namespace crabkv {
+
+namespace {
+constexpr char kMagic[] = "CrabKVmf";
+constexpr uint64_t kHeaderBytes = 32;
+constexpr uint64_t kEditHeaderBytes = 16;
+constexpr uint64_t kFileBytesMax = 1 << 20;
+constexpr uint32_t kHashSipHash13 = 1;
+
+enum class EditType : uint32_t { kStore = 1, kEpoch = 2, kClean = 3 };
+
+std::string PathIn(const std::string& directory) { return directory + "/" + Manifest::kFileName; }
+
+std::string EncodeHeader() {
+  std::string bytes(kHeaderBytes, '\0');
+  std::memcpy(&bytes[0], kMagic, 8);
+  PutU16(&bytes[8], kFormatMajor);
+  PutU16(&bytes[10], kFormatMinor);
+  PutU32(&bytes[28], Crc32c(bytes.data(), 28));
+  return bytes;
+}
+
+Status CheckHeader(std::string_view bytes, const std::string& path) {
+  if (bytes.size() < kHeaderBytes || std::memcmp(bytes.data(), kMagic, 8) != 0) {
+    return Status::Error(Code::kFormat, path + " is not a CrabKV manifest");
+  }
+  if (Crc32c(bytes.data(), 28) != GetU32(bytes.data() + 28)) return Status::Corruption(path, 0, "the header fails its CRC");
+  if (GetU16(bytes.data() + 8) != kFormatMajor) {
+    return Status::Error(Code::kFormat, path + ": the store has format version " + std::to_string(GetU16(bytes.data() + 8)) +
+                                            "; this version of CrabKV reads version " + std::to_string(kFormatMajor));
+  }
+  if ((GetU32(bytes.data() + 12) & ~kKnownIncompatibleFlags) != 0) {
+    return Status::Error(Code::kFormat, path + ": the store uses format features that this version of CrabKV does not know");
+  }
+  return Status::Ok();
+}
+
+// Appends an edit of 8-byte fields.
+void AppendEdit(std::string* file, EditType type, std::initializer_list<uint64_t> fields, uint32_t* previous_crc) {
+  std::string edit(kEditHeaderBytes + 8 * fields.size(), '\0');
+  PutU32(&edit[4], *previous_crc);
+  PutU32(&edit[8], static_cast<uint32_t>(type));
+  PutU32(&edit[12], static_cast<uint32_t>(8 * fields.size()));
+  size_t at = kEditHeaderBytes;
+  for (uint64_t field : fields) {
+    PutU64(&edit[at], field);
+    at += 8;
+  }
+  *previous_crc = Crc32c(edit.data() + 4, edit.size() - 4);
+  PutU32(&edit[0], *previous_crc);
+  file->append(edit);
+}
+
+bool ValidEdit(std::string_view bytes, uint64_t* edit_bytes) {
+  if (bytes.size() < kEditHeaderBytes) return false;
+  const uint64_t payload = GetU32(bytes.data() + 12);
+  if (payload % 8 != 0 || payload > bytes.size() - kEditHeaderBytes) return false;
+  *edit_bytes = kEditHeaderBytes + payload;
+  return GetU32(bytes.data()) == Crc32c(bytes.data() + 4, *edit_bytes - 4);
+}
+
+Status ApplyEdit(std::string_view edit, const std::string& path, ManifestState* state) {
+  const uint64_t fields = (edit.size() - kEditHeaderBytes) / 8;
+  auto field = [&](uint64_t i) { return GetU64(edit.data() + kEditHeaderBytes + 8 * i); };
+  const uint32_t type = GetU32(edit.data() + 8);
+  if (type == static_cast<uint32_t>(EditType::kStore) && fields >= 5) {
+    if (field(4) != kHashSipHash13) return Status::Error(Code::kFormat, path + ": unknown key hash");
+    state->store_id = {field(0), field(1)};
+    state->hash_seed[0] = field(2);
+    state->hash_seed[1] = field(3);
+  } else if (type == static_cast<uint32_t>(EditType::kEpoch) && fields >= 6) {
+    state->epoch = static_cast<uint32_t>(field(0));
+    state->epoch_first_lsn = field(1);
+    state->cut.segment = field(2);
+    state->cut.offset = field(3);
+    state->cut.next_segment = field(4);
+    state->clock_ms = field(5);
+    state->clean = false;
+  } else if (type == static_cast<uint32_t>(EditType::kClean) && fields >= 3) {
+    state->clean = true;
+    state->clean_last_lsn = field(0);
+    state->clean_last_crc = static_cast<uint32_t>(field(1));
+    state->clock_ms = field(2);
+  } else {
+    return Status::Error(Code::kFormat, path + ": unknown manifest edit " + std::to_string(type));
+  }
+  return Status::Ok();
+}
+
+Status ReadWhole(Env* env, const std::string& path, std::string* bytes) {
+  std::unique_ptr<File> file;
+  CRABKV_RETURN_IF_ERROR(env->OpenFile(path, OpenMode::kRead, &file));
+  uint64_t size = 0;
+  CRABKV_RETURN_IF_ERROR(file->Size(&size));
+  if (size > kFileBytesMax) return Status::Error(Code::kFormat, path + " is too large for a manifest");
+  bytes->resize(size);
+  uint64_t got = 0;
+  CRABKV_RETURN_IF_ERROR(file->ReadAt(0, size, &(*bytes)[0], &got));
+  bytes->resize(got);
+  return Status::Ok();
+}
+
+// Reads edits from `bytes` into `state`; `*end` is where the last whole one ends, `*crc` its CRC.
+Status ApplyEdits(std::string_view bytes, const std::string& path, ManifestState* state, uint64_t* end, uint32_t* crc) {
+  uint64_t at = kHeaderBytes;
+  uint32_t previous_crc = 0;
+  uint64_t edit_bytes = 0;
+  while (at < bytes.size() && ValidEdit(bytes.substr(at), &edit_bytes)) {
+    const std::string_view edit = bytes.substr(at, edit_bytes);
+    if (GetU32(edit.data() + 4) != previous_crc) return Status::Corruption(path, at, "an edit is missing before this one");
+    CRABKV_RETURN_IF_ERROR(ApplyEdit(edit, path, state));
+    previous_crc = GetU32(edit.data());
+    at += edit_bytes;
+  }
+  *end = at;
+  *crc = previous_crc;
+  // An unfinished last edit is what a crash in AppendClean leaves. A whole one behind a bad one means that the bad one was
+  // whole once.
+  for (uint64_t later = at + 8; later + kEditHeaderBytes <= bytes.size(); later += 8) {
+    const uint32_t type = GetU32(bytes.data() + later + 8);
+    if (type >= 1 && type <= 3 && ValidEdit(bytes.substr(later), &edit_bytes)) {
+      return Status::Corruption(path, at, "an edit fails its CRC and later ones do not");
+    }
+  }
+  return Status::Ok();
+}
+}  // namespace
+
+Status Manifest::Load(Env* env, const std::string& directory, ManifestState* state) {
+  const std::string path = PathIn(directory);
+  bool exists = false;
+  CRABKV_RETURN_IF_ERROR(env->Exists(path, &exists));
+  if (!exists) return Status::Error(Code::kMissing, "no store in " + directory);
+  std::string bytes;
+  CRABKV_RETURN_IF_ERROR(ReadWhole(env, path, &bytes));
+  CRABKV_RETURN_IF_ERROR(CheckHeader(bytes, path));
+  uint64_t end = 0;
+  uint32_t crc = 0;
+  CRABKV_RETURN_IF_ERROR(ApplyEdits(bytes, path, state, &end, &crc));
+  // Write puts both edits in place with one rename, so they are always whole.
+  if (state->epoch == 0) return Status::Corruption(path, end, "the store's own entries fail their CRC");
+  return Status::Ok();
+}
+
+Status Manifest::Write(Env* env, const std::string& directory, const ManifestState& state) {
+  std::string bytes = EncodeHeader();
+  uint32_t crc = 0;
+  AppendEdit(&bytes, EditType::kStore,
+             {state.store_id.high, state.store_id.low, state.hash_seed[0], state.hash_seed[1], kHashSipHash13}, &crc);
+  AppendEdit(&bytes, EditType::kEpoch,
+             {state.epoch, state.epoch_first_lsn, state.cut.segment, state.cut.offset, state.cut.next_segment, state.clock_ms},
+             &crc);
+  const std::string path = PathIn(directory);
+  const std::string temporary = path + ".tmp";
+  bool leftover = false;
+  CRABKV_RETURN_IF_ERROR(env->Exists(temporary, &leftover));
+  if (leftover) CRABKV_RETURN_IF_ERROR(env->Remove(temporary));
+  std::unique_ptr<File> file;
+  CRABKV_RETURN_IF_ERROR(env->OpenFile(temporary, OpenMode::kCreate, &file));
+  CRABKV_RETURN_IF_ERROR(file->WriteAt(0, bytes));
+  CRABKV_RETURN_IF_ERROR(file->Sync());
+  CRABKV_RETURN_IF_ERROR(env->Rename(temporary, path));
+  return env->SyncDirectory(directory);
+}
+
+Status Manifest::AppendClean(Env* env, const std::string& directory, const ManifestState& state) {
+  const std::string path = PathIn(directory);
+  std::string bytes;
+  CRABKV_RETURN_IF_ERROR(ReadWhole(env, path, &bytes));
+  ManifestState ignored;
+  uint64_t end = 0;
+  uint32_t crc = 0;
+  CRABKV_RETURN_IF_ERROR(ApplyEdits(bytes, path, &ignored, &end, &crc));
+  std::string edit;
+  AppendEdit(&edit, EditType::kClean, {state.clean_last_lsn, state.clean_last_crc, state.clock_ms}, &crc);
+  std::unique_ptr<File> file;
+  CRABKV_RETURN_IF_ERROR(env->OpenFile(path, OpenMode::kReadWrite, &file));
+  CRABKV_RETURN_IF_ERROR(file->WriteAt(end, edit));
+  return file->Sync();
+}
+
+}  // namespace crabkv

@@ -1,0 +1,235 @@
+// Recovery's first half: finding the segments and walking their frames. What follows from an unclean end is in
+// recovery_rewrite.cc.
+#include "native/core/recovery.h"
+
+#include <algorithm>
+
+#include "native/core/fingerprint.h"
+
+namespace crabkv {
+
+Status Recovery::Run(ManifestState* manifest, RecoveryResult* result) {
+  manifest_ = manifest;
+  durable_lsn_ = manifest->epoch_first_lsn - 1;
+  if (manifest->clean) durable_lsn_ = std::max(durable_lsn_, manifest->clean_last_lsn);
+  clock_ms_ = manifest->clock_ms;
+  if (!options_.read_only) CRABKV_RETURN_IF_ERROR(FinishInterruptedCut());
+  CRABKV_RETURN_IF_ERROR(ListSegments());
+  CRABKV_RETURN_IF_ERROR(Walk());
+  CRABKV_RETURN_IF_ERROR(CheckCleanEnd());
+  result->clean = manifest->clean;
+  result->records = records_;
+  result->clock_ms = clock_ms_;
+  result->log.store_id = manifest->store_id;
+  result->log.next_lsn = end_.lsn + 1;
+  result->log.durable_lsn = durable_lsn_;
+  if (!options_.read_only) CRABKV_RETURN_IF_ERROR(manifest->clean ? ResumeClean(result) : Rewrite(result));
+  return AttachFiles();
+}
+
+// Hands the open files to the segments that readers will find.
+Status Recovery::AttachFiles() {
+  for (LogFile& file : files_) {
+    if (file.segment == nullptr || file.file == nullptr) continue;
+    uint64_t size = 0;
+    CRABKV_RETURN_IF_ERROR(file.file->Size(&size));
+    file.segment->file_bytes.store(size, std::memory_order_relaxed);
+    CRABKV_RETURN_IF_ERROR(AttachFile(file.segment, std::move(file.file)));
+  }
+  return Status::Ok();
+}
+
+Status Recovery::ListSegments() {
+  std::vector<std::string> names;
+  CRABKV_RETURN_IF_ERROR(env_->ListDirectory(directory_, &names));
+  for (const std::string& name : names) {
+    LogFile file;
+    if (!ParseSegmentFileName(name, &file.number)) continue;
+    // Read-only openings can't finish an interrupted cut; they pass over what it voids.
+    const LogCut& cut = manifest_->cut;
+    if (file.number > cut.segment && file.number < cut.next_segment) continue;
+    file.path = directory_ + "/" + name;
+    files_.push_back(std::move(file));
+  }
+  std::sort(files_.begin(), files_.end(), [](const LogFile& a, const LogFile& b) { return a.number < b.number; });
+  for (LogFile& file : files_) CRABKV_RETURN_IF_ERROR(OpenSegment(&file));
+  return Status::Ok();
+}
+
+Status Recovery::OpenSegment(LogFile* file) {
+  const OpenMode mode = options_.read_only ? OpenMode::kRead : OpenMode::kReadWrite;
+  CRABKV_RETURN_IF_ERROR(env_->OpenFile(file->path, mode, &file->file));
+  CRABKV_RETURN_IF_ERROR(file->file->Size(&file->size));
+  if (file->number == manifest_->cut.segment) file->size = std::min(file->size, manifest_->cut.offset);
+  char bytes[SegmentHeader::kBytes];
+  uint64_t got = 0;
+  CRABKV_RETURN_IF_ERROR(file->file->ReadAt(0, sizeof(bytes), bytes, &got));
+  CRABKV_RETURN_IF_ERROR(DecodeSegmentHeader(std::string_view(bytes, got), file->path, &file->header));
+  if (!(file->header.store_id == manifest_->store_id)) {
+    return Status::Error(Code::kFormat, file->path + " belongs to another store");
+  }
+  if (file->header.number != file->number) {
+    return Status::Corruption(file->path, 24, "the file is segment " + std::to_string(file->header.number) + " by its header");
+  }
+  if (file->header.kind != SegmentKind::kLog) return Status::Error(Code::kFormat, file->path + " has an unknown kind");
+  return Status::Ok();
+}
+
+Status Recovery::Walk() {
+  bool ended = false;
+  for (size_t i = 0; i < files_.size() && !ended; i++) CRABKV_RETURN_IF_ERROR(WalkSegment(i, &ended));
+  if (!ended) CRABKV_RETURN_IF_ERROR(CheckEnd("the log ends here"));
+  return Status::Ok();
+}
+
+// Takes the segment's frames; `*ended` when the log ends in it or before it.
+Status Recovery::WalkSegment(size_t index, bool* ended) {
+  LogFile& file = files_[index];
+  FrameReader reader(file.file.get(), file.path, file.header.salt, SegmentHeader::kBytes, file.size);
+  std::string why;
+  for (;;) {
+    Frame frame;
+    FrameReader::Result result;
+    CRABKV_RETURN_IF_ERROR(reader.Next(&result, &frame, &why));
+    const bool first = frame.offset == SegmentHeader::kBytes;
+    if (result == FrameReader::Result::kFrame && first != (frame.header.type == FrameType::kStart)) {
+      result = FrameReader::Result::kBad;
+      why = first ? "the segment does not begin with a START frame" : "a START frame in the middle of a segment";
+    }
+    if (result == FrameReader::Result::kFrame && Continues(frame, &why)) {
+      if (file.segment == nullptr) {
+        const uint64_t capacity = std::max(PadTo8(file.size), StandardSegmentCapacity(options_));
+        file.segment = segments_->Add(std::make_unique<Segment>(file.number, file.header.salt, capacity, file.path));
+        if (file.segment == nullptr) return Status::Error(Code::kTooLarge, "more segments than a store may have");
+      }
+      end_.file = index;
+      CRABKV_RETURN_IF_ERROR(TakeFrame(&file, frame));
+      if (frame.header.type != FrameType::kSeal) continue;
+      return Status::Ok();
+    }
+    if (result == FrameReader::Result::kEnd) why = "the log ends here";
+    // Nothing of this segment: the log ended in the one before, or this one was made ahead. Else it may go on in the next.
+    bool starts = false;
+    if (index + 1 < files_.size() && end_.file == index && end_.offset != 0) {
+      CRABKV_RETURN_IF_ERROR(StartsAfterWalk(index + 1, &starts));
+    }
+    if (starts) return Status::Ok();
+    *ended = true;
+    return CheckEnd(why);
+  }
+}
+
+// Whether the segment's first frame says that it continues the log where the walk stands.
+Status Recovery::StartsAfterWalk(size_t index, bool* starts) {
+  LogFile& file = files_[index];
+  FrameReader reader(file.file.get(), file.path, file.header.salt, SegmentHeader::kBytes, file.size);
+  Frame frame;
+  FrameReader::Result result;
+  std::string why;
+  CRABKV_RETURN_IF_ERROR(reader.Next(&result, &frame, &why));
+  *starts = result == FrameReader::Result::kFrame && frame.header.type == FrameType::kStart && Continues(frame, &why);
+  return Status::Ok();
+}
+
+bool Recovery::Continues(const Frame& frame, std::string* why) const {
+  const FrameHeader& header = frame.header;
+  *why = "a frame before this one is missing";
+  if (header.previous_crc != end_.crc || header.epoch < epoch_) return false;
+  if (header.type == FrameType::kStart) {
+    const StartPayload start = DecodeStart(frame.payload.data());
+    if (end_.offset == 0) return start.previous_number == 0;
+    const LogFile& before = files_[end_.file];
+    return start.previous_number == before.number && start.previous_salt == before.header.salt &&
+           start.previous_last_lsn == end_.lsn;
+  }
+  if (header.count == 0) return header.base_lsn > end_.lsn;
+  const bool skips = (header.flags & kFrameSkipsLsns) != 0;
+  return header.base_lsn == end_.lsn + 1 || (skips && header.base_lsn > end_.lsn + 1);
+}
+
+Status Recovery::TakeFrame(LogFile* file, const Frame& frame) {
+  const FrameHeader& header = frame.header;
+  if (header.epoch > manifest_->epoch) {
+    return Status::Corruption(file->path, frame.offset, "a frame of epoch " + std::to_string(header.epoch) +
+                                                            ", but the MANIFEST knows only " + std::to_string(manifest_->epoch));
+  }
+  epoch_ = header.epoch;
+  clock_ms_ = std::max(clock_ms_, header.clock_ms);
+  durable_lsn_ = std::max(durable_lsn_, header.durable_lsn);
+  last_type_ = header.type;
+  end_.offset = frame.offset + header.frame_bytes();
+  end_.crc = header.crc;
+  if (header.type == FrameType::kSeal) file->segment->counts = DecodeSeal(frame.payload.data());
+  if (header.count != 0) {
+    end_.lsn = header.last_lsn();
+    unproven_.push_back(end_);
+    ApplyRecords(*file, frame);
+    file->segment->last_lsn.store(end_.lsn, std::memory_order_relaxed);
+  }
+  file->segment->written.store(end_.offset, std::memory_order_relaxed);
+  while (!unproven_.empty() && unproven_.front().lsn <= durable_lsn_) {
+    durable_ = unproven_.front();
+    unproven_.pop_front();
+  }
+  return Status::Ok();
+}
+
+void Recovery::ApplyRecords(const LogFile& file, const Frame& frame) {
+  ForEachRecord(frame.payload, [&](const RecordHeader& record, uint64_t at) {
+    const std::string_view key = frame.payload.substr(at + RecordHeader::kBytes, record.key_bytes);
+    const KeyHash hash = HashKey(manifest_->hash_seed, key);
+    Location location;
+    if (record.type == RecordType::kPut) {
+      location = Location::Make(file.segment->handle, frame.offset + FrameHeader::kBytes + at, record.record_bytes(), false);
+    } else if (record.type == RecordType::kExpire) {
+      location = index_->Find(hash);
+    }
+    if (record.type != RecordType::kExpire || location) index_->ApplyRecovered(hash, location, record.expires_at_ms);
+    records_++;
+  });
+}
+
+// Searches everything behind the walk's end for a valid frame header that `accept`s.
+Status Recovery::FindBehindEnd(bool (*accept)(const FrameHeader&, uint64_t), uint64_t argument, bool* found,
+                               std::string* where) {
+  *found = false;
+  for (size_t i = end_.file; i < files_.size() && !*found; i++) {
+    LogFile& file = files_[i];
+    uint64_t size = 0;
+    CRABKV_RETURN_IF_ERROR(file.file->Size(&size));
+    if (file.number == manifest_->cut.segment) size = std::min(size, manifest_->cut.offset);
+    const uint64_t from = i == end_.file && end_.offset != 0 ? end_.offset : SegmentHeader::kBytes;
+    uint64_t at = 0;
+    CRABKV_RETURN_IF_ERROR(FindFrameHeader(
+        file.file.get(), file.header.salt, from, size, [&](const FrameHeader& h) { return accept(h, argument); }, found, &at));
+    if (*found) *where = file.path + " at offset " + std::to_string(at);
+  }
+  return Status::Ok();
+}
+
+// The walk stopped: is that the end of the log, or is something proven durable missing?
+Status Recovery::CheckEnd(const std::string& why) {
+  const uint64_t missing = end_.lsn + 1;
+  const std::string path = files_.empty() ? directory_ : files_[end_.file].path;
+  const uint64_t offset = std::max(end_.offset, SegmentHeader::kBytes);
+  if (durable_lsn_ >= missing) {
+    return Status::Corruption(path, offset, why + "; records up to " + std::to_string(durable_lsn_) + " were durable, and " +
+                                                std::to_string(missing) + " is missing");
+  }
+  bool found = false;
+  std::string where;
+  CRABKV_RETURN_IF_ERROR(FindBehindEnd(
+      [](const FrameHeader& header, uint64_t lsn) { return header.durable_lsn >= lsn; }, missing, &found, &where));
+  if (!found) return Status::Ok();
+  return Status::Corruption(path, offset, why + "; " + where + " proves that record " + std::to_string(missing) + " was durable");
+}
+
+Status Recovery::CheckCleanEnd() {
+  if (!manifest_->clean) return Status::Ok();
+  if (end_.lsn == manifest_->clean_last_lsn && end_.crc == manifest_->clean_last_crc) return Status::Ok();
+  const std::string path = files_.empty() ? directory_ : files_[end_.file].path;
+  return Status::Corruption(path, std::max(end_.offset, SegmentHeader::kBytes),
+                            "the store was closed cleanly, but the log does not end as it did then");
+}
+
+}  // namespace crabkv

@@ -1,0 +1,104 @@
+// Opening a log: from the files of a directory to an index and the place where the log goes on. The rules and why they are right
+// are in native/FORMAT.md (Recovery); in short:
+//   1. Walk the frames in order, checking everything, building the index.
+//   2. Where the walk stops before the end of what is proven durable, that is corruption. Elsewhere the log simply ends there.
+//   3. After an unclean end, frames that are not proven durable are written again into a new segment and synced before anything
+//      else relies on them: a page cache may show what the disk does not have.
+// One thread, before the store exists. May block.
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "native/core/commit_log.h"
+#include "native/core/env.h"
+#include "native/core/frame_reader.h"
+#include "native/core/index.h"
+#include "native/core/manifest.h"
+#include "native/core/options.h"
+
+namespace crabkv {
+
+struct RecoveryResult {
+  LogStart log;
+  uint64_t clock_ms = 0;
+  bool clean = false;
+  uint64_t records = 0;
+  uint64_t rewritten_bytes = 0;
+};
+
+class Recovery {
+ public:
+  Recovery(Env* env, std::string directory, const Options& options, SegmentTable* segments, Index* index)
+      : env_(env), directory_(std::move(directory)), options_(options), segments_(segments), index_(index) {}
+
+  // Brings `manifest` (as loaded) and the directory into the state of a new epoch, unless the store is opened read-only.
+  Status Run(ManifestState* manifest, RecoveryResult* result);
+
+ private:
+  struct LogFile {
+    uint64_t number = 0;
+    std::string path;
+    std::unique_ptr<File> file;
+    uint64_t size = 0;
+    SegmentHeader header;
+    Segment* segment = nullptr;  // in the table; null for a file without frames
+  };
+  // A place between two frames.
+  struct Place {
+    size_t file = 0;      // index in files_
+    uint64_t offset = 0;  // 0: before the log's first frame
+    uint64_t lsn = 0;     // of the last record before it
+    uint32_t crc = 0;     // header CRC of the frame before it
+  };
+
+  // --- What is there.
+  Status FinishInterruptedCut();
+  Status ListSegments();
+  Status OpenSegment(LogFile* file);
+  // --- The walk.
+  Status Walk();
+  Status WalkSegment(size_t index, bool* ended);
+  bool Continues(const Frame& frame, std::string* why) const;
+  Status TakeFrame(LogFile* file, const Frame& frame);
+  void ApplyRecords(const LogFile& file, const Frame& frame);
+  Status StartsAfterWalk(size_t index, bool* starts);
+  Status CheckEnd(const std::string& why);
+  Status FindBehindEnd(bool (*accept)(const FrameHeader&, uint64_t), uint64_t argument, bool* found, std::string* where);
+  Status CheckCleanEnd();
+  // --- Going on.
+  Status ResumeClean(RecoveryResult* result);
+  Status Rewrite(RecoveryResult* result);
+  Status RewriteFrames(LogFile* from, uint64_t begin, uint64_t end, class SegmentCopy* copy);
+  void ForgetBehind(const Place& place);
+  Status SetAsideBehindEnd();
+  Status SetAsideTail(const LogFile& file, uint64_t offset);
+  Status ApplyCut(const LogCut& cut);
+  Status CommitEpoch(const LogCut& cut);
+  Status NewSegment(uint64_t number, uint64_t capacity, LogFile* made);
+  Status RemoveUnused();
+  Status AttachFiles();
+
+  Env* const env_;
+  const std::string directory_;
+  const Options& options_;
+  SegmentTable* const segments_;
+  Index* const index_;
+
+  ManifestState* manifest_ = nullptr;
+  std::vector<LogFile> files_;  // by number
+  // The walk's state.
+  Place end_;                   // behind the last valid frame
+  FrameType last_type_ = FrameType::kStart;
+  uint32_t epoch_ = 0;
+  uint64_t durable_lsn_ = 0;    // proven so far
+  Place durable_;               // behind the last frame with records that are all proven durable
+  std::deque<Place> unproven_;  // behind each later frame with records
+  uint64_t clock_ms_ = 0;
+  uint64_t records_ = 0;
+  Segment* copy_segment_ = nullptr;  // where Rewrite copies to
+};
+
+}  // namespace crabkv

@@ -1,0 +1,47 @@
+#include "native/core/segment.h"
+
+namespace crabkv {
+
+Status CreateSegmentFile(Env* env, const std::string& directory, const SegmentHeader& header,
+                         std::unique_ptr<File>* file) {
+  const std::string path = directory + "/" + SegmentFileName(header.number);
+  const std::string temporary = path + ".tmp";
+  bool leftover = false;
+  CRABKV_RETURN_IF_ERROR(env->Exists(temporary, &leftover));
+  if (leftover) CRABKV_RETURN_IF_ERROR(env->Remove(temporary));
+  std::unique_ptr<File> created;
+  CRABKV_RETURN_IF_ERROR(env->OpenFile(temporary, OpenMode::kCreate, &created));
+  char bytes[SegmentHeader::kBytes];
+  EncodeSegmentHeader(header, bytes);
+  Status status = created->WriteAt(0, std::string_view(bytes, sizeof(bytes)));
+  if (status.ok()) status = created->Sync();
+  if (status.ok()) status = env->Rename(temporary, path);
+  if (status.ok()) status = env->SyncDirectory(directory);
+  if (!status.ok()) {
+    // Best effort: the next creation of this number removes it too.
+    Status ignored = env->Remove(temporary);
+    static_cast<void>(ignored);
+    return status;
+  }
+  *file = std::move(created);
+  return Status::Ok();
+}
+
+SegmentTable::~SegmentTable() {
+  ForEach([](Segment* segment) { delete segment; });
+  for (auto& chunk : chunks_) delete chunk.load(std::memory_order_relaxed);
+}
+
+Segment* SegmentTable::Add(std::unique_ptr<Segment> segment) {
+  const uint32_t handle = last_.load(std::memory_order_relaxed) + 1;
+  if (handle > Location::kSegmentHandleMax) return nullptr;
+  auto& slot = chunks_[handle / kChunk];
+  if (slot.load(std::memory_order_relaxed) == nullptr) slot.store(new Chunk, std::memory_order_release);
+  segment->handle = handle;
+  Segment* added = segment.release();
+  slot.load(std::memory_order_relaxed)->segments[handle % kChunk].store(added, std::memory_order_release);
+  last_.store(handle, std::memory_order_release);
+  return added;
+}
+
+}  // namespace crabkv

@@ -1,0 +1,168 @@
+#include "native/core/slot_table.h"
+
+#include <cstring>
+
+#include "native/core/status.h"
+
+namespace crabkv {
+
+namespace {
+constexpr uint32_t kCapacityMin = 4;
+// Entries past the last home. A table whose last run is longer than this grows instead.
+constexpr uint32_t kOverflowCells = 8;
+// At 7/8 a look-up walks about 3.5 entries (70 bytes); growing by a quarter keeps the average load above 3/4.
+constexpr uint32_t kLoadNumerator = 7;
+constexpr uint32_t kLoadDenominator = 8;
+
+uint32_t CapacityFor(uint32_t count) {
+  const uint64_t needed = uint64_t{count} * kLoadDenominator / kLoadNumerator + 1;
+  return needed < kCapacityMin ? kCapacityMin : static_cast<uint32_t>(needed);
+}
+}  // namespace
+
+uint32_t Location::SizeClassOf(uint64_t bytes) {
+  uint64_t units = (bytes + 7) / 8;
+  if (units < 32) return static_cast<uint32_t>(units);
+  uint32_t shift = 0;
+  while ((units >> shift) >= 32) shift++;
+  uint64_t mantissa = (units + (uint64_t{1} << shift) - 1) >> shift;  // 16..32
+  if (mantissa == 32) {
+    mantissa = 16;
+    shift++;
+  }
+  const uint32_t size_class = 16 * (shift + 1) + static_cast<uint32_t>(mantissa - 16);
+  return size_class > 255 ? 255 : size_class;
+}
+
+uint64_t Location::SizeOfClass(uint32_t size_class) {
+  if (size_class < 32) return uint64_t{size_class} * 8;
+  const uint32_t shift = size_class / 16 - 1;
+  return (uint64_t{16 + size_class % 16} << shift) * 8;
+}
+
+FingerprintTable& FingerprintTable::operator=(const FingerprintTable& other) {
+  if (this == &other) return *this;
+  entries_.reset(other.cells_ == 0 ? nullptr : new Entry[other.cells_]);
+  if (other.cells_ != 0) std::memcpy(static_cast<void*>(entries_.get()), other.entries_.get(), other.memory_bytes());
+  capacity_ = other.capacity_;
+  cells_ = other.cells_;
+  count_ = other.count_;
+  return *this;
+}
+
+uint32_t FingerprintTable::Seek(const Fingerprint& fingerprint) const {
+  uint32_t cell = HomeOf(fingerprint);
+  while (cell < cells_ && !entries_[cell].empty() && entries_[cell].fingerprint < fingerprint) cell++;
+  return cell;
+}
+
+uint64_t FingerprintTable::Find(const Fingerprint& fingerprint) const {
+  if (count_ == 0) return 0;
+  const uint32_t cell = Seek(fingerprint);
+  if (cell == cells_ || entries_[cell].empty() || !(entries_[cell].fingerprint == fingerprint)) return 0;
+  return entries_[cell].value();
+}
+
+uint64_t FingerprintTable::Put(const Fingerprint& fingerprint, uint64_t value) {
+  CRABKV_ASSERT(value != 0);
+  if (uint64_t{count_} * kLoadDenominator >= uint64_t{capacity_} * kLoadNumerator) {
+    if (const uint64_t old = Find(fingerprint); old == 0) Rehash(CapacityFor(count_ + count_ / 4 + 1));
+  }
+  for (;;) {
+    const uint32_t cell = Seek(fingerprint);
+    if (cell < cells_ && !entries_[cell].empty() && entries_[cell].fingerprint == fingerprint) {
+      const uint64_t old = entries_[cell].value();
+      entries_[cell].set_value(value);
+      return old;
+    }
+    uint32_t end = cell;
+    while (end < cells_ && !entries_[end].empty()) end++;
+    if (end == cells_) {  // the last run reached the end of the overflow cells
+      Rehash(capacity_ + capacity_ / 4 + 1);
+      continue;
+    }
+    std::memmove(static_cast<void*>(&entries_[cell + 1]), &entries_[cell], (end - cell) * sizeof(Entry));
+    entries_[cell].fingerprint = fingerprint;
+    entries_[cell].set_value(value);
+    count_++;
+    return 0;
+  }
+}
+
+uint64_t FingerprintTable::Erase(const Fingerprint& fingerprint) {
+  if (count_ == 0) return 0;
+  const uint32_t cell = Seek(fingerprint);
+  if (cell == cells_ || entries_[cell].empty() || !(entries_[cell].fingerprint == fingerprint)) return 0;
+  const uint64_t old = entries_[cell].value();
+  // Shift the run's later entries back by one, up to the first that is at its home (or the run's end).
+  uint32_t end = cell + 1;
+  while (end < cells_ && !entries_[end].empty() && HomeOf(entries_[end].fingerprint) < end) end++;
+  std::memmove(static_cast<void*>(&entries_[cell]), &entries_[cell + 1], (end - cell - 1) * sizeof(Entry));
+  entries_[end - 1] = Entry{};
+  count_--;
+  // A table that emptied gives its memory back, in steps far enough apart that it does not grow again at once.
+  if (count_ == 0) {
+    entries_.reset();
+    capacity_ = cells_ = 0;
+  } else if (capacity_ > 64 && count_ < capacity_ / 4) {
+    Rehash(CapacityFor(count_ * 2));
+  }
+  return old;
+}
+
+void FingerprintTable::Reserve(uint32_t count) {
+  if (CapacityFor(count) > capacity_) Rehash(CapacityFor(count));
+}
+
+void FingerprintTable::Rehash(uint32_t capacity) {
+  for (;; capacity += capacity / 8 + 1) {
+    const uint32_t cells = capacity + kOverflowCells;
+    std::unique_ptr<Entry[]> entries(new Entry[cells]());
+    uint32_t next = 0;
+    bool fits = true;
+    for (uint32_t i = 0; i < cells_ && fits; i++) {
+      if (entries_[i].empty()) continue;
+      const uint32_t home = static_cast<uint32_t>((uint64_t{entries_[i].fingerprint.high} * capacity) >> 32);
+      const uint32_t cell = home > next ? home : next;
+      fits = cell < cells;
+      if (fits) entries[cell] = entries_[i];
+      next = cell + 1;
+    }
+    if (!fits) continue;
+    entries_ = std::move(entries);
+    capacity_ = capacity;
+    cells_ = cells;
+    return;
+  }
+}
+
+void SlotTable::Set(const Fingerprint& fingerprint, Location location, uint64_t deadline_ms) {
+  Location old;
+  location.set_has_deadline(deadline_ms != 0);
+  old.bits = locations.Put(fingerprint, location.bits);
+  if (deadline_ms != 0) {
+    if (deadlines == nullptr) deadlines = std::make_unique<FingerprintTable>();
+    deadlines->Put(fingerprint, deadline_ms);
+  } else if (old && old.has_deadline()) {
+    deadlines->Erase(fingerprint);
+    if (deadlines->count() == 0) deadlines.reset();
+  }
+}
+
+void SlotTable::Erase(const Fingerprint& fingerprint) {
+  Location old;
+  old.bits = locations.Erase(fingerprint);
+  if (old && old.has_deadline()) {
+    deadlines->Erase(fingerprint);
+    if (deadlines->count() == 0) deadlines.reset();
+  }
+}
+
+std::unique_ptr<SlotTable> SlotTable::Copy() const {
+  auto copy = std::make_unique<SlotTable>();
+  copy->locations = locations;
+  if (deadlines) copy->deadlines = std::make_unique<FingerprintTable>(*deadlines);
+  return copy;
+}
+
+}  // namespace crabkv

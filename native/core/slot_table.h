@@ -1,0 +1,121 @@
+// The index of one slot: an open-addressing table of 20-byte entries in fingerprint order. An entry's home is its fingerprint
+// scaled to the capacity, so the order of homes is the order of fingerprints: a look-up walks from the home until it meets an
+// entry that is not smaller (robin-hood probing, with no distances stored), growing is one sequential merge, and entries that
+// arrive sorted (from a hint file) are appended. A table is a few hundred entries; growing one is never a pause.
+// Not thread-safe: guarded by the latch of the shard that owns the slot.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "native/core/fingerprint.h"
+
+namespace crabkv {
+
+// Where a key's newest record lies, packed into 64 bits.
+struct Location {
+  uint64_t bits = 0;  // 0: none
+
+  static constexpr uint32_t kSegmentHandleMax = (1u << 20) - 1;
+  static constexpr uint64_t kOffsetMax = ((uint64_t{1} << 30) - 1) * 8;
+
+  static Location Make(uint32_t segment_handle, uint64_t offset, uint64_t record_bytes, bool has_deadline) {
+    Location location;
+    location.bits = (uint64_t{segment_handle} << 44) | ((offset / 8) << 14) | (uint64_t{SizeClassOf(record_bytes)} << 6) |
+                    (has_deadline ? 1u : 0u);
+    return location;
+  }
+  explicit operator bool() const { return bits != 0; }
+  uint32_t segment_handle() const { return static_cast<uint32_t>(bits >> 44); }  // from 1
+  uint64_t offset() const { return ((bits >> 14) & ((uint64_t{1} << 30) - 1)) * 8; }
+  bool has_deadline() const { return (bits & 1) != 0; }
+  void set_has_deadline(bool value) { bits = (bits & ~uint64_t{1}) | (value ? 1u : 0u); }
+  // The record's length, rounded up by less than 7 %: for prefetching and for counting live bytes.
+  uint64_t approximate_bytes() const { return SizeOfClass(static_cast<uint32_t>(bits >> 6) & 0xff); }
+  // The same record, whatever is beside it.
+  bool SameRecord(Location other) const { return (bits >> 14) == (other.bits >> 14); }
+
+  // Size classes: 4 bits of mantissa over units of 8 bytes, exact to 248 bytes, then steps of at most 1/16.
+  static uint32_t SizeClassOf(uint64_t bytes);
+  static uint64_t SizeOfClass(uint32_t size_class);
+};
+
+// A sorted open-addressing table from fingerprint to 64 bits that are never 0.
+class FingerprintTable {
+ public:
+  FingerprintTable() = default;
+  FingerprintTable(const FingerprintTable& other) { *this = other; }
+  FingerprintTable& operator=(const FingerprintTable& other);
+  FingerprintTable(FingerprintTable&&) = default;
+  FingerprintTable& operator=(FingerprintTable&&) = default;
+
+  // 0 when absent.
+  uint64_t Find(const Fingerprint& fingerprint) const;
+  // Inserts or replaces; returns what was there, or 0. REQUIRES: value != 0.
+  uint64_t Put(const Fingerprint& fingerprint, uint64_t value);
+  // Returns what was there, or 0.
+  uint64_t Erase(const Fingerprint& fingerprint);
+  void Reserve(uint32_t count);
+  // Calls visit(fingerprint, value) for each entry, in fingerprint order.
+  template <typename Visit>
+  void ForEach(Visit visit) const {
+    for (uint32_t i = 0; i < cells_; i++) {
+      if (entries_[i].value_low != 0 || entries_[i].value_high != 0) visit(entries_[i].fingerprint, entries_[i].value());
+    }
+  }
+  // Asks for the cache line where the entry would be.
+  void Prefetch(const Fingerprint& fingerprint) const {
+    if (cells_ != 0) __builtin_prefetch(&entries_[HomeOf(fingerprint)]);
+  }
+
+  uint32_t count() const { return count_; }
+  uint64_t memory_bytes() const { return uint64_t{cells_} * sizeof(Entry); }
+
+ private:
+  struct Entry {
+    Fingerprint fingerprint;
+    uint32_t value_low = 0;
+    uint32_t value_high = 0;
+    uint64_t value() const { return (uint64_t{value_high} << 32) | value_low; }
+    bool empty() const { return value_low == 0 && value_high == 0; }
+    void set_value(uint64_t value) {
+      value_low = static_cast<uint32_t>(value);
+      value_high = static_cast<uint32_t>(value >> 32);
+    }
+  };
+  static_assert(sizeof(Entry) == 20, "five words, no padding");
+
+  uint32_t HomeOf(const Fingerprint& f) const { return static_cast<uint32_t>((uint64_t{f.high} * capacity_) >> 32); }
+  // The cell of the first entry not smaller than `fingerprint` at or after its home, or the empty cell before it.
+  uint32_t Seek(const Fingerprint& fingerprint) const;
+  void Rehash(uint32_t capacity);
+
+  std::unique_ptr<Entry[]> entries_;
+  uint32_t capacity_ = 0;  // homes
+  uint32_t cells_ = 0;     // homes and the overflow cells after the last one
+  uint32_t count_ = 0;
+};
+
+// One slot: where its keys are, and the deadlines of those that have one.
+struct SlotTable {
+  FingerprintTable locations;
+  std::unique_ptr<FingerprintTable> deadlines;  // absolute ms; null while no key of the slot has one
+
+  Location Find(const Fingerprint& fingerprint) const {
+    Location location;
+    location.bits = locations.Find(fingerprint);
+    return location;
+  }
+  uint64_t DeadlineOf(const Fingerprint& fingerprint, Location location) const {
+    return location.has_deadline() && deadlines != nullptr ? deadlines->Find(fingerprint) : 0;
+  }
+  // Sets location and deadline (0: none). `location` gets its has-deadline flag from the deadline.
+  void Set(const Fingerprint& fingerprint, Location location, uint64_t deadline_ms);
+  void Erase(const Fingerprint& fingerprint);
+  std::unique_ptr<SlotTable> Copy() const;
+  uint64_t memory_bytes() const {
+    return locations.memory_bytes() + (deadlines ? deadlines->memory_bytes() + sizeof(FingerprintTable) : 0);
+  }
+};
+
+}  // namespace crabkv

@@ -1,0 +1,56 @@
+#include "native/core/space_ahead.h"
+
+#include <algorithm>
+#include <string>
+
+namespace crabkv {
+
+void SpaceAhead::Begin(Segment* segment, uint64_t written) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  segment_ = segment;
+  claimed_ = ready_ = written;
+  window_ = kWindowBytesMin;
+}
+
+bool SpaceAhead::WantedLocked() const {
+  return segment_ != nullptr && making_until_ == 0 && ready_ < segment_->capacity && claimed_ + window_ / 2 > ready_;
+}
+
+bool SpaceAhead::Claim(uint64_t end) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  while (making_until_ != 0 && end > ready_) made_.wait(lock);
+  claimed_ = std::max(claimed_, end);
+  ready_ = std::max(ready_, end);
+  return WantedLocked();
+}
+
+void SpaceAhead::End() {
+  std::unique_lock<std::mutex> lock(mutex_);
+  while (making_until_ != 0) made_.wait(lock);
+  segment_ = nullptr;
+}
+
+void SpaceAhead::MakeNext() {
+  std::unique_lock<std::mutex> lock(mutex_);
+  if (!WantedLocked()) return;
+  Segment* segment = segment_;
+  const uint64_t begin = ready_;
+  // Windows end at whole pages of the file system, or a page would be written twice.
+  const uint64_t end = std::min((begin + window_) & ~uint64_t{4095}, segment->capacity);
+  if (end <= begin) return;
+  making_until_ = end;
+  lock.unlock();
+  const Status status = segment->file->WriteAt(begin, std::string(end - begin, '\0'));
+  lock.lock();
+  making_until_ = 0;
+  if (status.ok()) {
+    ready_ = end;
+    window_ = std::min(window_ * 2, kWindowBytesMax);
+    if (segment->file_bytes.load(std::memory_order_relaxed) < end) segment->file_bytes.store(end, std::memory_order_relaxed);
+  } else {
+    segment_ = nullptr;
+  }
+  made_.notify_all();
+}
+
+}  // namespace crabkv

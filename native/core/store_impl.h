@@ -1,0 +1,133 @@
+// The store put together: options, lock, MANIFEST, index, log, readers. Writing is in store_write.cc, reading in store_read.cc,
+// opening and closing in store_open.cc.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "native/core/clock.h"
+#include "native/core/commit_log.h"
+#include "native/core/index.h"
+#include "native/core/manifest.h"
+#include "native/core/reader_pool.h"
+#include "native/core/record_reader.h"
+#include "native/core/segment.h"
+#include "native/core/store.h"
+
+namespace crabkv {
+
+class StoreImpl final : public Store {
+ public:
+  StoreImpl(Env* env, std::string path, const Options& options);
+  ~StoreImpl() override;
+
+  Status OpenFiles();
+
+  Status Write(Operation* operations, uint32_t count, DiskWait wait, Commit* commit) override;
+  Status Put(std::string_view key, std::string_view value, uint64_t expires_at_ms, Commit* commit) override;
+  void Kick() override;
+  Status RequestDurable(uint64_t* group) override;
+  Status WaitFor(uint64_t group, bool durable) override;
+
+  Status Get(std::string_view key, DiskWait wait, ReadBuffer* value, EntryInfo* info) override;
+  Status GetMany(const std::string_view* keys, uint32_t count, DiskWait wait, MultiGetResult* result) override;
+  Status Has(std::string_view key, EntryInfo* info) override;
+  Status HasMany(const std::string_view* keys, uint32_t count, bool* found) override;
+  Status NewScan(const ScanOptions& options, std::unique_ptr<Scan>* scan) override;
+  Status Submit(std::function<void()> job) override;
+
+  void AddListener(CommitListener* listener) override;
+  void RemoveListener(CommitListener* listener) override;
+  const uint32_t* ChangeCounters() const override { return index_.counters().words(); }
+  uint32_t ChangeCounterOf(std::string_view key) const override { return Hash(key).counter; }
+
+  uint64_t NowMs() override { return clock_->NowMs(); }
+  uint32_t SlotOf(std::string_view key) const override { return Hash(key).slot; }
+  Status Failure() const override;
+  StoreStats Stats() const override;
+  const Options& options() const override { return options_; }
+  Status Close() override;
+
+ private:
+  friend class LogScan;
+
+  // --- Opening and closing.
+  Status LoadOrCreateManifest();
+  Status RefuseOrphanedSegments();
+  Status RemoveLeftovers();
+  Status NoteCleanEnd();
+
+  // --- Writing.
+  // An operation on its way into the log.
+  struct Prepared {
+    KeyHash hash;
+    RecordHeader header;
+    uint32_t body_crc = 0;
+    std::string_view stored;      // the value as it will lie in the log
+    uint64_t compressed_at = 0;   // where it is in the batch's scratch, while that may still move
+    bool compressed = false;
+    bool logged = true;           // false for what changes nothing
+    bool finish_crc_late = false; // the header depends on the state under the latch
+  };
+  // What is known of a key while a batch is resolved.
+  struct KeyState {
+    bool live = false;
+    bool indexed = false;  // live or expired
+    uint64_t deadline_ms = 0;
+  };
+  Status RefuseWrite() const;
+  Status CheckSizes(const Operation& operation) const;
+  void Prepare(const Operation& operation, Prepared* prepared, ReadBuffer* scratch) const;
+  void FinishPrepare(const Operation& operation, const ReadBuffer& scratch, Prepared* prepared) const;
+  Status CheckGuards(const Operation* operations, const std::vector<Prepared>& prepared, uint32_t count, DiskWait wait,
+                     Commit* commit);
+  Status GuardHolds(const Operation& operation, const KeyHash& hash, DiskWait wait, bool* holds);
+  KeyState StateOf(const KeyHash& hash, uint64_t now_ms) const;
+  void Resolve(Operation* operations, std::vector<Prepared>* prepared, uint32_t count);
+  void ResolveOne(Operation* operation, Prepared* prepared, KeyState* state, uint64_t now_ms) const;
+  Status Log(std::vector<Prepared>* prepared, const Operation* operations, Commit* commit, bool* retry);
+  void Install(const Prepared& prepared, const Reservation& reservation, uint64_t lsn, uint64_t offset);
+  Status WarmUpGuards(const Operation* operations, uint32_t count);
+
+  // --- Reading.
+  // Everything needed to read a record after the latch is released.
+  struct Found {
+    Location location;
+    uint64_t deadline_ms = 0;
+    Segment* segment = nullptr;
+    PendingRecord pending;
+  };
+  KeyHash Hash(std::string_view key) const { return HashKey(manifest_.hash_seed, key); }
+  // REQUIRES: the slot's latch. A location is found only when the entry has not expired.
+  void Locate(const KeyHash& hash, Found* found);
+  bool Expired(uint64_t deadline_ms) const { return deadline_ms != 0 && deadline_ms <= clock_->NowMs(); }
+  bool IsResident(const Found& found) const;
+  Status Read(const Found& found, std::string_view key, ReadBuffer* value, RecordHeader* header);
+  Status RefuseRead() const;
+
+  Env* const env_;
+  const std::string path_;
+  const Options options_;
+  std::unique_ptr<DirectoryLock> lock_;
+  ManifestState manifest_;
+  SegmentTable segments_;
+  mutable Index index_;
+  std::unique_ptr<Clock> clock_;
+  std::unique_ptr<CommitLog> log_;  // null when read-only
+  ReaderPool readers_;
+  std::atomic<bool> closed_{false};
+  std::mutex close_mutex_;          // held by Close
+  Status close_status_;             // guarded by close_mutex_
+
+  mutable std::atomic<uint64_t> inline_reads_{0};
+  mutable std::atomic<uint64_t> cold_reads_{0};
+  uint64_t open_ms_ = 0;  // set before the store is shared, as are the next three
+  uint64_t open_records_ = 0;
+  uint64_t open_rewritten_bytes_ = 0;
+  bool clean_open_ = false;
+};
+
+}  // namespace crabkv

@@ -1,0 +1,175 @@
+// Opening and closing a store, and what it says of itself.
+#include <algorithm>
+
+#include "native/core/guarded_read.h"
+#include "native/core/recovery.h"
+#include "native/core/store_impl.h"
+
+namespace crabkv {
+
+Status Store::Open(Env* env, const std::string& path, const Options& options, std::shared_ptr<Store>* store) {
+  CRABKV_RETURN_IF_ERROR(ValidateOptions(options));
+  InstallGuard();
+  auto opened = std::make_shared<StoreImpl>(env, path, options);
+  CRABKV_RETURN_IF_ERROR(opened->OpenFiles());
+  *store = std::move(opened);
+  return Status::Ok();
+}
+
+StoreImpl::StoreImpl(Env* env, std::string path, const Options& options)
+    : env_(env),
+      path_(std::move(path)),
+      options_(options),
+      index_(options.shard_count, options.slot_to_shard, &segments_),
+      readers_(env, options.reader_queue_max) {}
+
+StoreImpl::~StoreImpl() {
+  const Status ignored = Close();
+  static_cast<void>(ignored);
+}
+
+Status StoreImpl::OpenFiles() {
+  const uint64_t began_ns = env_->MonotonicNs();
+  bool exists = false;
+  CRABKV_RETURN_IF_ERROR(env_->Exists(path_, &exists));
+  if (!exists && (!options_.create_if_missing || options_.read_only)) {
+    return Status::Error(Code::kMissing, "no store in " + path_);
+  }
+  if (!options_.read_only) CRABKV_RETURN_IF_ERROR(env_->CreateDirectory(path_));
+  CRABKV_RETURN_IF_ERROR(
+      env_->LockFile(path_ + "/LOCK", options_.read_only ? LockMode::kShared : LockMode::kExclusive, &lock_));
+  CRABKV_RETURN_IF_ERROR(LoadOrCreateManifest());
+  Recovery recovery(env_, path_, options_, &segments_, &index_);
+  RecoveryResult recovered;
+  CRABKV_RETURN_IF_ERROR(recovery.Run(&manifest_, &recovered));
+  clock_ = std::make_unique<Clock>(env_, recovered.clock_ms);
+  if (!options_.read_only) {
+    CRABKV_RETURN_IF_ERROR(RemoveLeftovers());
+    log_ = std::make_unique<CommitLog>(env_, path_, options_, &segments_, clock_.get(),
+                                       [this](uint64_t lsn) { index_.UndoFrom(lsn); }, recovered.log);
+    log_->Start();
+  }
+  clean_open_ = recovered.clean;
+  open_records_ = recovered.records;
+  open_rewritten_bytes_ = recovered.rewritten_bytes;
+  open_ms_ = (env_->MonotonicNs() - began_ns) / 1000000;
+  return Status::Ok();
+}
+
+Status StoreImpl::LoadOrCreateManifest() {
+  const Status status = Manifest::Load(env_, path_, &manifest_);
+  if (status.ok() && options_.error_if_exists) return Status::Error(Code::kExists, "a store exists in " + path_);
+  if (!status.Is(Code::kMissing)) return status;
+  if (!options_.create_if_missing || options_.read_only) return status;
+  CRABKV_RETURN_IF_ERROR(RefuseOrphanedSegments());
+  manifest_.store_id = {env_->Random64(), env_->Random64()};
+  manifest_.hash_seed[0] = env_->Random64();
+  manifest_.hash_seed[1] = env_->Random64();
+  manifest_.epoch = 1;
+  CRABKV_RETURN_IF_ERROR(Manifest::Write(env_, path_, manifest_));
+  manifest_.clean = true;  // an empty log ends cleanly
+  return Status::Ok();
+}
+
+// The MANIFEST is written before the first segment: segments without one mean that it was lost, not that the store is new.
+Status StoreImpl::RefuseOrphanedSegments() {
+  std::vector<std::string> names;
+  CRABKV_RETURN_IF_ERROR(env_->ListDirectory(path_, &names));
+  for (const std::string& name : names) {
+    uint64_t number = 0;
+    if (ParseSegmentFileName(name, &number)) {
+      return Status::Corruption(path_ + "/" + Manifest::kFileName, 0, "is missing, but there are segments such as " + name);
+    }
+  }
+  return Status::Ok();
+}
+
+// Files under temporary names that a crash left. Nothing refers to them once recovery is done.
+Status StoreImpl::RemoveLeftovers() {
+  std::vector<std::string> names;
+  CRABKV_RETURN_IF_ERROR(env_->ListDirectory(path_, &names));
+  for (const std::string& name : names) {
+    uint64_t number = 0;
+    const size_t stem = name.size() < 4 ? 0 : name.size() - 4;
+    if (name.compare(stem, std::string::npos, ".tmp") != 0) continue;
+    const std::string target = name.substr(0, stem);
+    if (target != Manifest::kFileName && !ParseSegmentFileName(target, &number)) continue;
+    CRABKV_RETURN_IF_ERROR(env_->Remove(path_ + "/" + name));
+  }
+  return Status::Ok();
+}
+
+Status StoreImpl::Close() {
+  std::lock_guard<std::mutex> lock(close_mutex_);
+  if (closed_.exchange(true, std::memory_order_acq_rel)) return close_status_;
+  readers_.Stop();
+  if (log_ != nullptr) {
+    close_status_ = log_->Stop();
+    if (close_status_.ok()) close_status_ = NoteCleanEnd();
+  }
+  lock_.reset();
+  return close_status_;
+}
+
+Status StoreImpl::NoteCleanEnd() {
+  manifest_.clean = true;
+  manifest_.clean_last_lsn = log_->last_lsn();
+  manifest_.clean_last_crc = log_->end().previous_crc;
+  manifest_.clock_ms = clock_->NowMs();
+  return Manifest::AppendClean(env_, path_, manifest_);
+}
+
+void StoreImpl::Kick() {
+  if (log_ != nullptr) log_->Kick();
+}
+
+Status StoreImpl::RequestDurable(uint64_t* group) {
+  *group = 0;
+  CRABKV_RETURN_IF_ERROR(RefuseRead());
+  return log_ == nullptr ? Status::Ok() : log_->RequestDurable(group);
+}
+
+Status StoreImpl::WaitFor(uint64_t group, bool durable) {
+  if (log_ == nullptr || group == 0) return Status::Ok();
+  log_->Kick();
+  return log_->WaitFor(group, durable);
+}
+
+Status StoreImpl::Submit(std::function<void()> job) { return readers_.Submit(std::move(job)); }
+
+void StoreImpl::AddListener(CommitListener* listener) {
+  if (log_ != nullptr) log_->AddListener(listener);
+}
+
+void StoreImpl::RemoveListener(CommitListener* listener) {
+  if (log_ != nullptr) log_->RemoveListener(listener);
+}
+
+Status StoreImpl::Failure() const { return log_ == nullptr ? Status::Ok() : log_->failure(); }
+
+StoreStats StoreImpl::Stats() const {
+  StoreStats stats;
+  stats.keys = index_.KeyCount();
+  stats.keys_with_deadline = index_.DeadlineCount();
+  stats.index_bytes = index_.MemoryBytes();
+  segments_.ForEach([&stats](Segment* segment) {
+    const uint64_t written = segment->written.load(std::memory_order_acquire);
+    if (written == 0) return;
+    stats.segments++;
+    stats.log_bytes += written;
+    stats.disk_bytes += segment->file_bytes.load(std::memory_order_relaxed);
+    stats.live_bytes += static_cast<uint64_t>(std::max<int64_t>(0, segment->live_bytes.load(std::memory_order_relaxed)));
+  });
+  stats.last_version = stats.acknowledged_version = stats.durable_version = manifest_.epoch_first_lsn - 1;
+  stats.epoch = manifest_.epoch;
+  if (log_ != nullptr) log_->AddStats(&stats);
+  stats.inline_reads = inline_reads_.load(std::memory_order_relaxed);
+  stats.cold_reads = cold_reads_.load(std::memory_order_relaxed);
+  stats.open_ms = open_ms_;
+  stats.open_records = open_records_;
+  stats.open_rewritten_bytes = open_rewritten_bytes_;
+  stats.clean_open = clean_open_;
+  return stats;
+}
+
+}  // namespace crabkv

@@ -1,0 +1,142 @@
+// Reads: find the record under its slot's latch, hold what it lies in, release the latch, then copy and check.
+#include <thread>
+
+#include "native/core/store_impl.h"
+
+namespace crabkv {
+
+Status StoreImpl::RefuseRead() const {
+  if (closed_.load(std::memory_order_acquire)) return Status::Error(Code::kClosed, "the store is closed");
+  return Status::Ok();
+}
+
+void StoreImpl::Locate(const KeyHash& hash, Found* found) {
+  found->location = index_.Find(hash);
+  if (!found->location) return;
+  found->deadline_ms = index_.DeadlineOf(hash, found->location);
+  if (Expired(found->deadline_ms)) {
+    found->location = Location();
+    return;
+  }
+  found->segment = segments_.Get(found->location.segment_handle());
+  const uint64_t offset = found->location.offset();
+  if (offset < found->segment->written.load(std::memory_order_acquire)) return;
+  found->pending = log_->queue().FindPending(found->segment, offset);
+  // Not in a buffer any more: then it was written in between.
+  CRABKV_ASSERT(found->pending || offset < found->segment->written.load(std::memory_order_acquire));
+}
+
+bool StoreImpl::IsResident(const Found& found) const {
+  return found.pending ||
+         found.segment->resident.Contains(found.location.offset(), found.location.approximate_bytes());
+}
+
+Status StoreImpl::Read(const Found& found, std::string_view key, ReadBuffer* value, RecordHeader* header) {
+  RecordSource source;
+  if (found.pending) {
+    source.data = found.pending.data();
+    source.available = found.pending.available();
+  } else {
+    const uint64_t offset = found.location.offset();
+    source.data = found.segment->mapping->data() + offset;
+    source.available = found.segment->written.load(std::memory_order_acquire) - offset;
+    source.mapped = true;
+  }
+  CRABKV_RETURN_IF_ERROR(ReadRecord(source, *found.segment, found.location, key, value, header));
+  if (source.mapped) found.segment->resident.Add(found.location.offset(), header->record_bytes());
+  return Status::Ok();
+}
+
+Status StoreImpl::Get(std::string_view key, DiskWait wait, ReadBuffer* value, EntryInfo* info) {
+  CRABKV_RETURN_IF_ERROR(RefuseRead());
+  *info = EntryInfo();
+  const KeyHash hash = Hash(key);
+  Found found;
+  {
+    Index::SlotLatch latch(&index_, hash.slot);
+    Locate(hash, &found);
+    if (!found.location) return Status::Ok();
+    found.segment->pins.fetch_add(1, std::memory_order_relaxed);
+  }
+  const SegmentPin pin(SegmentPin::Adopt{}, found.segment);
+  if (wait == DiskWait::kNever) {
+    const bool resident = IsResident(found);
+    (resident ? inline_reads_ : cold_reads_).fetch_add(1, std::memory_order_relaxed);
+    if (!resident) return Status::Error(Code::kNotResident, "");
+  }
+  ReadBuffer unused;
+  RecordHeader header;
+  CRABKV_RETURN_IF_ERROR(Read(found, key, value == nullptr ? &unused : value, &header));
+  info->found = true;
+  info->version = header.lsn;
+  info->expires_at_ms = found.deadline_ms;
+  return Status::Ok();
+}
+
+Status StoreImpl::GetMany(const std::string_view* keys, uint32_t count, DiskWait wait, MultiGetResult* result) {
+  CRABKV_RETURN_IF_ERROR(RefuseRead());
+  result->values.Clear();
+  result->items.assign(count, MultiGetResult::Item());
+  std::vector<KeyHash> hashes(count);
+  std::vector<uint16_t> slots(count);
+  std::vector<Found> found(count);
+  std::vector<SegmentPin> pins;
+  pins.reserve(count);
+  for (uint32_t i = 0; i < count; i++) {
+    hashes[i] = Hash(keys[i]);
+    slots[i] = hashes[i].slot;
+  }
+  {
+    Index::LatchSet latches;
+    latches.Acquire(&index_, slots.data(), count);
+    for (uint32_t i = 0; i < count; i++) index_.slot(slots[i]).locations.Prefetch(hashes[i].fingerprint);
+    for (uint32_t i = 0; i < count; i++) {
+      Locate(hashes[i], &found[i]);
+      if (!found[i].location) continue;
+      if (pins.empty() || pins.back().get() != found[i].segment) pins.emplace_back(found[i].segment);
+      if (wait == DiskWait::kNever && !IsResident(found[i])) {
+        cold_reads_.fetch_add(1, std::memory_order_relaxed);
+        return Status::Error(Code::kNotResident, "");
+      }
+      if (!found[i].pending) __builtin_prefetch(found[i].segment->mapping->data() + found[i].location.offset());
+    }
+  }
+  for (uint32_t i = 0; i < count; i++) {
+    if (!found[i].location) continue;
+    MultiGetResult::Item& item = result->items[i];
+    item.offset = result->values.size();
+    RecordHeader header;
+    CRABKV_RETURN_IF_ERROR(Read(found[i], keys[i], &result->values, &header));
+    item.length = result->values.size() - item.offset;
+    item.found = true;
+  }
+  return Status::Ok();
+}
+
+Status StoreImpl::Has(std::string_view key, EntryInfo* info) {
+  CRABKV_RETURN_IF_ERROR(RefuseRead());
+  *info = EntryInfo();
+  const KeyHash hash = Hash(key);
+  Index::SlotLatch latch(&index_, hash.slot);
+  const KeyState state = StateOf(hash, clock_->NowMs());
+  info->found = state.live;
+  info->expires_at_ms = state.deadline_ms;
+  return Status::Ok();
+}
+
+Status StoreImpl::HasMany(const std::string_view* keys, uint32_t count, bool* found) {
+  CRABKV_RETURN_IF_ERROR(RefuseRead());
+  std::vector<KeyHash> hashes(count);
+  std::vector<uint16_t> slots(count);
+  for (uint32_t i = 0; i < count; i++) {
+    hashes[i] = Hash(keys[i]);
+    slots[i] = hashes[i].slot;
+  }
+  const uint64_t now_ms = clock_->NowMs();
+  Index::LatchSet latches;
+  latches.Acquire(&index_, slots.data(), count);
+  for (uint32_t i = 0; i < count; i++) found[i] = StateOf(hashes[i], now_ms).live;
+  return Status::Ok();
+}
+
+}  // namespace crabkv

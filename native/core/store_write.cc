@@ -1,0 +1,315 @@
+// How a write gets into the log and the index:
+//   prepare   outside any latch: hash, compress, CRC of everything but LSN and salt
+//   latch     the shards of all keys, in ascending order
+//   check     guards, against the state before the batch
+//   resolve   what each operation means for its key as it is now, earlier operations of the batch included
+//   log       reserve LSNs and log space in one step, copy the records in
+//   install   point the index at them
+// A single put takes the same steps without the vectors.
+#include <algorithm>
+#include <thread>
+
+#include "native/core/compression.h"
+#include "native/core/store_impl.h"
+
+namespace crabkv {
+
+Status StoreImpl::RefuseWrite() const {
+  if (closed_.load(std::memory_order_acquire)) return Status::Error(Code::kClosed, "the store is closed");
+  if (log_ == nullptr) return Status::Error(Code::kReadOnly, "the store is open read-only");
+  return Status::Ok();
+}
+
+Status StoreImpl::CheckSizes(const Operation& operation) const {
+  if (operation.key.size() > options_.key_bytes_max) {
+    return Status::Error(Code::kTooLarge, "a key of " + std::to_string(operation.key.size()) +
+                                              " bytes is over keyBytesMax " + std::to_string(options_.key_bytes_max));
+  }
+  if (operation.value.size() > options_.value_bytes_max) {
+    return Status::Error(Code::kTooLarge, "a value of " + std::to_string(operation.value.size()) +
+                                              " bytes is over valueBytesMax " + std::to_string(options_.value_bytes_max));
+  }
+  return Status::Ok();
+}
+
+void StoreImpl::Prepare(const Operation& operation, Prepared* prepared, ReadBuffer* scratch) const {
+  prepared->hash = Hash(operation.key);
+  RecordHeader& header = prepared->header;
+  header.key_bytes = static_cast<uint32_t>(operation.key.size());
+  header.expires_at_ms = operation.expires_at_ms;
+  switch (operation.kind) {
+    case Operation::Kind::kCheck:
+      prepared->logged = false;
+      return;
+    case Operation::Kind::kDelete:
+      header.type = RecordType::kDelete;
+      header.expires_at_ms = 0;
+      return;
+    case Operation::Kind::kExpire:
+      header.type = RecordType::kExpire;
+      return;
+    case Operation::Kind::kPut:
+      break;
+  }
+  header.type = RecordType::kPut;
+  header.raw_bytes = header.stored_bytes = static_cast<uint32_t>(operation.value.size());
+  prepared->finish_crc_late = operation.keep_expiry;
+  if (options_.compression == Codec::kNone) return;
+  prepared->compressed_at = scratch->size();
+  if (!CompressSnappy(operation.value, scratch)) return;
+  prepared->compressed = true;
+  header.stored_bytes = static_cast<uint32_t>(scratch->size() - prepared->compressed_at);
+  header.flags |= static_cast<uint8_t>(Codec::kSnappy);
+}
+
+// After the last Prepare of a batch: the scratch does not move any more.
+void StoreImpl::FinishPrepare(const Operation& operation, const ReadBuffer& scratch, Prepared* prepared) const {
+  if (prepared->header.type == RecordType::kPut) {
+    prepared->stored = prepared->compressed
+                           ? scratch.view().substr(prepared->compressed_at, prepared->header.stored_bytes)
+                           : operation.value;
+  }
+  if (prepared->logged && !prepared->finish_crc_late) {
+    prepared->body_crc = RecordBodyCrc(prepared->header, operation.key, prepared->stored);
+  }
+}
+
+// REQUIRES: the slot's latch.
+StoreImpl::KeyState StoreImpl::StateOf(const KeyHash& hash, uint64_t now_ms) const {
+  KeyState state;
+  const Location location = index_.Find(hash);
+  state.indexed = static_cast<bool>(location);
+  const uint64_t deadline = index_.DeadlineOf(hash, location);
+  state.live = state.indexed && (deadline == 0 || deadline > now_ms);
+  state.deadline_ms = state.live ? deadline : 0;
+  return state;
+}
+
+Status StoreImpl::GuardHolds(const Operation& operation, const KeyHash& hash, DiskWait wait, bool* holds) {
+  Found found;
+  Locate(hash, &found);
+  const bool live = static_cast<bool>(found.location);
+  if (operation.guard != Guard::kVersion || !live) {
+    // Version 0 is that of a key which is not there.
+    *holds = operation.guard == Guard::kNone || (operation.guard == Guard::kAbsent && !live) ||
+             (operation.guard == Guard::kPresent && live) ||
+             (operation.guard == Guard::kVersion && operation.guard_version == 0);
+    return Status::Ok();
+  }
+  if (wait == DiskWait::kNever && !IsResident(found)) return Status::Error(Code::kNotResident, "");
+  ReadBuffer value;
+  RecordHeader header;
+  CRABKV_RETURN_IF_ERROR(Read(found, operation.key, &value, &header));
+  *holds = header.lsn == operation.guard_version;
+  return Status::Ok();
+}
+
+// REQUIRES: all latches of the batch. Every guard sees the state before the batch.
+Status StoreImpl::CheckGuards(const Operation* operations, const std::vector<Prepared>& prepared, uint32_t count,
+                              DiskWait wait, Commit* commit) {
+  for (uint32_t i = 0; i < count; i++) {
+    if (operations[i].guard == Guard::kNone) continue;
+    bool holds = false;
+    CRABKV_RETURN_IF_ERROR(GuardHolds(operations[i], prepared[i].hash, wait, &holds));
+    if (holds) continue;
+    commit->committed = false;
+    commit->failed_index = i;
+    return Status::Ok();
+  }
+  return Status::Ok();
+}
+
+// What the operation does to a key in `state`, which becomes the state after it.
+void StoreImpl::ResolveOne(Operation* operation, Prepared* prepared, KeyState* state, uint64_t now_ms) const {
+  operation->existed = state->live;
+  RecordHeader& header = prepared->header;
+  switch (operation->kind) {
+    case Operation::Kind::kCheck:
+      return;
+    case Operation::Kind::kDelete:
+      // An expired key is removed for good; a key that is not there needs no tombstone.
+      prepared->logged = state->indexed;
+      *state = KeyState();
+      return;
+    case Operation::Kind::kExpire:
+      // Logging this for an expired key would bring it back.
+      prepared->logged = state->live;
+      if (state->live) state->deadline_ms = header.expires_at_ms;
+      break;
+    case Operation::Kind::kPut:
+      if (operation->keep_expiry) header.expires_at_ms = state->deadline_ms;
+      state->indexed = true;
+      state->live = true;
+      state->deadline_ms = header.expires_at_ms;
+      break;
+  }
+  if (state->deadline_ms != 0 && state->deadline_ms <= now_ms) state->live = false;
+}
+
+// REQUIRES: all latches of the batch.
+void StoreImpl::Resolve(Operation* operations, std::vector<Prepared>* prepared, uint32_t count) {
+  const uint64_t now_ms = clock_->NowMs();
+  // By key and then by place in the batch, so that the operations of a key follow each other.
+  std::vector<uint32_t> order(count);
+  for (uint32_t i = 0; i < count; i++) order[i] = i;
+  const auto& p = *prepared;
+  const auto same_key = [&p](uint32_t a, uint32_t b) {
+    return p[a].hash.slot == p[b].hash.slot && p[a].hash.fingerprint == p[b].hash.fingerprint;
+  };
+  std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
+    if (same_key(a, b)) return a < b;
+    if (p[a].hash.slot != p[b].hash.slot) return p[a].hash.slot < p[b].hash.slot;
+    return p[a].hash.fingerprint < p[b].hash.fingerprint;
+  });
+  KeyState state;
+  for (uint32_t i = 0; i < count; i++) {
+    const uint32_t at = order[i];
+    if (i == 0 || !same_key(order[i - 1], at)) state = StateOf(p[at].hash, now_ms);
+    ResolveOne(&operations[at], &(*prepared)[at], &state, now_ms);
+  }
+  for (uint32_t i = 0; i < count; i++) {
+    Prepared& late = (*prepared)[i];
+    if (late.finish_crc_late) late.body_crc = RecordBodyCrc(late.header, operations[i].key, late.stored);
+  }
+}
+
+// REQUIRES: the slot's latch.
+void StoreImpl::Install(const Prepared& prepared, const Reservation& reservation, uint64_t lsn, uint64_t offset) {
+  Location location;
+  uint64_t deadline_ms = 0;
+  if (prepared.header.type == RecordType::kPut) {
+    location = Location::Make(reservation.segment->handle, offset, prepared.header.record_bytes(), false);
+    deadline_ms = prepared.header.expires_at_ms;
+  } else if (prepared.header.type == RecordType::kExpire) {
+    location = index_.Find(prepared.hash);
+    deadline_ms = prepared.header.expires_at_ms;
+  }
+  index_.Apply(prepared.hash, location, deadline_ms, lsn, log_->acknowledged_lsn());
+}
+
+// REQUIRES: all latches of the batch. From the reservation on nothing can fail.
+Status StoreImpl::Log(std::vector<Prepared>* prepared, const Operation* operations, Commit* commit, bool* retry) {
+  uint64_t records = 0;
+  uint64_t bytes = 0;
+  uint64_t last = 0;
+  for (uint64_t i = 0; i < prepared->size(); i++) {
+    if (!(*prepared)[i].logged) continue;
+    records++;
+    bytes += (*prepared)[i].header.record_bytes();
+    last = i;
+  }
+  if (records == 0) return Status::Ok();
+  if (bytes > options_.batch_bytes_max) {
+    return Status::Error(Code::kTooLarge, "a batch of " + std::to_string(bytes) + " encoded bytes is over batchBytesMax " +
+                                              std::to_string(options_.batch_bytes_max));
+  }
+  Reservation reservation;
+  CRABKV_RETURN_IF_ERROR(log_->queue().Reserve(records, bytes, &reservation, retry));
+  if (*retry) return Status::Ok();
+  (*prepared)[last].header.flags |= kRecordEndOfBatch;
+  (*prepared)[last].body_crc = RecordBodyCrc((*prepared)[last].header, operations[last].key, (*prepared)[last].stored);
+  char* to = reservation.to;
+  uint64_t lsn = reservation.lsn;
+  for (uint64_t i = 0; i < prepared->size(); i++) {
+    Prepared& p = (*prepared)[i];
+    if (!p.logged) continue;
+    p.header.lsn = lsn++;
+    p.header.crc = FinishRecordCrc(p.body_crc, p.header.lsn, reservation.segment->salt);
+    to += EncodeRecord(p.header, operations[i].key, p.stored, to);
+  }
+  log_->queue().Publish(reservation);
+  uint64_t offset = reservation.offset;
+  for (const Prepared& p : *prepared) {
+    if (!p.logged) continue;
+    Install(p, reservation, p.header.lsn, offset);
+    offset += p.header.record_bytes();
+  }
+  commit->group = reservation.group_number;
+  commit->version = lsn - 1;
+  if (reservation.grew_large) log_->Kick();
+  return Status::Ok();
+}
+
+// Brings the records whose versions are compared into memory, so that the comparison under the latches does not wait.
+Status StoreImpl::WarmUpGuards(const Operation* operations, uint32_t count) {
+  for (uint32_t i = 0; i < count; i++) {
+    if (operations[i].guard != Guard::kVersion) continue;
+    ReadBuffer value;
+    EntryInfo info;
+    CRABKV_RETURN_IF_ERROR(Get(operations[i].key, DiskWait::kAllowed, &value, &info));
+  }
+  return Status::Ok();
+}
+
+Status StoreImpl::Write(Operation* operations, uint32_t count, DiskWait wait, Commit* commit) {
+  *commit = Commit();
+  CRABKV_RETURN_IF_ERROR(RefuseWrite());
+  if (count > options_.batch_operations_max) {
+    return Status::Error(Code::kTooLarge, "a batch of " + std::to_string(count) + " operations is over batchOperationsMax " +
+                                              std::to_string(options_.batch_operations_max));
+  }
+  std::vector<Prepared> prepared(count);
+  std::vector<uint16_t> slots(count);
+  ReadBuffer scratch;
+  uint64_t put_bytes = 0;
+  for (uint32_t i = 0; i < count; i++) {
+    CRABKV_RETURN_IF_ERROR(CheckSizes(operations[i]));
+    Prepare(operations[i], &prepared[i], &scratch);
+    slots[i] = prepared[i].hash.slot;
+    if (prepared[i].header.type == RecordType::kPut) put_bytes += prepared[i].header.record_bytes();
+  }
+  if (put_bytes != 0 && log_->disk().full() && log_->disk().RefusesPut(put_bytes)) return log_->disk().Error();
+  for (uint32_t i = 0; i < count; i++) FinishPrepare(operations[i], scratch, &prepared[i]);
+  if (wait == DiskWait::kAllowed) CRABKV_RETURN_IF_ERROR(WarmUpGuards(operations, count));
+  for (;;) {
+    Index::LatchSet latches;
+    latches.Acquire(&index_, slots.data(), count);
+    CRABKV_RETURN_IF_ERROR(CheckGuards(operations, prepared, count, wait, commit));
+    if (!commit->committed) return Status::Ok();
+    Resolve(operations, &prepared, count);
+    bool retry = false;
+    CRABKV_RETURN_IF_ERROR(Log(&prepared, operations, commit, &retry));
+    if (!retry) return Status::Ok();
+    latches.Release();
+    std::this_thread::yield();
+  }
+}
+
+Status StoreImpl::Put(std::string_view key, std::string_view value, uint64_t expires_at_ms, Commit* commit) {
+  CRABKV_RETURN_IF_ERROR(RefuseWrite());
+  Operation operation;
+  operation.key = key;
+  operation.value = value;
+  operation.expires_at_ms = expires_at_ms;
+  CRABKV_RETURN_IF_ERROR(CheckSizes(operation));
+  Prepared prepared;
+  ReadBuffer scratch;
+  Prepare(operation, &prepared, &scratch);
+  const uint64_t bytes = prepared.header.record_bytes();
+  if (log_->disk().full() && log_->disk().RefusesPut(bytes)) return log_->disk().Error();
+  prepared.header.flags |= kRecordEndOfBatch;
+  FinishPrepare(operation, scratch, &prepared);
+  for (;;) {
+    {
+      Index::SlotLatch latch(&index_, prepared.hash.slot);
+      Reservation reservation;
+      bool retry = false;
+      CRABKV_RETURN_IF_ERROR(log_->queue().Reserve(1, bytes, &reservation, &retry));
+      if (!retry) {
+        prepared.header.lsn = reservation.lsn;
+        prepared.header.crc = FinishRecordCrc(prepared.body_crc, reservation.lsn, reservation.segment->salt);
+        EncodeRecord(prepared.header, key, prepared.stored, reservation.to);
+        log_->queue().Publish(reservation);
+        Install(prepared, reservation, reservation.lsn, reservation.offset);
+        commit->group = reservation.group_number;
+        commit->version = reservation.lsn;
+        commit->committed = true;
+        if (reservation.grew_large) log_->Kick();
+        return Status::Ok();
+      }
+    }
+    std::this_thread::yield();
+  }
+}
+
+}  // namespace crabkv
