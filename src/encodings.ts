@@ -54,7 +54,7 @@ export const utf8Codec: Codec = {
   decode: (stored) => stored,
 };
 
-const bufferCodec: Codec = {
+export const bufferCodec: Codec = {
   form: "bytes",
   encode(value, name) {
     if (!(value instanceof Uint8Array)) throw new TypeError(`${name} must be a Uint8Array, not ${describe(value)}`);

@@ -1,6 +1,8 @@
 // The public exports of crabkv, and nothing else.
-export { open, Store } from "./store.js";
-export type { Entry, ReadOptions } from "./store.js";
+export { open } from "./open.js";
+export { Store } from "./store.js";
+export type { ReadOptions } from "./store.js";
+export type { Entry } from "./reads.js";
 export type { OpenOptions, PutOptions, Sync, WriteOptions } from "./options.js";
 export type { BatchOperation, BatchResult, Guard, PutRecord } from "./batch.js";
 export type { Accepted, Decoded, Encoding, EncodingOption } from "./encodings.js";

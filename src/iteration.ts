@@ -115,7 +115,7 @@ export class StoreIterator<T> implements AsyncIterableIterator<T> {
     return Promise.resolve({ done: true, value: undefined });
   }
 
-  throw(error: unknown): Promise<never> {
+  throw(error?: unknown): Promise<IteratorResult<T, undefined>> {
     this.#end();
     return rejected(error);
   }

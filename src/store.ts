@@ -1,30 +1,22 @@
 // The Store: what users call. Encodes arguments, makes one native call, and answers with a promise of the commit group.
 // Methods are not async functions: on the hot paths (put, get, getSync) nothing is allocated that can be shared.
 import { encodeBatch, encodeKeys, encodeRecords, rowsOfPuts } from "./batch.js";
-import type { BatchOperation, BatchResult, EncodedBatch, PutRecord } from "./batch.js";
+import type { BatchOperation, BatchResult, PutRecord } from "./batch.js";
 import { codecOf, utf8Codec } from "./encodings.js";
 import type { Accepted, Codec, Decoded, EncodingOption } from "./encodings.js";
 import { closedError, rejected } from "./errors.js";
 import { StoreIterator } from "./iteration.js";
 import type { IterationOptions } from "./iteration.js";
-import { KIND_DELETE, KIND_PUT, native, results } from "./native.js";
-import { RESULT_COMMITTED, RESULT_EXPIRES_AT_MS, RESULT_FAILED_INDEX, RESULT_VERSION } from "./native.js";
-import type { Column, Group, StoreStats } from "./native.js";
-import { checkKnown, resolveOpenOptions, resolveTtl, resolveWriteSync } from "./options.js";
-import type { OpenOptions, PutOptions, ResolvedOptions, WriteOptions } from "./options.js";
-import { readBytes, readManyBytes } from "./read-slab.js";
-import { Session } from "./session.js";
+import { native } from "./native.js";
+import type { StoreStats } from "./native.js";
+import { checkKnown, resolveTtl, resolveWriteSync } from "./options.js";
+import type { PutOptions, ResolvedOptions, WriteOptions } from "./options.js";
+import { read, readEntry, readMany, readManySync, readSync } from "./reads.js";
+import type { Entry } from "./reads.js";
+import type { Session } from "./session.js";
 import { StoreWriteStream } from "./write-stream.js";
 import type { WriteStreamOptions } from "./write-stream.js";
-
-/** A value with what the store knows about it. */
-export interface Entry<V> {
-  readonly value: V;
-  /** Rises with every write of the store; for guards, and to resume an iteration in log order. */
-  readonly version: number;
-  /** When the key expires, in milliseconds since 1970. Absent: never. */
-  readonly expiresAtMs?: number;
-}
+import { clear, commitBatch, deleteAll, putAll, settleWith } from "./writes.js";
 
 /** Options of a read. */
 export interface ReadOptions<E extends EncodingOption = EncodingOption> {
@@ -36,34 +28,6 @@ const readOptionNames: ReadonlySet<string> = new Set<keyof ReadOptions>(["valueE
 const putOptionNames: ReadonlySet<string> = new Set<keyof PutOptions>(["ttlMs", "sync"]);
 const writeOptionNames: ReadonlySet<string> = new Set<keyof WriteOptions>(["sync"]);
 const clearOptionNames: ReadonlySet<string> = new Set(["prefix"]);
-
-// Keys that clear() deletes in one batch.
-const CLEAR_BATCH_KEYS = 1024;
-const WRITE_NOT_RESIDENT = -1;
-
-/**
- * Opens the store in directory `path`, creating both when they are missing. Opening a directory that this process has open
- * already gives another handle on the same store.
- *
- * @throws (rejects) `TypeError` or `RangeError` naming a wrong option; `CrabKVError` with `CRABKV_LOCKED`, `_CORRUPTION`,
- * `_FORMAT`, `_MISSING`, `_EXISTS`, `_OPTIONS_DIFFER`, `_IO`, `_DISK_FULL`.
- */
-export function open<KE extends EncodingOption = "utf8", VE extends EncodingOption = "utf8">(
-  path: string,
-  options?: OpenOptions<KE, VE>,
-): Promise<Store<Decoded<KE>, Decoded<VE>>> {
-  try {
-    if (typeof path !== "string" || path === "") throw new TypeError("path must be a string that is not empty");
-    const resolvedOptions = resolveOpenOptions(options);
-    const session = new Session(resolvedOptions.native.sync !== 0);
-    return native.open(path, resolvedOptions.native, session.onCommit).then((handle) => {
-      session.handle = handle;
-      return new Store(session, resolvedOptions);
-    });
-  } catch (error) {
-    return rejected(error);
-  }
-}
 
 /**
  * An open store, see {@link open}.
@@ -118,8 +82,7 @@ export class Store<K, V> {
       const ttlMs = options === undefined ? this.#defaultTtlMs : this.#ttlOf(options);
       const { keys, values, ttls } = encodeRecords(records, this.#keyCodec, this.#valueCodec, ttlMs);
       const rows = rowsOfPuts(keys.lengths.length, ttls, ttlMs);
-      const group = this.#write(KIND_PUT, keys, values, rows, undefined);
-      return this.#session.commitsOf(group, resolveWriteSync(options?.sync)).done(group);
+      return putAll(this.#session, keys, values, rows, resolveWriteSync(options?.sync));
     } catch (error) {
       return rejected(error);
     }
@@ -134,20 +97,7 @@ export class Store<K, V> {
   get<E extends EncodingOption>(key: Accepted<K>, options: ReadOptions<E>): Promise<Decoded<E> | undefined>;
   get(key: Accepted<K>, options?: ReadOptions): Promise<unknown> {
     try {
-      const codec = options === undefined ? this.#valueCodec : this.#codecOf(options);
-      const encodedKey = this.#encodeKey(key);
-      const { handle } = this.#session;
-      if (codec.form === "text") {
-        const text = native.getText(handle, encodedKey, false);
-        if (text !== null)
-          return Promise.resolve(text === undefined || codec === utf8Codec ? text : codec.decode(text));
-      } else {
-        const bytes = readBytes(handle, encodedKey, false);
-        if (bytes !== null) return Promise.resolve(bytes === undefined ? undefined : codec.decode(bytes));
-      }
-      return native
-        .getCold(handle, encodedKey, codec.form === "text")
-        .then((entry) => (entry === undefined ? undefined : codec.decode(entry[0])));
+      return read(this.#session.handle, this.#encodeKey(key), this.#codecOf(options));
     } catch (error) {
       return rejected(error);
     }
@@ -160,14 +110,7 @@ export class Store<K, V> {
   getSync(key: Accepted<K>): V | undefined;
   getSync<E extends EncodingOption>(key: Accepted<K>, options: ReadOptions<E>): Decoded<E> | undefined;
   getSync(key: Accepted<K>, options?: ReadOptions): unknown {
-    const codec = options === undefined ? this.#valueCodec : this.#codecOf(options);
-    const { handle } = this.#session;
-    if (codec.form === "text") {
-      const text = native.getText(handle, this.#encodeKey(key), true);
-      return text === undefined || codec === utf8Codec ? text : codec.decode(text!);
-    }
-    const bytes = readBytes(handle, this.#encodeKey(key), true);
-    return bytes === undefined ? undefined : codec.decode(bytes!);
+    return readSync(this.#session.handle, this.#encodeKey(key), this.#codecOf(options));
   }
 
   /** The values of many keys, undefined where there is none, all as of one moment between batches. */
@@ -178,13 +121,7 @@ export class Store<K, V> {
   ): Promise<(Decoded<E> | undefined)[]>;
   getMany(keys: readonly Accepted<K>[], options?: ReadOptions): Promise<unknown[]> {
     try {
-      const codec = options === undefined ? this.#valueCodec : this.#codecOf(options);
-      const column = encodeKeys(keys, this.#keyCodec);
-      const values = this.#readMany(column, codec, false);
-      if (values !== null) return Promise.resolve(values);
-      return native
-        .getManyCold(this.#session.handle, column.data, column.lengths, codec.form === "text")
-        .then((stored) => decodeAll(stored, codec));
+      return readMany(this.#session.handle, encodeKeys(keys, this.#keyCodec), this.#codecOf(options));
     } catch (error) {
       return rejected(error);
     }
@@ -197,8 +134,7 @@ export class Store<K, V> {
     options: ReadOptions<E>,
   ): (Decoded<E> | undefined)[];
   getManySync(keys: readonly Accepted<K>[], options?: ReadOptions): unknown[] {
-    const codec = options === undefined ? this.#valueCodec : this.#codecOf(options);
-    return this.#readMany(encodeKeys(keys, this.#keyCodec), codec, true)!;
+    return readManySync(this.#session.handle, encodeKeys(keys, this.#keyCodec), this.#codecOf(options));
   }
 
   /** A value with its version and its deadline, or undefined. */
@@ -206,18 +142,7 @@ export class Store<K, V> {
   getEntry<E extends EncodingOption>(key: Accepted<K>, options: ReadOptions<E>): Promise<Entry<Decoded<E>> | undefined>;
   getEntry(key: Accepted<K>, options?: ReadOptions): Promise<Entry<unknown> | undefined> {
     try {
-      const codec = options === undefined ? this.#valueCodec : this.#codecOf(options);
-      const encodedKey = this.#encodeKey(key);
-      const { handle } = this.#session;
-      const asText = codec.form === "text";
-      const stored = asText ? native.getText(handle, encodedKey, false) : readBytes(handle, encodedKey, false);
-      if (stored === undefined) return Promise.resolve(undefined);
-      if (stored !== null) {
-        return Promise.resolve(entryOf(codec.decode(stored), results[RESULT_VERSION]!, results[RESULT_EXPIRES_AT_MS]!));
-      }
-      return native
-        .getCold(handle, encodedKey, asText)
-        .then((cold) => (cold === undefined ? undefined : entryOf(codec.decode(cold[0]), cold[1], cold[2])));
+      return readEntry(this.#session.handle, this.#encodeKey(key), this.#codecOf(options));
     } catch (error) {
       return rejected(error);
     }
@@ -247,7 +172,7 @@ export class Store<K, V> {
   delete(key: Accepted<K>, options?: WriteOptions): Promise<boolean> {
     try {
       const durable = options !== undefined && this.#isDurable(options);
-      return this.#settleWith(native.delete(this.#session.handle, this.#encodeKey(key)), durable);
+      return settleWith(this.#session, native.delete(this.#session.handle, this.#encodeKey(key)), durable);
     } catch (error) {
       return rejected(error);
     }
@@ -257,7 +182,7 @@ export class Store<K, V> {
   deleteMany(keys: readonly Accepted<K>[], options?: WriteOptions): Promise<boolean[]> {
     try {
       const durable = this.#isDurable(options);
-      return this.#deleteAll(encodeKeys(keys, this.#keyCodec), durable);
+      return deleteAll(this.#session, encodeKeys(keys, this.#keyCodec), durable);
     } catch (error) {
       return rejected(error);
     }
@@ -271,10 +196,7 @@ export class Store<K, V> {
     try {
       const durable = this.#isDurable(options);
       const encoded = encodeBatch(operations, this.#keyCodec, this.#valueCodec, this.#defaultTtlMs);
-      const group = this.#write(KIND_PUT, encoded.keys, encoded.values, encoded.rows, undefined);
-      if (group === WRITE_NOT_RESIDENT) return this.#batchCold(encoded, durable);
-      const [version, committed, failedIndex] = [RESULT_VERSION, RESULT_COMMITTED, RESULT_FAILED_INDEX];
-      return this.#batchResult(group, results[version]!, results[committed]!, results[failedIndex]!, durable);
+      return commitBatch(this.#session, encoded, durable);
     } catch (error) {
       return rejected(error);
     }
@@ -286,7 +208,7 @@ export class Store<K, V> {
       const durable = this.#isDurable(options);
       const encodedKey = this.#encodeKey(key);
       const resolvedTtlMs = resolveTtl(ttlMs, "ttlMs");
-      return this.#settleWith(native.expire(this.#session.handle, encodedKey, resolvedTtlMs), durable);
+      return settleWith(this.#session, native.expire(this.#session.handle, encodedKey, resolvedTtlMs), durable);
     } catch (error) {
       return rejected(error);
     }
@@ -299,7 +221,7 @@ export class Store<K, V> {
       const encodedKey = this.#encodeKey(key);
       const ttlMs = native.ttl(this.#session.handle, encodedKey);
       if (ttlMs === Infinity || ttlMs < 0) return Promise.resolve(false);
-      return this.#settleWith(native.expire(this.#session.handle, encodedKey, 0), durable);
+      return settleWith(this.#session, native.expire(this.#session.handle, encodedKey, 0), durable);
     } catch (error) {
       return rejected(error);
     }
@@ -359,8 +281,7 @@ export class Store<K, V> {
   clear(options?: { readonly prefix?: string | Uint8Array | undefined }): Promise<void> {
     try {
       const { prefix } = checkKnown(options, clearOptionNames, "options") as { prefix?: string | Uint8Array };
-      const keys = new StoreIterator<Buffer>(this.#session, "keys", codecOf("buffer", ""), utf8Codec, { prefix });
-      return this.#clear(keys);
+      return clear(this.#session, prefix);
     } catch (error) {
       return rejected(error);
     }
@@ -398,7 +319,8 @@ export class Store<K, V> {
     return codec === utf8Codec && typeof value === "string" ? value : codec.encode(value, "value");
   }
 
-  #codecOf(options: unknown): Codec {
+  #codecOf(options: ReadOptions | undefined): Codec {
+    if (options === undefined) return this.#valueCodec;
     const { valueEncoding } = checkKnown(options, readOptionNames, "options") as ReadOptions;
     return valueEncoding === undefined ? this.#valueCodec : codecOf(valueEncoding, "valueEncoding");
   }
@@ -412,87 +334,6 @@ export class Store<K, V> {
   #isDurable(options: unknown): boolean {
     return resolveWriteSync((checkKnown(options, writeOptionNames, "options") as WriteOptions).sync);
   }
-
-  /** One atomic batch into the store; WRITE_NOT_RESIDENT only when rows have a version guard. */
-  #write(
-    kind: number,
-    keys: Column,
-    values: Column | undefined,
-    rows: Float64Array | undefined,
-    existed: Uint8Array | undefined,
-  ): Group {
-    const { handle } = this.#session;
-    const group = native.writeBatch(
-      handle,
-      kind,
-      keys.data,
-      keys.lengths,
-      values?.data,
-      values?.lengths,
-      rows,
-      existed,
-    );
-    this.#session.kick();
-    return group;
-  }
-
-  /** `groupAndExisted` is 2 * group + (1 when the key was there). */
-  #settleWith(groupAndExisted: number, durable: boolean): Promise<boolean> {
-    const group = Math.floor(groupAndExisted / 2);
-    this.#session.kick();
-    return this.#session.commitsOf(group, durable).doneWith(group, groupAndExisted % 2 === 1);
-  }
-
-  #deleteAll(keys: Column, durable: boolean): Promise<boolean[]> {
-    const existed = new Uint8Array(keys.lengths.length);
-    const group = this.#write(KIND_DELETE, keys, undefined, undefined, existed);
-    return this.#session.commitsOf(group, durable).own(group, group, Array.from(existed, Boolean));
-  }
-
-  async #clear(keys: AsyncIterable<Buffer>): Promise<void> {
-    const rawKeys = codecOf("buffer", "");
-    let found: Buffer[] = [];
-    for await (const key of keys) {
-      found.push(key);
-      if (found.length < CLEAR_BATCH_KEYS) continue;
-      await this.#deleteAll(encodeKeys(found, rawKeys), false);
-      found = [];
-    }
-    await this.#deleteAll(encodeKeys(found, rawKeys), false);
-  }
-
-  /** A guard's record has to be read from the disk: the batch runs on a reader thread. */
-  #batchCold(batch: EncodedBatch, durable: boolean): Promise<BatchResult> {
-    const { keys, values, rows } = batch;
-    const session = this.#session;
-    const arrived = session.acknowledgements.late();
-    return native
-      .writeBatchCold(session.handle, KIND_PUT, keys.data, keys.lengths, values.data, values.lengths, rows)
-      .then(([group, version, committed, failedIndex]) =>
-        this.#batchResult(group, version, committed, failedIndex, durable),
-      )
-      .finally(arrived);
-  }
-
-  #batchResult(
-    group: Group,
-    version: number,
-    committed: number,
-    failedIndex: number,
-    durable: boolean,
-  ): Promise<BatchResult> {
-    if (committed === 0) return Promise.resolve({ committed: false, failedIndex });
-    return this.#session.commitsOf(group, durable).own(group, group, { committed: true, version });
-  }
-
-  #readMany(keys: Column, codec: Codec, wait: boolean): unknown[] | null {
-    if (codec.form === "bytes") {
-      const stored = readManyBytes(this.#session.handle, keys, wait);
-      return stored === null ? null : decodeAll(stored, codec);
-    }
-    const texts = native.getMany(this.#session.handle, keys.data, keys.lengths, wait, undefined);
-    return texts === null ? null : decodeAll(texts as (string | undefined)[], codec);
-  }
 }
 
 // Older releases of Node 20 have no Symbol.asyncDispose.
@@ -504,12 +345,4 @@ if ((Symbol.asyncDispose as symbol | undefined) !== undefined) {
       return this.close();
     },
   });
-}
-
-function entryOf(value: unknown, version: number, expiresAtMs: number): Entry<unknown> {
-  return expiresAtMs === 0 ? { value, version } : { value, version, expiresAtMs };
-}
-
-function decodeAll(stored: (string | Buffer | undefined)[], codec: Codec): unknown[] {
-  return codec === utf8Codec ? stored : stored.map((item) => (item === undefined ? undefined : codec.decode(item)));
 }

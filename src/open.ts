@@ -1,0 +1,32 @@
+// open(): from a path and options to a Store.
+import type { Decoded, EncodingOption } from "./encodings.js";
+import { rejected } from "./errors.js";
+import { native } from "./native.js";
+import { resolveOpenOptions } from "./options.js";
+import type { OpenOptions } from "./options.js";
+import { Session } from "./session.js";
+import { Store } from "./store.js";
+
+/**
+ * Opens the store in directory `path`, creating both when they are missing. Opening a directory that this process has open
+ * already gives another handle on the same store.
+ *
+ * @throws (rejects) `TypeError` or `RangeError` naming a wrong option; `CrabKVError` with `CRABKV_LOCKED`, `_CORRUPTION`,
+ * `_FORMAT`, `_MISSING`, `_EXISTS`, `_OPTIONS_DIFFER`, `_IO`, `_DISK_FULL`.
+ */
+export function open<KE extends EncodingOption = "utf8", VE extends EncodingOption = "utf8">(
+  path: string,
+  options?: OpenOptions<KE, VE>,
+): Promise<Store<Decoded<KE>, Decoded<VE>>> {
+  try {
+    if (typeof path !== "string" || path === "") throw new TypeError("path must be a string that is not empty");
+    const resolvedOptions = resolveOpenOptions(options);
+    const session = new Session(resolvedOptions.native.sync !== 0);
+    return native.open(path, resolvedOptions.native, session.onCommit).then((handle) => {
+      session.handle = handle;
+      return new Store(session, resolvedOptions);
+    });
+  } catch (error) {
+    return rejected(error);
+  }
+}

@@ -1,0 +1,96 @@
+// Writes other than a single put, from encoded arguments to promises: atomic batches, also those whose guards have to be
+// read from the disk, deletes, and clear().
+import { encodeKeys } from "./batch.js";
+import type { BatchResult, EncodedBatch } from "./batch.js";
+import { bufferCodec, utf8Codec } from "./encodings.js";
+import { StoreIterator } from "./iteration.js";
+import { KIND_DELETE, KIND_PUT, native, results } from "./native.js";
+import { RESULT_COMMITTED, RESULT_FAILED_INDEX, RESULT_VERSION } from "./native.js";
+import type { Column, Group } from "./native.js";
+import type { Session } from "./session.js";
+
+// Keys that clear() deletes in one batch.
+const CLEAR_BATCH_KEYS = 1024;
+const NOT_RESIDENT = -1;
+
+/** Records of one batch, none or all. */
+export function putAll(
+  session: Session,
+  keys: Column,
+  values: Column,
+  rows: Float64Array | undefined,
+  durable: boolean,
+): Promise<undefined> {
+  const group = writeBatch(session, KIND_PUT, keys, values, rows, undefined);
+  return session.commitsOf(group, durable).done(group);
+}
+
+export function deleteAll(session: Session, keys: Column, durable: boolean): Promise<boolean[]> {
+  const existed = new Uint8Array(keys.lengths.length);
+  const group = writeBatch(session, KIND_DELETE, keys, undefined, undefined, existed);
+  return session.commitsOf(group, durable).own(group, group, Array.from(existed, Boolean));
+}
+
+export function commitBatch(session: Session, batch: EncodedBatch, durable: boolean): Promise<BatchResult> {
+  const group = writeBatch(session, KIND_PUT, batch.keys, batch.values, batch.rows, undefined);
+  if (group === NOT_RESIDENT) return commitColdBatch(session, batch, durable);
+  const committed = results[RESULT_COMMITTED] === 1;
+  return batchResult(session, group, results[RESULT_VERSION]!, committed, results[RESULT_FAILED_INDEX]!, durable);
+}
+
+/** The promise of a delete or an expire; `groupAndExisted` is 2 * group + (1 when the key was there). */
+export function settleWith(session: Session, groupAndExisted: number, durable: boolean): Promise<boolean> {
+  const group = Math.floor(groupAndExisted / 2);
+  session.kick();
+  return session.commitsOf(group, durable).doneWith(group, groupAndExisted % 2 === 1);
+}
+
+export async function clear(session: Session, prefix: string | Uint8Array | undefined): Promise<void> {
+  const keys = new StoreIterator<Buffer>(session, "keys", bufferCodec, utf8Codec, { prefix });
+  let found: Buffer[] = [];
+  for await (const key of keys) {
+    found.push(key);
+    if (found.length < CLEAR_BATCH_KEYS) continue;
+    await deleteAll(session, encodeKeys(found, bufferCodec), false);
+    found = [];
+  }
+  await deleteAll(session, encodeKeys(found, bufferCodec), false);
+}
+
+function writeBatch(
+  session: Session,
+  kind: number,
+  keys: Column,
+  values: Column | undefined,
+  rows: Float64Array | undefined,
+  existed: Uint8Array | undefined,
+): Group {
+  const { data, lengths } = keys;
+  const group = native.writeBatch(session.handle, kind, data, lengths, values?.data, values?.lengths, rows, existed);
+  session.kick();
+  return group;
+}
+
+/** A guard's record has to be read from the disk: the batch runs on a reader thread, and its group is known late. */
+function commitColdBatch(session: Session, batch: EncodedBatch, durable: boolean): Promise<BatchResult> {
+  const { keys, values, rows } = batch;
+  const arrived = session.acknowledgements.late();
+  return native
+    .writeBatchCold(session.handle, KIND_PUT, keys.data, keys.lengths, values.data, values.lengths, rows)
+    .then(([group, version, committed, failedIndex]) =>
+      batchResult(session, group, version, committed === 1, failedIndex, durable),
+    )
+    .finally(arrived);
+}
+
+function batchResult(
+  session: Session,
+  group: Group,
+  version: number,
+  committed: boolean,
+  failedIndex: number,
+  durable: boolean,
+): Promise<BatchResult> {
+  if (!committed) return Promise.resolve({ committed: false, failedIndex });
+  return session.commitsOf(group, durable).own(group, group, { committed: true, version });
+}
