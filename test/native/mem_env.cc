@@ -38,7 +38,10 @@ class MemMapping final : public Mapping {
 class MemEnv::OpenMemFile final : public File {
  public:
   OpenMemFile(MemEnv* env, std::shared_ptr<MemFile> file, std::string path, bool writable)
-      : env_(env), file_(std::move(file)), path_(std::move(path)), writable_(writable) {}
+      : env_(env), file_(std::move(file)), path_(std::move(path)), writable_(writable) {
+    ++env_->open_handles_;
+  }
+  ~OpenMemFile() override { --env_->open_handles_; }
 
   Status WriteAt(uint64_t offset, std::string_view data) override {
     if (!writable_) return Status::FromErrno(EBADF, "write", path_);
@@ -95,7 +98,9 @@ class MemEnv::OpenMemFile final : public File {
 
 class MemEnv::MemLock final : public DirectoryLock {
  public:
-  MemLock(MemEnv* env, std::string path, bool exclusive) : env_(env), path_(std::move(path)), exclusive_(exclusive) {}
+  MemLock(MemEnv* env, std::string path, bool exclusive) : env_(env), path_(std::move(path)), exclusive_(exclusive) {
+    ++env_->open_handles_;
+  }
   ~MemLock() override {
     const std::lock_guard<std::mutex> hold(env_->mutex_);
     Hold& held = env_->holds_[path_];
@@ -104,6 +109,7 @@ class MemEnv::MemLock final : public DirectoryLock {
     } else {
       --held.shared;
     }
+    --env_->open_handles_;
   }
 
  private:
@@ -122,7 +128,7 @@ MemEnv::MemEnv(const MemEnvOptions& options)
   directories_["/"].inode = ++last_inode_;
 }
 
-MemEnv::~MemEnv() = default;
+MemEnv::~MemEnv() { CRABKV_ASSERT(open_handles_ == 0); }
 
 // --- The test's hand on the world
 

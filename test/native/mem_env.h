@@ -121,6 +121,7 @@ class MemEnv final : public Env {
   std::atomic<uint64_t> monotonic_ns_;
   std::atomic<uint64_t> random_state_;
   std::atomic<uint64_t> free_space_;
+  std::atomic<uint64_t> open_handles_{0};  // files and locks; none may outlive the Env
 
   mutable std::mutex mutex_;                      // guards everything below, and every MemFile
   std::map<std::string, Directory> directories_;  // by normalized path, "/" for the root
