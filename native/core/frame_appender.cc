@@ -71,10 +71,7 @@ void FrameAppender::WriteSeal(uint64_t durable_lsn, uint64_t last_lsn) {
 
 Status FrameAppender::Rotate(Segment* next, uint64_t durable_lsn, uint64_t last_lsn) {
   std::unique_ptr<File> file;
-  SegmentHeader header;
-  header.number = next->number;
-  header.salt = next->salt;
-  CRABKV_RETURN_IF_ERROR(maker_->TakeFile(header, &file));
+  CRABKV_RETURN_IF_ERROR(maker_->TakeFile(next->number, &file));
   CRABKV_RETURN_IF_ERROR(AttachFile(next, std::move(file)));
   space_->End();
   if (end_.started) WriteSeal(durable_lsn, last_lsn);

@@ -38,13 +38,14 @@ void SegmentMaker::PutBackFrom(uint64_t number) {
   }
 }
 
-Status SegmentMaker::TakeFile(const SegmentHeader& header, std::unique_ptr<File>* file) {
+Status SegmentMaker::TakeFile(uint64_t number, std::unique_ptr<File>* file) {
   std::unique_lock<std::mutex> lock(mutex_);
-  Item* item = FindLocked(header.number);
+  Item* item = FindLocked(number);
   CRABKV_ASSERT(item != nullptr);
   while (item->making) made_.wait(lock);
   if (item->file == nullptr) {
     // The number is in use from here on: nobody else makes a file that was handed out.
+    const SegmentHeader header = item->header;
     lock.unlock();
     CRABKV_RETURN_IF_ERROR(CreateSegmentFile(env_, directory_, header, file));
     lock.lock();
@@ -52,7 +53,7 @@ Status SegmentMaker::TakeFile(const SegmentHeader& header, std::unique_ptr<File>
     *file = std::move(item->file);
   }
   // Headers are taken in the order of their numbers, and what was handed out before this one has been taken.
-  while (!items_.empty() && items_.front().header.number <= header.number) items_.pop_front();
+  while (!items_.empty() && items_.front().header.number <= number) items_.pop_front();
   return Status::Ok();
 }
 

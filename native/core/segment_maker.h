@@ -24,8 +24,8 @@ class SegmentMaker {
   SegmentHeader HandOut();
   // The segments with these numbers and above were not begun: hands them out again, in order.
   void PutBackFrom(uint64_t number);
-  // The file of a header that was handed out: the one made ahead (waiting for it when it is being made now), else made here.
-  Status TakeFile(const SegmentHeader& header, std::unique_ptr<File>* file);
+  // The file of a segment that was handed out: the one made ahead (waiting for it when it is being made now), else made here.
+  Status TakeFile(uint64_t number, std::unique_ptr<File>* file);
   // Makes the file of the next header to be handed out, unless there is one. Failing is not an error: TakeFile tries again.
   void Prepare();
   std::string PathOf(uint64_t number) const { return directory_ + "/" + SegmentFileName(number); }
