@@ -11,7 +11,8 @@ export type Group = number;
 /** What a key or a value is on its way to the addon. */
 export type Bytes = string | Uint8Array;
 
-/** Called with the watermarks, whether there is room again after CRABKV_BUSY, and failures as [first, last, error, ...]. */
+/** Called with the watermarks, whether there is room again after CRABKV_BUSY, and failures as
+ * [first, first that was not acknowledged, last, error, ...]. */
 export type OnCommit = (
   acknowledged: Group,
   durable: Group,

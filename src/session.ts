@@ -21,11 +21,12 @@ export class Session {
 
   readonly onCommit: OnCommit = (acknowledged, durable, room, failures) => {
     if (failures !== undefined) {
-      for (let i = 0; i < failures.length; i += 3) {
+      for (let i = 0; i < failures.length; i += 4) {
         const first = failures[i] as Group;
-        const last = failures[i + 1] as Group;
-        const error = failures[i + 2] as Error;
-        this.acknowledgements.fail(first, last, error);
+        const firstUnacknowledged = failures[i + 1] as Group;
+        const last = failures[i + 2] as Group;
+        const error = failures[i + 3] as Error;
+        this.acknowledgements.fail(firstUnacknowledged, last, error);
         this.#durability.fail(first, last, error);
       }
     }

@@ -91,7 +91,9 @@ void CommitInbox::OnDurable(uint64_t up_to_group) {
 
 void CommitInbox::OnFailed(uint64_t first_group, uint64_t last_group, const Status& status) {
   std::unique_lock<std::mutex> lock(mutex_);
-  news_.failures.push_back(Failure{first_group, last_group, status});
+  // A sticky failure reaches back to writes that were acknowledged and not yet durable: those are no longer waiting for this.
+  const uint64_t first_unacknowledged = std::max(first_group, news_.acknowledged + 1);
+  news_.failures.push_back(Failure{first_group, first_unacknowledged, last_group, status});
   Send(std::move(lock));
 }
 
@@ -183,13 +185,14 @@ void Handle::DeliverNews() {
   if (!news.failures.empty()) {
     for (const auto& failure : news.failures) failed = std::max(failed, failure.last_group);
     const auto make = [&](size_t index) -> napi_value {
-      const CommitInbox::Failure& failure = news.failures[index / 3];
-      if (index % 3 == 2) return environment_.MakeError(failure.status);
+      const CommitInbox::Failure& failure = news.failures[index / 4];
+      if (index % 4 == 3) return environment_.MakeError(failure.status);
+      const uint64_t numbers[] = {failure.first_group, failure.first_unacknowledged, failure.last_group};
+      const uint64_t number = numbers[index % 4];
       napi_value group;
-      const uint64_t number = index % 3 == 0 ? failure.first_group : failure.last_group;
       return napi_create_double(env, static_cast<double>(number), &group) == napi_ok ? group : nullptr;
     };
-    arguments[3] = environment_.MakeArray(news.failures.size() * 3, make);
+    arguments[3] = environment_.MakeArray(news.failures.size() * 4, make);
     if (arguments[3] == nullptr) return;
   }
   if (news.room) awaiting_room_ = false;

@@ -47,6 +47,7 @@ class CommitInbox : public CommitListener, public std::enable_shared_from_this<C
  public:
   struct Failure {
     uint64_t first_group;
+    uint64_t first_unacknowledged;  // the groups before it were acknowledged, and fail only those who wait for durability
     uint64_t last_group;
     Status status;
   };
