@@ -8,6 +8,6 @@ export type { BatchOperation, BatchResult, Guard, PutRecord } from "./batch.js";
 export type { Accepted, Decoded, Encoding, EncodingOption } from "./encodings.js";
 export { CrabKVError } from "./errors.js";
 export type { CrabKVErrorCode, ErrorDetails } from "./errors.js";
-export type { IterationOptions, StoreIterator } from "./iteration.js";
+export type { IterationOptions, StoreIterator, StoreRecord } from "./iteration.js";
 export type { StoreStats } from "./native.js";
 export type { StoreWriteStream, WriteStreamOptions } from "./write-stream.js";

@@ -6,9 +6,10 @@ import { closedError, describe, rejected } from "./errors.js";
 import { native } from "./native.js";
 import type { Bytes } from "./native.js";
 import { checkKnown, integer } from "./options.js";
+import type { Entry } from "./reads.js";
 import type { Session } from "./session.js";
 
-/** Options of `entries`, `keys` and `values`. */
+/** Options of `entries`, `keys`, `values` and `records`. */
 export interface IterationOptions {
   /** Only keys whose encoded bytes begin with this. */
   readonly prefix?: string | Uint8Array | undefined;
@@ -27,7 +28,12 @@ export interface IterationOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-type Part = "entries" | "keys" | "values";
+/** An entry with everything that the store knows about it. */
+export interface StoreRecord<K, V> extends Entry<V> {
+  readonly key: K;
+}
+
+type Part = "entries" | "keys" | "values" | "records";
 
 const optionNames: ReadonlySet<string> = new Set<keyof IterationOptions>([
   "prefix",
@@ -173,15 +179,20 @@ export class StoreIterator<T> implements AsyncIterableIterator<T> {
 
   #decode(): T {
     const bytes = this.#bytes;
-    const keyBegin = this.#offset + ENTRY_HEADER_BYTES;
-    const valueBegin = keyBegin + bytes.readUInt32LE(this.#offset);
-    const end = valueBegin + bytes.readUInt32LE(this.#offset + 4);
+    const begin = this.#offset;
+    const keyBegin = begin + ENTRY_HEADER_BYTES;
+    const valueBegin = keyBegin + bytes.readUInt32LE(begin);
+    const end = valueBegin + bytes.readUInt32LE(begin + 4);
     this.#offset = end;
     this.#entries--;
     if (this.#part === "keys") return decodeRange(this.#keyCodec, bytes, keyBegin, valueBegin) as T;
     const value = decodeRange(this.#valueCodec, bytes, valueBegin, end);
     if (this.#part === "values") return value as T;
-    return [decodeRange(this.#keyCodec, bytes, keyBegin, valueBegin), value] as T;
+    const key = decodeRange(this.#keyCodec, bytes, keyBegin, valueBegin);
+    if (this.#part === "entries") return [key, value] as T;
+    const version = readUint64(bytes, begin + 8);
+    const expiresAtMs = readUint64(bytes, begin + 16);
+    return (expiresAtMs === 0 ? { key, value, version } : { key, value, version, expiresAtMs }) as T;
   }
 
   #end(): void {
@@ -198,4 +209,9 @@ export class StoreIterator<T> implements AsyncIterableIterator<T> {
 function decodeRange(codec: Codec, bytes: Buffer, begin: number, end: number): unknown {
   if (codec === utf8Codec) return bytes.toString("utf8", begin, end);
   return codec.decode(codec.form === "text" ? bytes.toString("utf8", begin, end) : bytes.subarray(begin, end));
+}
+
+// Versions and times stay below 2^53.
+function readUint64(bytes: Buffer, offset: number): number {
+  return bytes.readUInt32LE(offset) + bytes.readUInt32LE(offset + 4) * 2 ** 32;
 }

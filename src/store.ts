@@ -6,7 +6,7 @@ import { codecOf, utf8Codec } from "./encodings.js";
 import type { Accepted, Codec, Decoded, EncodingOption } from "./encodings.js";
 import { closedError, rejected } from "./errors.js";
 import { StoreIterator } from "./iteration.js";
-import type { IterationOptions } from "./iteration.js";
+import type { IterationOptions, StoreRecord } from "./iteration.js";
 import { native } from "./native.js";
 import type { StoreStats } from "./native.js";
 import { checkKnown, resolveTtl, resolveWriteSync } from "./options.js";
@@ -252,6 +252,11 @@ export class Store<K, V> {
 
   values(options?: IterationOptions): StoreIterator<V> {
     return new StoreIterator(this.#session, "values", this.#keyCodec, this.#valueCodec, options);
+  }
+
+  /** Entries with their version and deadline: what `from` resumes after, and what a copy of the store needs. */
+  records(options?: IterationOptions): StoreIterator<StoreRecord<K, V>> {
+    return new StoreIterator(this.#session, "records", this.#keyCodec, this.#valueCodec, options);
   }
 
   /** A stream of records into the store; see {@link StoreWriteStream}. */
