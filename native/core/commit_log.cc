@@ -212,6 +212,8 @@ void CommitLog::AddStats(StoreStats* stats) const {
   stats->syncs = syncs_.load(std::memory_order_relaxed);
   stats->sync_ns_total = sync_ns_total_.load(std::memory_order_relaxed);
   stats->sync_ns_max = sync_ns_max_.load(std::memory_order_relaxed);
+  stats->raw_value_bytes = appender_.raw_value_bytes();
+  stats->stored_value_bytes = appender_.stored_value_bytes();
   stats->pending_bytes = queue_.pending_bytes();
   stats->disk_full = disk_.full();
 }

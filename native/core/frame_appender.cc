@@ -92,6 +92,8 @@ void FrameAppender::FinishDataHeader(Group* group, FrameHeader* header) {
   const uint64_t bytes = group->bytes();
   SealPayload& counts = group->segment->counts;
   uint32_t crc = 0;
+  uint64_t raw_value_bytes = 0;
+  uint64_t stored_value_bytes = 0;
   uint64_t at = FrameHeader::kBytes;
   while (at < FrameHeader::kBytes + bytes) {
     RecordHeader record;
@@ -104,8 +106,12 @@ void FrameAppender::FinishDataHeader(Group* group, FrameHeader* header) {
       counts.deletes++;
       counts.tombstone_bytes += record.record_bytes();
     }
+    raw_value_bytes += record.raw_bytes;
+    stored_value_bytes += record.stored_bytes;
     at += record.record_bytes();
   }
+  raw_value_bytes_.fetch_add(raw_value_bytes, std::memory_order_relaxed);
+  stored_value_bytes_.fetch_add(stored_value_bytes, std::memory_order_relaxed);
   if (counts.first_lsn == 0) counts.first_lsn = header->base_lsn;
   counts.last_lsn = header->last_lsn();
   header->type = FrameType::kData;

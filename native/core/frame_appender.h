@@ -2,6 +2,7 @@
 // Writer thread only (and whoever starts and stops it, while it does not run).
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 
 #include "native/core/clock.h"
@@ -41,6 +42,9 @@ class FrameAppender {
   Status Sync() { return end_.segment->file->Sync(); }
   // Set by Append: the group asked for more zeroed space.
   bool wants_space() const { return wants_space_; }
+  // Bytes of the values written so far, as users gave them and as they lie in the log. Any thread.
+  uint64_t raw_value_bytes() const { return raw_value_bytes_.load(std::memory_order_relaxed); }
+  uint64_t stored_value_bytes() const { return stored_value_bytes_.load(std::memory_order_relaxed); }
 
  private:
   Status WriteStart(uint64_t durable_lsn, uint64_t base_lsn);
@@ -54,6 +58,8 @@ class FrameAppender {
   const uint32_t epoch_;
   End end_;
   bool wants_space_ = false;
+  std::atomic<uint64_t> raw_value_bytes_{0};
+  std::atomic<uint64_t> stored_value_bytes_{0};
 };
 
 // Gives the segment its file and a mapping of its whole capacity.
