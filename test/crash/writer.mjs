@@ -1,0 +1,72 @@
+// A process that writes as fast as it can until it is killed. It reads one line from stdin, `{ directory, options, from, window }`,
+// opens the store and makes write `from`, `from + 1`, … with at most `window` of them unacknowledged. It prints `a <n>` when the
+// writes up to n are acknowledged and `d <n>` when write n, asked for with sync "always", is. Started ahead: the import is done
+// when the line comes.
+import { readSync, writeSync } from "node:fs";
+import { open } from "crabkv";
+import { operationsOf } from "./sequence.mjs";
+
+// Blocking, and without process.stdout: what is acknowledged has to be in the pipe before anything else happens.
+function say(line) {
+  writeSync(1, `${line}\n`);
+}
+
+function readLine() {
+  const bytes = Buffer.alloc(4096);
+  let length = 0;
+  while (!bytes.includes(10)) {
+    const got = readSync(0, bytes, length, bytes.length - length, null);
+    if (got === 0) process.exit(0);
+    length += got;
+  }
+  return bytes.toString("utf8", 0, length);
+}
+
+say("ready");
+const { directory, options, from, window } = JSON.parse(readLine());
+
+const settled = new Set();
+let acknowledged = from - 1;
+let next = from;
+let wake;
+
+function settle(n) {
+  settled.add(n);
+  let moved = false;
+  while (settled.delete(acknowledged + 1)) {
+    acknowledged++;
+    moved = true;
+  }
+  if (moved) say(`a ${acknowledged}`);
+  wake?.();
+}
+
+function write(n) {
+  const operations = operationsOf(n);
+  const [first] = operations;
+  if (operations.length === 2) return db.putMany(operations.map(({ key, value }) => ({ key, value })));
+  if (operations.length > 2) return db.batch(operations);
+  if (n % 49 !== 1) return db.put(first.key, first.value);
+  return db.put(first.key, first.value, { sync: "always" }).then(() => say(`d ${n}`));
+}
+
+// The disk is gone: whoever cut its power kills this process next.
+function fail(error) {
+  say(`failed ${error.code}`);
+  process.stderr.write(`${error.stack}\n`);
+  setInterval(() => undefined, 1000);
+}
+
+const db = await open(directory, options);
+say("open");
+try {
+  while (db.failure === undefined) {
+    while (next - acknowledged <= window) {
+      const n = next++;
+      write(n).then(() => settle(n), fail);
+    }
+    await new Promise((resolve) => (wake = resolve));
+  }
+} catch (error) {
+  fail(error);
+}
