@@ -58,7 +58,8 @@ test.for<[name: string, sync: Sync]>([
         log = emptyLog;
       }
       const writer = await writers.take();
-      writer.begin({ directory, options: optionsOf(random, sync), from: log.last + 1, window: pick(random, [1, 16, 500]) });
+      const options = optionsOf(random, sync);
+      writer.begin({ directory, options, from: log.last + 1, window: pick(random, [1, 16, 500]), durableEvery: 505 });
       // Most kills come while it writes, a few while it opens.
       if (random() < 0.9) await writer.opened;
       await sleep(random() * KILL_WITHIN_MS);

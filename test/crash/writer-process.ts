@@ -13,6 +13,8 @@ export interface WriterTask {
   readonly from: number;
   /** Most writes that wait for their acknowledgement. */
   readonly window: number;
+  /** Of so many writes one is made with `sync: "always"`, when it is a single put. */
+  readonly durableEvery: number;
 }
 
 export class WriterProcess {

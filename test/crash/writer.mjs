@@ -1,7 +1,6 @@
-// A process that writes as fast as it can until it is killed. It reads one line from stdin, `{ directory, options, from, window }`,
-// opens the store and makes write `from`, `from + 1`, … with at most `window` of them unacknowledged. It prints `a <n>` when the
-// writes up to n are acknowledged and `d <n>` when write n, asked for with sync "always", is. Started ahead: the import is done
-// when the line comes.
+// A process that writes as fast as it can until it is killed. It reads one line from stdin, a WriterTask (see
+// writer-process.ts), opens the store and makes the writes. It prints `a <n>` when the writes up to n are acknowledged and
+// `d <n>` when write n, asked for with sync "always", is. Started ahead: the import is done when the line comes.
 import { readSync, writeSync } from "node:fs";
 import { open } from "crabkv";
 import { operationsOf } from "./sequence.mjs";
@@ -23,7 +22,7 @@ function readLine() {
 }
 
 say("ready");
-const { directory, options, from, window } = JSON.parse(readLine());
+const { directory, options, from, window, durableEvery } = JSON.parse(readLine());
 
 const settled = new Set();
 let acknowledged = from - 1;
@@ -46,7 +45,7 @@ function write(n) {
   const [first] = operations;
   if (operations.length === 2) return db.putMany(operations.map(({ key, value }) => ({ key, value })));
   if (operations.length > 2) return db.batch(operations);
-  if (n % 49 !== 1) return db.put(first.key, first.value);
+  if (n % durableEvery !== 1) return db.put(first.key, first.value);
   return db.put(first.key, first.value, { sync: "always" }).then(() => say(`d ${n}`));
 }
 
