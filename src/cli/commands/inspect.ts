@@ -1,0 +1,72 @@
+// stats and dump: what a store says of itself, and what is in its files.
+import { existsSync } from "node:fs";
+import { basename, join } from "node:path";
+import type { Command } from "commander";
+import { dumpSegment } from "../../dump.js";
+import { formatBytes, formatCount, printLine, table, TextWriter } from "../output.js";
+import { openForReading, withStore } from "../settings.js";
+import type { GlobalSettings } from "../settings.js";
+
+export function addInspectionCommands(program: Command): void {
+  const stats = program.command("stats").description("print how many keys and bytes the store has");
+  stats.action(() => runStats(stats.optsWithGlobals()));
+
+  const dump = program
+    .command("dump")
+    .description(
+      "print a segment's frames and records; works beside a running owner, and on a store that does not open",
+    )
+    .argument("<segment>", 'a number such as 1, a name in the data directory such as "00000001.log", or a path');
+  dump.action((segment: string) => runDump(segment, dump.optsWithGlobals()));
+}
+
+async function runStats(settings: GlobalSettings): Promise<void> {
+  const stats = await withStore(openForReading(settings), (store) => Promise.resolve(store.stats()));
+  if (settings.json) {
+    printLine(JSON.stringify({ dataDir: settings.dataDir, ...stats }));
+    return;
+  }
+  printLine(
+    table([
+      ["data directory", settings.dataDir],
+      ["keys", formatCount(stats.keys)],
+      ["keys that expire", formatCount(stats.keysWithDeadline)],
+      ["segments", formatCount(stats.segments)],
+      ["log", formatBytes(stats.logBytes)],
+      ["live, about", formatBytes(stats.liveBytes)],
+      ["files", formatBytes(stats.diskBytes)],
+      ["index in memory", formatBytes(stats.indexBytes)],
+      ["last version", String(stats.lastVersion)],
+      ["opened for writing", `${formatCount(stats.epoch)} times`],
+      ["closed cleanly", stats.cleanOpen ? "yes" : "no"],
+      ["opened in", `${stats.openMs} ms, reading ${formatCount(stats.openRecords)} records`],
+    ]),
+  );
+}
+
+// A line of the dump begins with its offset in the file, but for those that go on with the frame above.
+const lineForm = /^ *(\d+) {2}(.*)$/;
+
+async function runDump(segment: string, { dataDir, json }: GlobalSettings): Promise<void> {
+  const path = pathOf(segment, dataDir);
+  const writer = new TextWriter(process.stdout);
+  try {
+    for (const line of dumpSegment(path)) {
+      const written = writer.write(`${json ? lineAsJson(line) : line}\n`);
+      if (written !== undefined) await written;
+    }
+  } finally {
+    await writer.flush();
+  }
+}
+
+function lineAsJson(line: string): string {
+  const [, offset, text] = lineForm.exec(line) ?? [];
+  return JSON.stringify(offset === undefined ? { text: line.trim() } : { offset: Number(offset), text: text!.trim() });
+}
+
+function pathOf(segment: string, dataDir: string): string {
+  if (/^\d{1,20}$/.test(segment)) return join(dataDir, `${segment.padStart(8, "0")}.log`);
+  const inDirectory = join(dataDir, segment);
+  return basename(segment) === segment && existsSync(inDirectory) ? inDirectory : segment;
+}

@@ -1,0 +1,58 @@
+// put, get and delete: one record from the command line.
+import type { Command } from "commander";
+import { NotFoundError } from "../outcome.js";
+import { printLine } from "../output.js";
+import { fieldsOf } from "../records.js";
+import {
+  addCompressionOption,
+  addSyncOption,
+  addTtlOption,
+  openForReading,
+  openForWriting,
+  withStore,
+} from "../settings.js";
+import type { GlobalSettings, TtlSettings, WriteSettings } from "../settings.js";
+
+export function addRecordCommands(program: Command): void {
+  const put = program.command("put").description("store a value under a key; a new store is made when there is none");
+  put.argument("<key>").argument("<value>");
+  addTtlOption(addCompressionOption(addSyncOption(put))).action((key: string, value: string) =>
+    runPut(key, value, put.optsWithGlobals()),
+  );
+
+  const get = program.command("get").description("print the value of a key").argument("<key>");
+  get
+    .option("-n, --no-newline", "the value's bytes alone, without a line end")
+    .action((key: string) => runGet(key, get.optsWithGlobals()));
+
+  const remove = program.command("delete").description("remove a key").argument("<key>");
+  addSyncOption(remove).action((key: string) => runDelete(key, remove.optsWithGlobals()));
+}
+
+async function runPut(key: string, value: string, settings: WriteSettings & TtlSettings): Promise<void> {
+  await withStore(openForWriting(settings, true), (store) => store.put(key, value, { ttlMs: settings.ttl }));
+  if (settings.json) printLine(JSON.stringify({ key, stored: true }));
+}
+
+async function runGet(key: string, settings: GlobalSettings & { newline: boolean }): Promise<void> {
+  const entry = await withStore(openForReading(settings), (store) => store.getEntry(key));
+  if (settings.json) {
+    const { value, version, expiresAtMs } = entry ?? {};
+    const fields = value === undefined ? {} : fieldsOf("value", value);
+    printLine(JSON.stringify({ key, found: entry !== undefined, ...fields, version, expiresAtMs }));
+  } else if (entry !== undefined) {
+    process.stdout.write(entry.value);
+    if (settings.newline) process.stdout.write("\n");
+  }
+  if (entry === undefined) throw notFound(key);
+}
+
+async function runDelete(key: string, settings: WriteSettings): Promise<void> {
+  const deleted = await withStore(openForWriting(settings, false), (store) => store.delete(key));
+  if (settings.json) printLine(JSON.stringify({ key, deleted }));
+  if (!deleted) throw notFound(key);
+}
+
+function notFound(key: string): NotFoundError {
+  return new NotFoundError(`not found: ${JSON.stringify(key)}`);
+}

@@ -1,0 +1,34 @@
+#!/usr/bin/env node
+// The `crabkv` command: runs what the arguments say, and turns how it ended into an exit code and a message.
+import { CommanderError } from "commander";
+import { errorAsJson, EXIT_DONE, EXIT_USAGE, exitCodeOf, messageOf, NotFoundError } from "./outcome.js";
+import { endQuietlyWithoutReader, say } from "./output.js";
+import { buildProgram } from "./program.js";
+
+// Set but empty means not set, as everywhere.
+function dropEmptySettings(): void {
+  for (const name of Object.keys(process.env)) {
+    if (name.startsWith("CRABKV_") && process.env[name] === "") Reflect.deleteProperty(process.env, name);
+  }
+}
+
+async function main(): Promise<number> {
+  endQuietlyWithoutReader();
+  dropEmptySettings();
+  const program = buildProgram();
+  try {
+    await program.parseAsync();
+    return EXIT_DONE;
+  } catch (error) {
+    // Help and version end this way too; everything else that the parser throws is how the command was written. It has
+    // said so already.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_DONE : EXIT_USAGE;
+    const { json } = program.opts<{ json: boolean }>();
+    // A program has been told on stdout already.
+    if (!(json && error instanceof NotFoundError)) say(json ? errorAsJson(error) : `crabkv: ${messageOf(error)}`);
+    return exitCodeOf(error);
+  }
+}
+
+// Not process.exit(): what was written to a pipe is still on its way.
+process.exitCode = await main();

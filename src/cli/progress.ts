@@ -1,0 +1,29 @@
+// A progress bar on stderr, for people: where stderr is no terminal, or the answer is for a program, there is none.
+import { Presets, SingleBar } from "cli-progress";
+import { formatCount } from "./output.js";
+
+export interface Progress {
+  /** How far it is, in the units of the total, and how many records. */
+  update(done: number, records: number): void;
+  stop(): void;
+}
+
+const silent: Progress = { update: () => undefined, stop: () => undefined };
+
+/** `total` undefined: how much there is to do is not known, and records are counted. */
+export function startProgress(label: string, total: number | undefined, enabled: boolean): Progress {
+  if (!enabled || !process.stderr.isTTY) return silent;
+  const format =
+    total === undefined
+      ? `${label} {records} records`
+      : `${label} {bar} {percentage}%  {records} records  {eta_formatted} left`;
+  const options = { format, stream: process.stderr, fps: 10, hideCursor: true, clearOnComplete: true, barsize: 30 };
+  const bar = new SingleBar(options, Presets.shades_classic);
+  bar.start(total ?? 1, 0, { records: "0" });
+  return {
+    // The last step is for stop(): a bar that is full ends by itself, and a file may grow while it is read.
+    update: (done, records) =>
+      bar.update(total === undefined ? 0 : Math.min(done, total), { records: formatCount(records) }),
+    stop: () => bar.stop(),
+  };
+}
