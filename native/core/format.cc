@@ -140,8 +140,8 @@ StartPayload DecodeStart(const char* from) {
 }
 
 void EncodeSeal(const SealPayload& seal, char* to) {
-  const uint64_t fields[8] = {seal.puts,            seal.deletes,   seal.expires,  seal.live_bytes,
-                              seal.tombstone_bytes, seal.first_lsn, seal.last_lsn, 0};
+  const uint64_t fields[8] = {
+      seal.puts, seal.deletes, seal.expires, seal.live_bytes, seal.tombstone_bytes, seal.first_lsn, seal.last_lsn, 0};
   for (int i = 0; i < 8; i++) PutU64(to + 8 * i, fields[i]);
 }
 
@@ -225,6 +225,10 @@ bool DecodeRecordHeader(const char* from, uint64_t available, RecordHeader* head
   header->expires_at_ms = GetU64(from + 24);
   header->lsn = GetU64(from + 32);
   header->crc = GetU32(from);
+  // Bounds what a reader allocates for the raw value: no Snappy text grows by more than 64 bytes for 3.
+  const bool compressed = (header->flags & kRecordCodecMask) != 0;
+  const uint64_t raw_bytes_max = uint64_t{header->stored_bytes} * (compressed ? 22 : 1);
+  if (header->raw_bytes > raw_bytes_max || (!compressed && header->raw_bytes != header->stored_bytes)) return false;
   return RecordBytes(header->key_bytes, header->stored_bytes) <= available;
 }
 

@@ -35,7 +35,8 @@ struct SegmentHeader {
   SegmentKind kind = SegmentKind::kLog;
   uint64_t number = 0;
   StoreId store_id;
-  uint64_t salt = 0;     // random; enters every CRC in the segment, so that no byte of another file passes for one of its own
+  uint64_t salt =
+      0;  // random; enters every CRC in the segment, so that no byte of another file passes for one of its own
   uint64_t min_lsn = 0;  // the last three: compacted segments only
   uint64_t max_lsn = 0;
   uint64_t horizon = 0;
@@ -71,9 +72,9 @@ struct FrameHeader {
   uint64_t durable_lsn = 0;    // every LSN up to this one was known durable when the frame was written
   uint64_t clock_ms = 0;       // the store's clock then
   uint32_t epoch = 0;          // of the opening that wrote it
-  uint32_t previous_crc = 0;   // header CRC of the frame before, in this segment or the one that START names; 0 for none
-  uint32_t payload_crc = 0;    // kData, kBlock: CRC of the records' CRCs, in order; else of the payload
-  uint32_t crc = 0;            // of this header; salt last
+  uint32_t previous_crc = 0;  // header CRC of the frame before, in this segment or the one that START names; 0 for none
+  uint32_t payload_crc = 0;   // kData, kBlock: CRC of the records' CRCs, in order; else of the payload
+  uint32_t crc = 0;           // of this header; salt last
 
   uint64_t last_lsn() const { return base_lsn + count - 1; }  // base_lsn - 1 when there is no record
   uint64_t frame_bytes() const { return kBytes + payload_bytes; }
@@ -96,7 +97,7 @@ struct SealPayload {
   uint64_t puts = 0;
   uint64_t deletes = 0;
   uint64_t expires = 0;
-  uint64_t live_bytes = 0;       // estimate when it was sealed
+  uint64_t live_bytes = 0;  // estimate when it was sealed
   uint64_t tombstone_bytes = 0;
   uint64_t first_lsn = 0;
   uint64_t last_lsn = 0;
@@ -119,16 +120,16 @@ enum class RecordType : uint8_t { kInvalid = 0, kPut = 1, kDelete = 2, kExpire =
 
 inline constexpr uint8_t kRecordCodecMask = 0x0f;  // Codec
 inline constexpr uint8_t kRecordEndOfBatch = 0x10;
-inline constexpr uint8_t kRecordMoved = 0x20;      // copied by compaction
+inline constexpr uint8_t kRecordMoved = 0x20;  // copied by compaction
 
 struct RecordHeader {
   static constexpr uint64_t kBytes = 40;
   RecordType type = RecordType::kInvalid;
   uint8_t flags = 0;
   uint32_t key_bytes = 0;
-  uint32_t stored_bytes = 0;  // of the value as it lies in the file
-  uint32_t raw_bytes = 0;     // of the value as the user gave it
-  uint64_t expires_at_ms = 0; // 0: never
+  uint32_t stored_bytes = 0;   // of the value as it lies in the file
+  uint32_t raw_bytes = 0;      // of the value as the user gave it
+  uint64_t expires_at_ms = 0;  // 0: never
   uint64_t lsn = 0;
   uint32_t crc = 0;
 
@@ -143,8 +144,8 @@ uint32_t RecordBodyCrc(const RecordHeader& header, std::string_view key, std::st
 uint32_t FinishRecordCrc(uint32_t body_crc, uint64_t lsn, uint64_t salt);
 // Writes the whole record, padding included; header.lsn and header.crc are final. Returns its bytes.
 uint64_t EncodeRecord(const RecordHeader& header, std::string_view key, std::string_view stored_value, char* to);
-// The header's fields, unchecked but for what keeps a reader in bounds: false when the type is unknown, or the record
-// would be longer than `available`.
+// The header's fields, unchecked but for what keeps a reader in bounds: false when the type is unknown, the record
+// would be longer than `available`, or the raw length is more than the stored bytes can hold.
 bool DecodeRecordHeader(const char* from, uint64_t available, RecordHeader* header);
 // Checks the whole record's CRC; `from` holds header.record_bytes().
 bool CheckRecord(const RecordHeader& header, const char* from, uint64_t salt);

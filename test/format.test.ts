@@ -1,0 +1,85 @@
+// The format, cross-checked: what the core writes is read by a second implementation of FORMAT.md, with npm's snappy for the values,
+// and the other way round.
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { compressSync, uncompressSync } from "snappy";
+import { expect, test } from "vitest";
+import { CODEC_SNAPPY, DATA, encodeDataFrame, encodePut, readFrames, saltOf, withoutCleanEnd } from "./format.js";
+import { openStore, temporaryDirectory } from "./temporary.js";
+
+const values = {
+  prose: "the quick brown fox jumps over the lazy dog. ".repeat(40),
+  binaryish: Array.from({ length: 500 }, (_, i) => String.fromCharCode(32 + ((i * 7919) % 90))).join(""),
+  short: "ok",
+  empty: "",
+  long: "crab".repeat(100_000),
+};
+
+test("npm's snappy reads the values that the core compressed", async () => {
+  const directory = temporaryDirectory();
+  const db = await openStore(directory, { compression: "snappy" });
+  await db.putMany(Object.entries(values).map(([key, value]) => ({ key, value })));
+  await db.close();
+  const frames = readFrames(readFileSync(join(directory, "00000001.log")));
+  const records = frames.filter((frame) => frame.type === DATA).flatMap((frame) => frame.records);
+  expect(records.map((record) => record.key.toString())).toEqual(Object.keys(values));
+  for (const record of records) {
+    const value = record.codec === CODEC_SNAPPY ? uncompressSync(record.stored) : record.stored;
+    expect(value.toString()).toBe(values[record.key.toString() as keyof typeof values]);
+    expect(record.rawBytes).toBe(value.length);
+  }
+  expect(records.filter((record) => record.codec === CODEC_SNAPPY).length).toBeGreaterThanOrEqual(2);
+});
+
+test("the core reads a frame that was written from the document, with values that npm's snappy compressed", async () => {
+  const directory = temporaryDirectory();
+  const db = await openStore(directory);
+  await db.put("first", "1");
+  await db.close();
+  const path = join(directory, "00000001.log");
+  const segment = readFileSync(path);
+  const salt = saltOf(segment);
+  const last = readFrames(segment).at(-1)!;
+  let lsn = 1n;
+  const records = Object.entries(values).map(([key, value]) => {
+    const stored = compressSync(value);
+    const record = {
+      codec: CODEC_SNAPPY,
+      key: Buffer.from(key),
+      stored,
+      rawBytes: Buffer.byteLength(value),
+      lsn: ++lsn,
+    };
+    return encodePut(record, salt);
+  });
+  const frame = encodeDataFrame(last, records, 2n, salt);
+  writeFileSync(path, Buffer.concat([segment.subarray(0, last.end), frame]));
+  const manifest = join(directory, "MANIFEST");
+  writeFileSync(manifest, withoutCleanEnd(readFileSync(manifest)));
+
+  const reopened = await openStore(directory);
+  expect(await reopened.get("first")).toBe("1");
+  for (const [key, value] of Object.entries(values)) expect(await reopened.get(key)).toBe(value);
+  expect((await reopened.getEntry("prose"))?.version).toBe(2);
+});
+
+test("a value whose stored form is no valid Snappy text is an error, not a value", async () => {
+  const directory = temporaryDirectory();
+  const db = await openStore(directory);
+  await db.put("first", "1");
+  await db.close();
+  const path = join(directory, "00000001.log");
+  const segment = readFileSync(path);
+  const salt = saltOf(segment);
+  const last = readFrames(segment).at(-1)!;
+  const stored = Buffer.from(compressSync("a value that does not match its declared length"));
+  const record = { codec: CODEC_SNAPPY, key: Buffer.from("liar"), stored, rawBytes: 20 * stored.length, lsn: 2n };
+  const frame = encodeDataFrame(last, [encodePut(record, salt)], 2n, salt);
+  writeFileSync(path, Buffer.concat([segment.subarray(0, last.end), frame]));
+  const manifest = join(directory, "MANIFEST");
+  writeFileSync(manifest, withoutCleanEnd(readFileSync(manifest)));
+
+  const reopened = await openStore(directory);
+  await expect(reopened.get("liar")).rejects.toMatchObject({ code: "CRABKV_CORRUPTION" });
+  expect(await reopened.get("first")).toBe("1");
+});
