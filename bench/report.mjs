@@ -1,0 +1,67 @@
+// The report for people: plain text, one block a row and a summary at the end. Whoever is fastest is marked, also where
+// that is a peer.
+import { durabilities, sidesOf } from "./rows.mjs";
+
+const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
+const ms = (value) => `${value.toFixed(2)} ms`;
+const times = (ratio) => `${ratio.toFixed(2)}×`;
+
+export function machineText(machine, settings) {
+  const { median, min, max } = machine.fdatasyncMs;
+  const lines = [
+    `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB; ${machine.kernel}; ${machine.fileSystem ?? "file system unknown"}`,
+    `node ${machine.node}; crabkv commit ${machine.commit}`,
+    `fdatasync of 4 KiB appended: ${ms(median)} (${ms(min)} to ${ms(max)})`,
+    `${whole.format(settings.count)} keys, 16-byte keys, 100-byte values; ${settings.repetitions} repetitions, interleaved`,
+  ];
+  if (machine.fileSystem === "tmpfs") lines.push("WARNING: the data is on tmpfs, where syncing costs nothing");
+  if (machine.load > 0.5)
+    lines.push(`WARNING: load average ${machine.load.toFixed(1)}: other work disturbs the figures`);
+  return lines.join("\n");
+}
+
+/** One row: every side with median, minimum and maximum, then the comparisons. */
+export function rowText({ row, summaries, comparisons, details }) {
+  const sides = sidesOf(row);
+  const fastest = sides.reduce((a, b) => (summaries.get(a).median >= summaries.get(b).median ? a : b));
+  const lines = [`\n${row.name}: ${row.title}`, `  durability: ${durabilities[row.durability]}`];
+  for (const side of sides) {
+    const { median, min, max, wide } = summaries.get(side);
+    const rate = `${whole.format(median).padStart(11)}/s  (${whole.format(min)} to ${whole.format(max)})`;
+    const notes = (side === fastest ? "  fastest" : "") + (wide ? "  WARNING: wide spread" : "");
+    lines.push(`  ${side.label.padEnd(42)}${rate}${notes}`);
+    const { version, options } = details.get(side);
+    lines.push(`      ${side.store} ${version} ${JSON.stringify(options)}`);
+  }
+  for (const comparison of comparisons) lines.push(`  ${comparisonText(comparison)}`);
+  return lines.join("\n");
+}
+
+function comparisonText({ peer, ratio, min, max, atLeast, reached }) {
+  const goal = `at least ${times(atLeast)}: ${reached ? "reached" : "NOT reached"}`;
+  return `${times(ratio)} ${peer.label} (${times(min)} to ${times(max)}), ${goal}`;
+}
+
+export function summaryText(results) {
+  const lines = ["\nSummary"];
+  for (const { row, summaries, comparisons } of results) {
+    for (const { peer, ratio, atLeast, reached } of comparisons) {
+      const rates = [row.ours, peer].map((side) => whole.format(summaries.get(side).median).padStart(11));
+      const goal = `${times(ratio).padStart(8)}  at least ${times(atLeast)}  ${reached ? "reached" : "NOT reached"}`;
+      lines.push(`  ${row.name.padEnd(16)}${rates.join(" ")}  ${peer.label.padEnd(42)}${goal}`);
+    }
+  }
+  return lines.join("\n");
+}
+
+/** The same as plain data, for --json. */
+export function reportData(machine, settings, results) {
+  const rows = results.map(({ row, summaries, comparisons, details }) => ({
+    name: row.name,
+    title: row.title,
+    durability: durabilities[row.durability],
+    sides: sidesOf(row).map((side) => ({ label: side.label, ...details.get(side), ...summaries.get(side) })),
+    comparisons: comparisons.map(({ peer, ...rest }) => ({ peer: peer.label, ...rest })),
+  }));
+  return { machine, settings, rows };
+}

@@ -1,0 +1,158 @@
+// `npm run bench`: runs every row, each side in a process of its own, side by side repetition after repetition (A B A B ...),
+// so that whatever disturbs the machine disturbs all sides. Prints the report; leaves nothing behind.
+//
+//   npm run bench -- --quick              a minute: fewer keys and repetitions
+//   npm run bench -- --only get,put-os    rows whose name begins so
+//   npm run bench -- --json out.json      the figures as data too
+//   npm run bench -- --data-dir path      where the stores live meanwhile; default bench/.data
+import { fork } from "node:child_process";
+import { existsSync, fsyncSync, mkdirSync, mkdtempSync, openSync, closeSync, readdirSync, rmSync } from "node:fs";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { describeMachine } from "./machine.mjs";
+import { installPeers } from "./peers.mjs";
+import { machineText, reportData, rowText, summaryText } from "./report.mjs";
+import { reads, rows, sidesOf } from "./rows.mjs";
+import { compare, summarize } from "./statistics.mjs";
+
+const here = import.meta.dirname;
+const root = join(here, "..");
+// A process that takes longer than this hangs: every workload has a bound far below.
+const PROCESS_MS_MAX = 120_000;
+
+const { values: flags } = parseArgs({
+  options: {
+    quick: { type: "boolean", default: false },
+    only: { type: "string", default: "" },
+    json: { type: "string" },
+    "data-dir": { type: "string", default: join(here, ".data") },
+    repetitions: { type: "string" },
+  },
+});
+const settings = flags.quick
+  ? { count: 200_000, repetitions: 3, seconds: 0.5 }
+  : { count: 1_000_000, repetitions: 5, seconds: 2 };
+if (flags.repetitions !== undefined) settings.repetitions = Number(flags.repetitions);
+if (!(settings.repetitions >= 1)) throw new Error("--repetitions is a number from 1 on");
+
+/** Runs one task in a process of its own; resolves with what it sends. */
+function runSide(task) {
+  return new Promise((resolve, reject) => {
+    const child = fork(join(here, "side.mjs"), [JSON.stringify(task)], { execArgv: ["--expose-gc"] });
+    const timer = setTimeout(() => child.kill("SIGKILL"), PROCESS_MS_MAX);
+    let result;
+    child.on("message", (message) => (result = message));
+    child.on("error", reject);
+    child.on("exit", (code, signal) => {
+      clearTimeout(timer);
+      if (code === 0 && result !== undefined) resolve(result);
+      else reject(new Error(`${task.store} ${task.workload} ended with ${signal ?? code}`));
+    });
+  });
+}
+
+// What a fill left to be written back would be written while something else is measured.
+function syncFiles(folder) {
+  for (const entry of readdirSync(folder, { withFileTypes: true, recursive: true })) {
+    if (!entry.isFile()) continue;
+    const file = openSync(join(entry.parentPath ?? entry.path, entry.name), "r");
+    fsyncSync(file);
+    closeSync(file);
+  }
+}
+
+/** Makes folders for stores; remembers the filled ones, which all read rows of a store share. */
+class Folders {
+  #base;
+  #filled = new Map();
+  #made = 0;
+
+  constructor(base) {
+    mkdirSync(base, { recursive: true });
+    this.#base = mkdtempSync(join(base, "run-"));
+  }
+
+  get base() {
+    return this.#base;
+  }
+
+  fresh(store) {
+    const folder = join(this.#base, `${store}-${++this.#made}`);
+    mkdirSync(folder);
+    return folder;
+  }
+
+  async filled(store) {
+    const known = this.#filled.get(store);
+    if (known !== undefined) return known;
+    const path = this.fresh(store);
+    await runSide({ store, workload: "fill", path, count: settings.count, durability: "killed", form: "text" });
+    syncFiles(path);
+    this.#filled.set(store, path);
+    return path;
+  }
+
+  removeAll() {
+    rmSync(this.#base, { recursive: true, force: true });
+  }
+}
+
+async function runOnce(folders, row, side) {
+  const path = reads(row) ? await folders.filled(side.store) : folders.fresh(side.store);
+  const { workload, durability, form, inFlight } = row;
+  const { store, variant } = side;
+  const { count, seconds } = settings;
+  const result = await runSide({ store, variant, workload, durability, form, inFlight, path, count, seconds });
+  if (!reads(row)) rmSync(path, { recursive: true });
+  return result;
+}
+
+async function runRow(folders, row) {
+  const sides = sidesOf(row);
+  const rates = new Map(sides.map((side) => [side, []]));
+  const details = new Map();
+  for (let repetition = 0; repetition < settings.repetitions; repetition++) {
+    for (const side of sides) {
+      const { operations, ms, version, options } = await runOnce(folders, row, side);
+      rates.get(side).push((operations / ms) * 1000);
+      details.set(side, { version, options });
+    }
+  }
+  const summaries = new Map(sides.map((side) => [side, summarize(rates.get(side))]));
+  return { row, summaries, details, comparisons: compare(row, summaries) };
+}
+
+function chosenRows() {
+  const wanted = flags.only.split(",");
+  const chosen = rows.filter(({ name }) => wanted.some((prefix) => name.startsWith(prefix)));
+  if (chosen.length === 0) throw new Error(`no such row; there are ${rows.map(({ name }) => name).join(", ")}`);
+  return chosen;
+}
+
+const chosen = chosenRows();
+if (!existsSync(join(root, "dist", "index.js"))) throw new Error("CrabKV is not built: run `npm run build` first");
+installPeers();
+const folders = new Folders(flags["data-dir"]);
+const stop = () => {
+  folders.removeAll();
+  process.exit(1);
+};
+process.on("SIGINT", stop);
+process.on("SIGTERM", stop);
+try {
+  const machine = describeMachine(root, folders.base);
+  console.log(machineText(machine, settings));
+  const results = [];
+  for (const row of chosen) {
+    const result = await runRow(folders, row);
+    console.log(rowText(result));
+    results.push(result);
+  }
+  console.log(summaryText(results));
+  if (flags.json !== undefined) {
+    writeFileSync(flags.json, `${JSON.stringify(reportData(machine, settings, results), null, 2)}\n`);
+  }
+} finally {
+  folders.removeAll();
+}

@@ -1,0 +1,38 @@
+// Medians, spreads and ratios.
+
+// A spread wider than this part of the median is warned about.
+const WIDE = 0.3;
+
+export function median(numbers) {
+  const sorted = [...numbers].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+/** Of a side's rates, one for each repetition. */
+export function summarize(rates) {
+  const summary = { median: median(rates), min: Math.min(...rates), max: Math.max(...rates), rates };
+  return { ...summary, wide: (summary.max - summary.min) / summary.median > WIDE };
+}
+
+/**
+ * The row's comparisons: of each peer the variant with the highest median, the ratio of the medians, and the range of the
+ * ratios of single repetitions, which ran one after the other and so had the same conditions.
+ */
+export function compare(row, summaries) {
+  const ours = summaries.get(row.ours);
+  return row.peers.map(({ atLeast, variants }) => {
+    const best = variants.reduce((a, b) => (summaries.get(a).median >= summaries.get(b).median ? a : b));
+    const theirs = summaries.get(best);
+    const ratio = ours.median / theirs.median;
+    const single = ours.rates.map((rate, at) => rate / theirs.rates[at]);
+    return {
+      peer: best,
+      ratio,
+      min: Math.min(...single),
+      max: Math.max(...single),
+      atLeast,
+      reached: ratio >= atLeast,
+    };
+  });
+}
