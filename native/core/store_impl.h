@@ -56,6 +56,7 @@ class StoreImpl final : public Store {
 
   // --- Opening and closing.
   Status LoadOrCreateManifest();
+  Status RequireManifest();
   Status RefuseOrphanedSegments();
   Status RemoveLeftovers();
   Status NoteCleanEnd();
@@ -124,8 +125,10 @@ class StoreImpl final : public Store {
 
   mutable std::atomic<uint64_t> inline_reads_{0};
   mutable std::atomic<uint64_t> cold_reads_{0};
-  uint64_t open_ms_ = 0;  // set before the store is shared, as are the next three
+  uint64_t open_ms_ = 0;  // set before the store is shared, as are the next five
   uint64_t open_records_ = 0;
+  uint64_t open_last_lsn_ = 0;
+  uint64_t open_durable_lsn_ = 0;
   uint64_t open_rewritten_bytes_ = 0;
   bool clean_open_ = false;
 };

@@ -35,6 +35,8 @@ Status StoreImpl::OpenFiles() {
   if (!exists && (!options_.create_if_missing || options_.read_only)) {
     return Status::Error(Code::kMissing, "no store in " + path_);
   }
+  // Before LOCK is made, so that looking for a store leaves nothing behind where there is none.
+  if (!options_.create_if_missing || options_.read_only) CRABKV_RETURN_IF_ERROR(RequireManifest());
   if (!options_.read_only) CRABKV_RETURN_IF_ERROR(env_->CreateDirectory(path_));
   CRABKV_RETURN_IF_ERROR(
       env_->LockFile(path_ + "/LOCK", options_.read_only ? LockMode::kShared : LockMode::kExclusive, &lock_));
@@ -51,6 +53,8 @@ Status StoreImpl::OpenFiles() {
   }
   clean_open_ = recovered.clean;
   open_records_ = recovered.records;
+  open_last_lsn_ = recovered.log.next_lsn - 1;
+  open_durable_lsn_ = recovered.log.durable_lsn;
   open_rewritten_bytes_ = recovered.rewritten_bytes;
   open_ms_ = (env_->MonotonicNs() - began_ns) / 1000000;
   return Status::Ok();
@@ -69,6 +73,14 @@ Status StoreImpl::LoadOrCreateManifest() {
   CRABKV_RETURN_IF_ERROR(Manifest::Write(env_, path_, manifest_));
   manifest_.clean = true;  // an empty log ends cleanly
   return Status::Ok();
+}
+
+Status StoreImpl::RequireManifest() {
+  bool exists = false;
+  CRABKV_RETURN_IF_ERROR(env_->Exists(path_ + "/" + Manifest::kFileName, &exists));
+  if (exists) return Status::Ok();
+  CRABKV_RETURN_IF_ERROR(RefuseOrphanedSegments());
+  return Status::Error(Code::kMissing, "no store in " + path_);
 }
 
 // The MANIFEST is written before the first segment: segments without one mean that it was lost, not that the store is new.
@@ -160,7 +172,8 @@ StoreStats StoreImpl::Stats() const {
     stats.disk_bytes += segment->file_bytes.load(std::memory_order_relaxed);
     stats.live_bytes += static_cast<uint64_t>(std::max<int64_t>(0, segment->live_bytes.load(std::memory_order_relaxed)));
   });
-  stats.last_version = stats.acknowledged_version = stats.durable_version = manifest_.epoch_first_lsn - 1;
+  stats.last_version = stats.acknowledged_version = open_last_lsn_;
+  stats.durable_version = open_durable_lsn_;
   stats.epoch = manifest_.epoch;
   if (log_ != nullptr) log_->AddStats(&stats);
   stats.inline_reads = inline_reads_.load(std::memory_order_relaxed);
