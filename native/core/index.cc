@@ -20,8 +20,10 @@ Index::Index(uint32_t shard_count, const std::vector<uint16_t>& slot_to_shard, S
       segments_(segments),
       shards_(std::make_unique<Shard[]>(shard_count)),
       slot_to_shard_(std::make_unique<std::atomic<uint16_t>[]>(kSlotCount)),
-      slots_(std::make_unique<SlotTable[]>(kSlotCount)) {
+      slots_(std::make_unique<SlotTable[]>(kSlotCount)),
+      next_deadlines_ms_(std::make_unique<std::atomic<uint64_t>[]>(kSlotCount)) {
   for (uint32_t slot = 0; slot < kSlotCount; slot++) {
+    next_deadlines_ms_[slot] = UINT64_MAX;
     slot_to_shard_[slot] = slot_to_shard.empty() ? static_cast<uint16_t>(slot % shard_count) : slot_to_shard[slot];
   }
 }
@@ -84,8 +86,15 @@ void Index::SaveForSnapshots(uint16_t slot) {
 
 void Index::Set(const KeyHash& hash, Location previous, Location location, uint64_t deadline_ms) {
   if (snapshot_count_ != 0) SaveForSnapshots(hash.slot);
+  SetUnsaved(hash, previous, location, deadline_ms);
+}
+
+void Index::SetUnsaved(const KeyHash& hash, Location previous, Location location, uint64_t deadline_ms) {
   if (location) {
     slots_[hash.slot].Set(hash.fingerprint, location, deadline_ms);
+    if (deadline_ms != 0 && deadline_ms < next_deadlines_ms_[hash.slot].load(std::memory_order_relaxed)) {
+      next_deadlines_ms_[hash.slot].store(deadline_ms, std::memory_order_relaxed);
+    }
     if (!previous) keys_.fetch_add(1, std::memory_order_relaxed);
   } else if (previous) {
     slots_[hash.slot].Erase(hash.fingerprint);
@@ -97,7 +106,8 @@ void Index::Set(const KeyHash& hash, Location previous, Location location, uint6
   }
 }
 
-void Index::Apply(const KeyHash& hash, Location location, uint64_t deadline_ms, uint64_t lsn, uint64_t acknowledged_lsn) {
+void Index::Apply(const KeyHash& hash, Location location, uint64_t deadline_ms, uint64_t lsn,
+                  uint64_t acknowledged_lsn) {
   UndoEntry entry;
   entry.lsn = lsn;
   entry.hash = hash;
@@ -120,11 +130,30 @@ void Index::Move(const KeyHash& hash, Location from, Location to) {
   if (current.SameRecord(from)) Set(hash, current, to, DeadlineOf(hash, current));
 }
 
+namespace {
+// Whether the key is as the change left it.
+bool IsAsChanged(const UndoEntry& entry, Location current) {
+  return entry.installed ? current.SameRecord(entry.installed) : !current;
+}
+}  // namespace
+
+// REQUIRES: all latches.
 void Index::Undo(const UndoEntry& entry) {
+  const Fingerprint& fingerprint = entry.hash.fingerprint;
+  for (IndexSnapshot* snapshot : snapshots_) {
+    // Without a copy of its own it shares the table; and a copy from before the change does not show it.
+    SlotTable* saved = snapshot->saved_[entry.hash.slot].get();
+    if (saved == nullptr || entry.lsn >= snapshot->next_lsn_ || !IsAsChanged(entry, saved->Find(fingerprint))) continue;
+    if (entry.previous) {
+      saved->Set(fingerprint, entry.previous, entry.previous_deadline_ms);
+    } else {
+      saved->Erase(fingerprint);
+    }
+  }
   // A later change that was acknowledged (in a lazy mode, after a write that waited for its sync) stays.
   const Location current = Find(entry.hash);
-  if (entry.installed ? !current.SameRecord(entry.installed) : static_cast<bool>(current)) return;
-  Set(entry.hash, current, entry.previous, entry.previous_deadline_ms);
+  if (!IsAsChanged(entry, current)) return;
+  SetUnsaved(entry.hash, current, entry.previous, entry.previous_deadline_ms);
   counters_.Bump(entry.hash.counter);
 }
 

@@ -1,8 +1,8 @@
-// The index: 16,384 slot tables, partitioned among shards. A shard is a latch and the undo list of its unacknowledged changes;
-// which shard guards a slot is one word that can change while the store runs.
+// The index: 16,384 slot tables, partitioned among shards. A shard is a latch and the undo list of its unacknowledged
+// changes; which shard guards a slot is one word that can change while the store runs.
 //
-// Protocol of a write: latch the shards of all its slots in ascending order (LatchSet), reserve log space, Apply each record,
-// release. Readers latch the shard of their slot. Nothing waits for the disk while it holds a latch.
+// Protocol of a write: latch the shards of all its slots in ascending order (LatchSet), reserve log space, Apply each
+// record, release. Readers latch the shard of their slot. Nothing waits for the disk while it holds a latch.
 #pragma once
 
 #include <atomic>
@@ -48,6 +48,13 @@ struct Shard {
   UndoList undo;  // guarded by latch
 };
 
+// A key that has expired and is still in the index.
+struct ExpiredKey {
+  uint64_t deadline_ms = 0;
+  uint16_t slot = 0;
+  Fingerprint fingerprint;
+};
+
 // The slot tables as they were at one moment. While it exists, the first change of a slot copies the slot's table here.
 class IndexSnapshot {
  public:
@@ -56,6 +63,7 @@ class IndexSnapshot {
  private:
   friend class Index;
   std::vector<std::unique_ptr<SlotTable>> saved_;  // guarded by the latch of the slot's shard
+  uint64_t next_lsn_ = 0;                          // it shows the changes below
 };
 
 class Index {
@@ -107,13 +115,14 @@ class Index {
   // Takes back every change with an LSN of `first_lsn` or above, in reverse order. Takes all latches.
   void UndoFrom(uint64_t first_lsn);
 
-  // --- Snapshots. Making one takes all latches, so it is between batches; `at_snapshot` runs under them.
+  // --- Snapshots. Making one takes all latches, so it is between batches; `at_snapshot` runs under them and returns the next
+  // LSN. A change that is undone is undone in every snapshot that shows it, too.
   template <typename AtSnapshot>
   std::unique_ptr<IndexSnapshot> TakeSnapshot(AtSnapshot at_snapshot) {
     auto snapshot = std::make_unique<IndexSnapshot>();
     LatchSet all;
     all.AcquireAll(this);
-    at_snapshot();
+    snapshot->next_lsn_ = at_snapshot();
     snapshots_.push_back(snapshot.get());
     snapshot_count_ = static_cast<uint32_t>(snapshots_.size());
     return snapshot;
@@ -121,6 +130,13 @@ class Index {
   void DropSnapshot(std::unique_ptr<IndexSnapshot> snapshot);
   // The key's location and deadline in the snapshot. Takes the slot's latch.
   Location FindInSnapshot(const IndexSnapshot& snapshot, const KeyHash& hash, uint64_t* deadline_ms);
+
+  // --- Expiry.
+  // No key expires before this moment (it may be early, never late); UINT64_MAX when none ever does. No latch.
+  uint64_t NextDeadlineMs() const;
+  // Adds up to `keys_max` expired keys, earliest deadlines first but for keys that expire meanwhile; true when that was
+  // all. Takes latches one at a time.
+  bool CollectExpired(uint64_t now_ms, size_t keys_max, std::vector<ExpiredKey>* expired);
 
   uint64_t KeyCount() const { return keys_.load(std::memory_order_relaxed); }
   uint64_t DeadlineCount();  // takes each latch in turn
@@ -133,15 +149,19 @@ class Index {
   void CountLive(Location location, int direction);
   void SaveForSnapshots(uint16_t slot);
   void Set(const KeyHash& hash, Location previous, Location location, uint64_t deadline_ms);
+  void SetUnsaved(const KeyHash& hash, Location previous, Location location, uint64_t deadline_ms);
   void Undo(const UndoEntry& entry);
+  void CollectExpiredOfSlot(uint16_t slot, uint64_t now_ms, std::vector<ExpiredKey>* expired);
 
   const uint32_t shard_count_;
   SegmentTable* const segments_;
   std::unique_ptr<Shard[]> shards_;
   std::unique_ptr<std::atomic<uint16_t>[]> slot_to_shard_;
-  std::unique_ptr<SlotTable[]> slots_;       // each guarded by the latch of its shard
-  std::vector<IndexSnapshot*> snapshots_;    // changed under all latches, read under any
-  uint32_t snapshot_count_ = 0;              // likewise
+  std::unique_ptr<SlotTable[]> slots_;  // each guarded by the latch of its shard
+  // Of each slot, a moment before which none of its keys expires; UINT64_MAX for none. Written under the slot's latch.
+  std::unique_ptr<std::atomic<uint64_t>[]> next_deadlines_ms_;
+  std::vector<IndexSnapshot*> snapshots_;  // changed under all latches, read under any
+  uint32_t snapshot_count_ = 0;            // likewise
   std::atomic<uint64_t> keys_{0};
   ChangeCounters counters_;
 };

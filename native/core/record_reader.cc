@@ -1,5 +1,6 @@
 #include "native/core/record_reader.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -19,7 +20,7 @@ struct Copy {
   char* value;
   char header_bytes[RecordHeader::kBytes];
   RecordHeader header;
-  bool valid;     // the header makes sense and the key is ours
+  bool valid;  // the header makes sense and the key is ours
 
   void Run() {
     valid = false;
@@ -63,7 +64,8 @@ Status ReadRecord(const RecordSource& source, const Segment& segment, Location l
   Copy copy;
   copy.source = &source;
   copy.key = key;
-  // The index knows the record's size to within 7 %, never too small: one copy does, and a damaged length can't ask for more.
+  // The index knows the record's size to within 7 %, never too small: one copy does, and a damaged length can't ask for
+  // more.
   copy.room = location.approximate_bytes();
   copy.value = value->Extend(copy.room);
   bool read = true;
@@ -77,7 +79,8 @@ Status ReadRecord(const RecordSource& source, const Segment& segment, Location l
   if (!read) {
     status = Status::FromErrno(EIO, "read", segment.path);
   } else if (!copy.valid) {
-    status = Status::Corruption(segment.path, location.offset(), "the record's header is damaged, or it is of another key");
+    status =
+        Status::Corruption(segment.path, location.offset(), "the record's header is damaged, or it is of another key");
   } else if (!CheckCopy(copy, segment.salt) || copy.header.type != RecordType::kPut) {
     status = Status::Corruption(segment.path, location.offset(), "the record fails its CRC");
   }
@@ -91,6 +94,23 @@ Status ReadRecord(const RecordSource& source, const Segment& segment, Location l
     return Status::Ok();
   }
   return Decompress(copy, begin, segment, location, value);
+}
+
+Status ReadRecordKey(const RecordSource& source, const Segment& segment, Location location, ReadBuffer* key) {
+  ReadBuffer record;
+  const uint64_t bytes = std::min(source.available, location.approximate_bytes());
+  char* copy = record.Extend(bytes);
+  if (source.mapped) {
+    if (!GuardedCopy(copy, source.data, bytes)) return Status::FromErrno(EIO, "read", segment.path);
+  } else {
+    std::memcpy(copy, source.data, bytes);
+  }
+  RecordHeader header;
+  if (!DecodeRecordHeader(copy, bytes, &header) || !CheckRecord(header, copy, segment.salt)) {
+    return Status::Corruption(segment.path, location.offset(), "the record fails its CRC");
+  }
+  std::memcpy(key->Extend(header.key_bytes), copy + RecordHeader::kBytes, header.key_bytes);
+  return Status::Ok();
 }
 
 }  // namespace crabkv

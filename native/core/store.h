@@ -26,7 +26,8 @@ struct Operation {
   enum class Kind : uint8_t { kCheck = 0, kPut = 1, kDelete = 2, kExpire = 3 };
   Kind kind = Kind::kPut;
   Guard guard = Guard::kNone;
-  bool keep_expiry = false;    // kPut: keep the deadline that the key has
+  bool keep_expiry = false;   // kPut: keep the deadline that the key has
+  bool only_expired = false;  // kDelete: only if the key has expired; `existed` tells whether it was removed
   std::string_view key;
   std::string_view value;      // kPut
   uint64_t expires_at_ms = 0;  // kPut, kExpire: wall-clock ms, 0 = never
@@ -79,8 +80,8 @@ class CommitListener {
 
 struct ScanOptions {
   std::string prefix;
-  bool values = true;         // false: keys only, and values come back empty
-  uint64_t after_version = 0; // only entries with a version above this
+  bool values = true;          // false: keys only, and values come back empty
+  uint64_t after_version = 0;  // only entries with a version above this
 };
 
 // A walk over the live entries as they were when the scan was made, in log order (oldest version first). Not
@@ -95,14 +96,14 @@ class Scan {
 };
 
 struct StoreStats {
-  uint64_t keys = 0;               // in the index; expired ones count until they are removed
+  uint64_t keys = 0;  // in the index; expired ones count until they are removed
   uint64_t keys_with_deadline = 0;
-  uint64_t index_bytes = 0;        // memory of the slot tables
+  uint64_t index_bytes = 0;  // memory of the slot tables
   uint64_t segments = 0;
-  uint64_t log_bytes = 0;          // bytes in use in all segments
-  uint64_t live_bytes = 0;         // estimate, by size class
-  uint64_t disk_bytes = 0;         // file sizes, space made ahead included
-  uint64_t last_version = 0;       // highest LSN given out
+  uint64_t log_bytes = 0;     // bytes in use in all segments
+  uint64_t live_bytes = 0;    // estimate, by size class
+  uint64_t disk_bytes = 0;    // file sizes, space made ahead included
+  uint64_t last_version = 0;  // highest LSN given out
   uint64_t acknowledged_version = 0;
   uint64_t durable_version = 0;
   uint64_t epoch = 0;
@@ -112,12 +113,12 @@ struct StoreStats {
   uint64_t sync_ns_total = 0;
   uint64_t sync_ns_max = 0;
   uint64_t pending_bytes = 0;
-  uint64_t raw_value_bytes = 0;    // before and after compression, of puts since open
+  uint64_t raw_value_bytes = 0;  // before and after compression, of puts since open
   uint64_t stored_value_bytes = 0;
-  uint64_t inline_reads = 0;       // promise reads answered at once, and those sent to a reader thread
+  uint64_t inline_reads = 0;  // promise reads answered at once, and those sent to a reader thread
   uint64_t cold_reads = 0;
   uint64_t open_ms = 0;
-  uint64_t open_records = 0;       // records read at open
+  uint64_t open_records = 0;          // records read at open
   uint64_t open_rewritten_bytes = 0;  // of the unproven tail that recovery wrote again
   bool clean_open = false;
   bool disk_full = false;
@@ -147,6 +148,13 @@ class Store {
   // Blocks until the group is acknowledged or failed (for callers without an event loop). `durable`: until synced.
   virtual Status WaitFor(uint64_t group, bool durable) = 0;
 
+  // --- Expiry. Expired keys are invisible from their deadline on; this removes them for good.
+  // Logs deletes of up to `keys_max` expired keys, earliest deadlines first, and appends each removed key to `keys`
+  // (length u32, bytes). `*more` when others wait. May block.
+  virtual Status RemoveExpired(uint32_t keys_max, ReadBuffer* keys, uint32_t* removed, bool* more, Commit* commit) = 0;
+  // No key expires before this moment, in wall-clock ms; UINT64_MAX when none has a deadline.
+  virtual uint64_t NextDeadlineMs() const = 0;
+
   // --- Reading.
   // Appends the value to `value` (which may be null: only info) when info->found.
   virtual Status Get(std::string_view key, DiskWait wait, ReadBuffer* value, EntryInfo* info) = 0;
@@ -156,21 +164,23 @@ class Store {
   virtual Status Has(std::string_view key, EntryInfo* info) = 0;
   virtual Status HasMany(const std::string_view* keys, uint32_t count, bool* found) = 0;
   virtual Status NewScan(const ScanOptions& options, std::unique_ptr<Scan>* scan) = 0;
-  // Runs `job` on a reader thread. kBusy when reader_queue_max jobs wait. Jobs still queued at Close run before it ends.
+  // Runs `job` on a reader thread. kBusy when reader_queue_max jobs wait. Jobs still queued at Close run before it
+  // ends.
   virtual Status Submit(std::function<void()> job) = 0;
 
   // --- Watching.
   virtual void AddListener(CommitListener* listener) = 0;
   // On return no callback of this listener runs or will run. Not to be called from a callback.
   virtual void RemoveListener(CommitListener* listener) = 0;
-  // 65,536 counters; a key's is at ChangeCounterOf(key). Bumped after a change is visible and before it is acknowledged.
+  // 65,536 counters; a key's is at ChangeCounterOf(key). Bumped after a change is visible and before it is
+  // acknowledged.
   virtual const uint32_t* ChangeCounters() const = 0;
   virtual uint32_t ChangeCounterOf(std::string_view key) const = 0;
 
   // --- State.
-  virtual uint64_t NowMs() = 0;       // the store's clock: wall time that never goes back (see clock.h)
+  virtual uint64_t NowMs() = 0;  // the store's clock: wall time that never goes back (see clock.h)
   virtual uint32_t SlotOf(std::string_view key) const = 0;
-  virtual Status Failure() const = 0; // the sticky failure, or OK
+  virtual Status Failure() const = 0;  // the sticky failure, or OK
   virtual StoreStats Stats() const = 0;
   virtual const Options& options() const = 0;
   // Refuses new work, writes and syncs what was accepted, notes the clean end. May block. Idempotent; callbacks for

@@ -1,5 +1,5 @@
-// The store put together: options, lock, MANIFEST, index, log, readers. Writing is in store_write.cc, reading in store_read.cc,
-// opening and closing in store_open.cc.
+// The store put together: options, lock, MANIFEST, index, log, readers. Writing is in store_write.cc, reading in
+// store_read.cc, expiry in store_expiry.cc, opening and closing in store_open.cc.
 #pragma once
 
 #include <atomic>
@@ -31,6 +31,9 @@ class StoreImpl final : public Store {
   void Kick() override;
   Status RequestDurable(uint64_t* group) override;
   Status WaitFor(uint64_t group, bool durable) override;
+
+  Status RemoveExpired(uint32_t keys_max, ReadBuffer* keys, uint32_t* removed, bool* more, Commit* commit) override;
+  uint64_t NextDeadlineMs() const override { return index_.NextDeadlineMs(); }
 
   Status Get(std::string_view key, DiskWait wait, ReadBuffer* value, EntryInfo* info) override;
   Status GetMany(const std::string_view* keys, uint32_t count, DiskWait wait, MultiGetResult* result) override;
@@ -67,11 +70,11 @@ class StoreImpl final : public Store {
     KeyHash hash;
     RecordHeader header;
     uint32_t body_crc = 0;
-    std::string_view stored;      // the value as it will lie in the log
-    uint64_t compressed_at = 0;   // where it is in the batch's scratch, while that may still move
+    std::string_view stored;     // the value as it will lie in the log
+    uint64_t compressed_at = 0;  // where it is in the batch's scratch, while that may still move
     bool compressed = false;
-    bool logged = true;           // false for what changes nothing
-    bool finish_crc_late = false; // the header depends on the state under the latch
+    bool logged = true;            // false for what changes nothing
+    bool finish_crc_late = false;  // the header depends on the state under the latch
   };
   // What is known of a key while a batch is resolved.
   struct KeyState {
@@ -93,6 +96,8 @@ class StoreImpl final : public Store {
   void Install(const Prepared& prepared, const Reservation& reservation, uint64_t lsn, uint64_t offset);
   Status WarmUpGuards(const Operation* operations, uint32_t count);
 
+  Status ReadKeyOf(const ExpiredKey& expired, ReadBuffer* key, bool* found);
+
   // --- Reading.
   // Everything needed to read a record after the latch is released.
   struct Found {
@@ -104,6 +109,8 @@ class StoreImpl final : public Store {
   KeyHash Hash(std::string_view key) const { return HashKey(manifest_.hash_seed, key); }
   // REQUIRES: the slot's latch. A location is found only when the entry has not expired.
   void Locate(const KeyHash& hash, Found* found);
+  void Hold(Found* found);
+  static RecordSource SourceOf(const Found& found);
   bool Expired(uint64_t deadline_ms) const { return deadline_ms != 0 && deadline_ms <= clock_->NowMs(); }
   bool IsResident(const Found& found) const;
   Status Read(const Found& found, std::string_view key, ReadBuffer* value, RecordHeader* header);
@@ -120,8 +127,8 @@ class StoreImpl final : public Store {
   std::unique_ptr<CommitLog> log_;  // null when read-only
   ReaderPool readers_;
   std::atomic<bool> closed_{false};
-  std::mutex close_mutex_;          // held by Close
-  Status close_status_;             // guarded by close_mutex_
+  std::mutex close_mutex_;  // held by Close
+  Status close_status_;     // guarded by close_mutex_
 
   mutable std::atomic<uint64_t> inline_reads_{0};
   mutable std::atomic<uint64_t> cold_reads_{0};

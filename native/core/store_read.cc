@@ -18,6 +18,11 @@ void StoreImpl::Locate(const KeyHash& hash, Found* found) {
     found->location = Location();
     return;
   }
+  Hold(found);
+}
+
+// Finds what the record lies in. REQUIRES: the slot's latch, and a location.
+void StoreImpl::Hold(Found* found) {
   found->segment = segments_.Get(found->location.segment_handle());
   const uint64_t offset = found->location.offset();
   if (offset < found->segment->written.load(std::memory_order_acquire)) return;
@@ -27,11 +32,10 @@ void StoreImpl::Locate(const KeyHash& hash, Found* found) {
 }
 
 bool StoreImpl::IsResident(const Found& found) const {
-  return found.pending ||
-         found.segment->resident.Contains(found.location.offset(), found.location.approximate_bytes());
+  return found.pending || found.segment->resident.Contains(found.location.offset(), found.location.approximate_bytes());
 }
 
-Status StoreImpl::Read(const Found& found, std::string_view key, ReadBuffer* value, RecordHeader* header) {
+RecordSource StoreImpl::SourceOf(const Found& found) {
   RecordSource source;
   if (found.pending) {
     source.data = found.pending.data();
@@ -42,6 +46,11 @@ Status StoreImpl::Read(const Found& found, std::string_view key, ReadBuffer* val
     source.available = found.segment->written.load(std::memory_order_acquire) - offset;
     source.mapped = true;
   }
+  return source;
+}
+
+Status StoreImpl::Read(const Found& found, std::string_view key, ReadBuffer* value, RecordHeader* header) {
+  const RecordSource source = SourceOf(found);
   CRABKV_RETURN_IF_ERROR(ReadRecord(source, *found.segment, found.location, key, value, header));
   if (source.mapped) found.segment->resident.Add(found.location.offset(), header->record_bytes());
   return Status::Ok();

@@ -27,7 +27,8 @@ Status StoreImpl::CheckSizes(const Operation& operation) const {
   }
   if (operation.value.size() > options_.value_bytes_max) {
     return Status::Error(Code::kTooLarge, "a value of " + std::to_string(operation.value.size()) +
-                                              " bytes is over valueBytesMax " + std::to_string(options_.value_bytes_max));
+                                              " bytes is over valueBytesMax " +
+                                              std::to_string(options_.value_bytes_max));
   }
   return Status::Ok();
 }
@@ -128,8 +129,9 @@ void StoreImpl::ResolveOne(Operation* operation, Prepared* prepared, KeyState* s
       return;
     case Operation::Kind::kDelete:
       // An expired key is removed for good; a key that is not there needs no tombstone.
-      prepared->logged = state->indexed;
-      *state = KeyState();
+      prepared->logged = state->indexed && !(operation->only_expired && state->live);
+      if (operation->only_expired) operation->existed = prepared->logged;
+      if (prepared->logged) *state = KeyState();
       return;
     case Operation::Kind::kExpire:
       // Logging this for an expired key would bring it back.
@@ -200,7 +202,8 @@ Status StoreImpl::Log(std::vector<Prepared>* prepared, const Operation* operatio
   }
   if (records == 0) return Status::Ok();
   if (bytes > options_.batch_bytes_max) {
-    return Status::Error(Code::kTooLarge, "a batch of " + std::to_string(bytes) + " encoded bytes is over batchBytesMax " +
+    return Status::Error(Code::kTooLarge, "a batch of " + std::to_string(bytes) +
+                                              " encoded bytes is over batchBytesMax " +
                                               std::to_string(options_.batch_bytes_max));
   }
   Reservation reservation;
@@ -245,7 +248,8 @@ Status StoreImpl::Write(Operation* operations, uint32_t count, DiskWait wait, Co
   *commit = Commit();
   CRABKV_RETURN_IF_ERROR(RefuseWrite());
   if (count > options_.batch_operations_max) {
-    return Status::Error(Code::kTooLarge, "a batch of " + std::to_string(count) + " operations is over batchOperationsMax " +
+    return Status::Error(Code::kTooLarge, "a batch of " + std::to_string(count) +
+                                              " operations is over batchOperationsMax " +
                                               std::to_string(options_.batch_operations_max));
   }
   std::vector<Prepared> prepared(count);

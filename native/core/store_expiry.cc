@@ -1,0 +1,60 @@
+// Active expiry: expired keys leave the index by deletes in the log, so that replicas, feeds and a reopening agree. The
+// index knows fingerprints only, so each key is read from its record first.
+#include "native/core/coding.h"
+#include "native/core/store_impl.h"
+
+namespace crabkv {
+
+// The key of an expired entry, if it is still there and still expired.
+Status StoreImpl::ReadKeyOf(const ExpiredKey& expired, ReadBuffer* key, bool* found) {
+  KeyHash hash;
+  hash.slot = expired.slot;
+  hash.fingerprint = expired.fingerprint;
+  Found record;
+  {
+    Index::SlotLatch latch(&index_, hash.slot);
+    record.location = index_.Find(hash);
+    *found = record.location && Expired(index_.DeadlineOf(hash, record.location));
+    if (!*found) return Status::Ok();
+    Hold(&record);
+    record.segment->pins.fetch_add(1, std::memory_order_relaxed);
+  }
+  const SegmentPin pin(SegmentPin::Adopt{}, record.segment);
+  return ReadRecordKey(SourceOf(record), *record.segment, record.location, key);
+}
+
+Status StoreImpl::RemoveExpired(uint32_t keys_max, ReadBuffer* keys, uint32_t* removed, bool* more, Commit* commit) {
+  *removed = 0;
+  *more = false;
+  *commit = Commit();
+  CRABKV_RETURN_IF_ERROR(RefuseWrite());
+  std::vector<ExpiredKey> expired;
+  *more = !index_.CollectExpired(clock_->NowMs(), keys_max, &expired);
+  ReadBuffer found_keys;
+  std::vector<uint64_t> ends;
+  for (const ExpiredKey& entry : expired) {
+    bool found = false;
+    CRABKV_RETURN_IF_ERROR(ReadKeyOf(entry, &found_keys, &found));
+    if (found) ends.push_back(found_keys.size());
+  }
+  std::vector<Operation> operations(ends.size());
+  for (size_t i = 0; i < ends.size(); i++) {
+    const uint64_t begin = i == 0 ? 0 : ends[i - 1];
+    operations[i].kind = Operation::Kind::kDelete;
+    operations[i].only_expired = true;
+    operations[i].key = found_keys.view().substr(begin, ends[i] - begin);
+  }
+  CRABKV_RETURN_IF_ERROR(
+      Write(operations.data(), static_cast<uint32_t>(operations.size()), DiskWait::kAllowed, commit));
+  for (const Operation& operation : operations) {
+    if (!operation.existed) continue;
+    char* to = keys->Extend(4 + operation.key.size());
+    PutU32(to, static_cast<uint32_t>(operation.key.size()));
+    operation.key.copy(to + 4, operation.key.size());
+    (*removed)++;
+  }
+  Kick();
+  return Status::Ok();
+}
+
+}  // namespace crabkv
