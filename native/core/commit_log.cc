@@ -6,13 +6,13 @@
 namespace crabkv {
 
 namespace {
-constexpr size_t kFailedRangesMax = 64;
+constexpr size_t kFailedRangesMax = 1024;
 
 GroupQueue::Limits LimitsOf(const Options& options) {
   GroupQueue::Limits limits;
   limits.segment_bytes = options.segment_bytes;
-  limits.group_bytes = std::max<uint64_t>(64 << 10, std::min<uint64_t>({8 << 20, options.segment_bytes,
-                                                                      options.pending_bytes_max / 4}));
+  limits.group_bytes =
+      std::max<uint64_t>(64 << 10, std::min<uint64_t>({8 << 20, options.segment_bytes, options.pending_bytes_max / 4}));
   limits.pending_bytes_max = options.pending_bytes_max;
   return limits;
 }
@@ -86,8 +86,15 @@ Status CommitLog::Stop() {
     preparer_wakes_.notify_all();
   }
   preparer_.join();
-  if (!failure().ok()) return failure();
-  return SyncAtEnd();
+  if (failure().ok()) return SyncAtEnd();
+  bool told = false;
+  {
+    std::lock_guard<std::mutex> lock(fate_mutex_);
+    told = failure_told_;
+  }
+  // A sync that failed after the writer had written everything and ended.
+  if (!told) AnnounceNotDurable(failure());
+  return failure();
 }
 
 Status CommitLog::SyncAtEnd() {
@@ -101,9 +108,15 @@ Status CommitLog::SyncAtEnd() {
     return status;
   }
   SetFailure(status);
-  AnnounceFailed(durable_group_.load() + 1, queue_.newest_number(),
-                 status.WithCode(Code::kIndeterminate, "the write may or may not be there after reopening: "));
+  AnnounceNotDurable(status);
   return status;
+}
+
+// All groups were written and acknowledged; those that are not durable never will be.
+void CommitLog::AnnounceNotDurable(const Status& status) {
+  const uint64_t newest = queue_.newest_number();
+  AnnounceFailed(newest + 1, newest,
+                 status.WithCode(Code::kIndeterminate, "the write may or may not be there after reopening: "));
 }
 
 Status CommitLog::RequestDurable(uint64_t* group) {
@@ -111,8 +124,9 @@ Status CommitLog::RequestDurable(uint64_t* group) {
   std::lock_guard<std::mutex> lock(sync_mutex_);
   if (const Status failed = failure(); !failed.ok()) return failed.WithCode(Code::kFailed, "");
   if (syncer_stops_) return Status::Error(Code::kClosed, "the store is closed");
-  // An open group without records is no reason to wait.
+  // An open group without records is no reason to wait, and nor are groups that failed before.
   if (!queue_.HasWork(*group)) (*group)--;
+  *group = LastNotFailed(*group);
   if (*group <= durable_group_.load(std::memory_order_acquire)) {
     *group = 0;
     return Status::Ok();
@@ -123,6 +137,14 @@ Status CommitLog::RequestDurable(uint64_t* group) {
   return Status::Ok();
 }
 
+uint64_t CommitLog::LastNotFailed(uint64_t group) const {
+  std::lock_guard<std::mutex> lock(fate_mutex_);
+  for (auto range = failed_.rbegin(); range != failed_.rend(); ++range) {
+    if (group >= range->first && group <= range->last) group = range->first - 1;
+  }
+  return group;
+}
+
 Status CommitLog::WaitFor(uint64_t group, bool durable) {
   std::unique_lock<std::mutex> lock(fate_mutex_);
   for (;;) {
@@ -130,7 +152,11 @@ Status CommitLog::WaitFor(uint64_t group, bool durable) {
       if (group >= (durable ? range.first_not_durable : range.first) && group <= range.last) return range.status;
     }
     const auto& mark = durable ? durable_group_ : acknowledged_group_;
-    if (mark.load(std::memory_order_acquire) >= group) return Status::Ok();
+    if (mark.load(std::memory_order_acquire) >= group) {
+      if (group > forgotten_group_) return Status::Ok();
+      return Status::Error(Code::kIndeterminate,
+                           "too many writes have failed since: the fate of this one is not remembered");
+    }
     fate_changed_.wait(lock);
   }
 }
@@ -195,8 +221,12 @@ void CommitLog::AnnounceFailed(uint64_t first, uint64_t last, const Status& stat
   const uint64_t first_not_durable = sticky ? std::min(first, durable_group_.load() + 1) : first;
   {
     std::lock_guard<std::mutex> lock(fate_mutex_);
-    if (failed_.size() == kFailedRangesMax) failed_.erase(failed_.begin());
+    if (failed_.size() == kFailedRangesMax) {
+      forgotten_group_ = failed_.front().last;
+      failed_.erase(failed_.begin());
+    }
     failed_.push_back({first, first_not_durable, last, status});
+    failure_told_ = failure_told_ || sticky;
     fate_changed_.notify_all();
   }
   std::lock_guard<std::mutex> lock(listeners_mutex_);

@@ -1,6 +1,6 @@
-// The write-ahead log at work: the writer thread turns groups into frames and decides their fate, the syncer makes lazy modes
-// durable and notes idleness, the preparer makes space and segments ahead. When a write or a sync fails, the writer thread takes
-// back in memory what was not acknowledged (see RollBack).
+// The write-ahead log at work: the writer thread turns groups into frames and decides their fate, the syncer makes lazy
+// modes durable and notes idleness, the preparer makes space and segments ahead. When a write or a sync fails, the
+// writer thread takes back in memory what was not acknowledged (see RollBack).
 //
 // Acknowledged means durable in SyncMode::kAlways, written to the operating system in the others.
 #pragma once
@@ -39,14 +39,15 @@ uint64_t StandardSegmentCapacity(const Options& options);
 
 class CommitLog {
  public:
-  // `undo_from(lsn)` takes back every change in memory with this LSN or a higher one; runs on the writer thread, no lock held.
+  // `undo_from(lsn)` takes back every change in memory with this LSN or a higher one; runs on the writer thread, no
+  // lock held.
   CommitLog(Env* env, std::string directory, const Options& options, SegmentTable* segments, Clock* clock,
             std::function<void(uint64_t)> undo_from, const LogStart& start);
   ~CommitLog();
 
   void Start();
-  // Writes and syncs all that was accepted, stops the threads, cuts the space made ahead. Idempotent: one caller at a time.
-  // The failure, if there is one.
+  // Writes and syncs all that was accepted, stops the threads, cuts the space made ahead. Idempotent: one caller at a
+  // time. The failure, if there is one.
   Status Stop();
 
   GroupQueue& queue() { return queue_; }
@@ -73,7 +74,8 @@ class CommitLog {
     uint64_t lsn;
     uint64_t group;
   };
-  // Groups that failed: [first, last] were not acknowledged, [first_not_durable, last] will not become durable.
+  // Groups that failed: [first, last] were not acknowledged, [first_not_durable, last] will not become durable. Empty
+  // and [first_not_durable, last] when all of them were acknowledged before (in a lazy mode, when a sync fails).
   struct FailedRange {
     uint64_t first;
     uint64_t first_not_durable;
@@ -92,6 +94,7 @@ class CommitLog {
   void Finish(Group* group);
   void Settle(Group* first, const Status& status);
   void RollBack(uint64_t first_number, const Status& status, bool sticky);
+  void PassFailed(uint64_t last_number);
 
   // --- Syncer thread (log_syncer.cc).
   void SyncerMain();
@@ -106,6 +109,9 @@ class CommitLog {
   bool PastHalfOfSegment();
 
   Status SyncAtEnd();
+  void AnnounceNotDurable(const Status& status);
+  // The newest group up to `group` that did not fail to be written.
+  uint64_t LastNotFailed(uint64_t group) const;
 
   Status TimedSync(Segment* segment);
   void SetFailure(const Status& status);
@@ -150,14 +156,14 @@ class CommitLog {
   std::mutex sync_mutex_;
   std::condition_variable syncer_wakes_;
   std::condition_variable sync_ended_;
-  std::vector<Unsynced> unsynced_;      // sealed segments, oldest first
-  Segment* current_ = nullptr;          // segment of the last frame
+  std::vector<Unsynced> unsynced_;  // sealed segments, oldest first
+  Segment* current_ = nullptr;      // segment of the last frame
   uint64_t durable_wanted_group_ = 0;
   uint64_t last_write_ms_ = 0;
   uint64_t last_sync_ms_ = 0;
   uint64_t last_residency_ms_ = 0;
-  uint64_t sync_began_ms_ = 0;          // 0: none is running
-  bool syncer_idle_ = false;            // it waits for nothing in particular
+  uint64_t sync_began_ms_ = 0;  // 0: none is running
+  bool syncer_idle_ = false;    // it waits for nothing in particular
   bool syncer_stops_ = false;
 
   // Preparer. Guarded by prepare_mutex_.
@@ -169,7 +175,9 @@ class CommitLog {
   // Fates. Guarded by fate_mutex_.
   mutable std::mutex fate_mutex_;
   std::condition_variable fate_changed_;
-  std::vector<FailedRange> failed_;     // the latest, bounded: for WaitFor
+  std::vector<FailedRange> failed_;  // the latest, bounded: for WaitFor
+  uint64_t forgotten_group_ = 0;     // of groups up to here, which ones failed is no longer known
+  bool failure_told_ = false;        // AnnounceFailed has told of the sticky failure
   Status failure_;
   std::atomic<bool> failed_flag_{false};
 

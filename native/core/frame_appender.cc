@@ -47,7 +47,8 @@ Status FrameAppender::WriteStart(uint64_t durable_lsn, uint64_t base_lsn) {
 void FrameAppender::WriteSeal(uint64_t durable_lsn, uint64_t last_lsn) {
   char bytes[GroupQueue::kSealBytes];
   SealPayload seal = end_.segment->counts;
-  seal.live_bytes = static_cast<uint64_t>(std::max<int64_t>(0, end_.segment->live_bytes.load(std::memory_order_relaxed)));
+  seal.live_bytes =
+      static_cast<uint64_t>(std::max<int64_t>(0, end_.segment->live_bytes.load(std::memory_order_relaxed)));
   EncodeSeal(seal, bytes + FrameHeader::kBytes);
   FrameHeader header;
   header.type = FrameType::kSeal;
@@ -115,6 +116,7 @@ void FrameAppender::FinishDataHeader(Group* group, FrameHeader* header) {
   if (counts.first_lsn == 0) counts.first_lsn = header->base_lsn;
   counts.last_lsn = header->last_lsn();
   header->type = FrameType::kData;
+  header->flags = group->skips_lsns ? kFrameSkipsLsns : 0;
   header->payload_crc = crc;
 }
 
@@ -124,7 +126,6 @@ Status FrameAppender::Append(Group* group, uint64_t durable_lsn) {
   CRABKV_ASSERT(end_.segment == group->segment && end_.offset == group->file_offset);
   FrameHeader header;
   header.type = FrameType::kWatermark;  // an empty group
-  header.flags = group->skips_lsns ? kFrameSkipsLsns : 0;
   header.payload_bytes = static_cast<uint32_t>(group->bytes());
   header.count = static_cast<uint32_t>(group->records());
   header.base_lsn = group->base_lsn;

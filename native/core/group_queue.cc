@@ -44,9 +44,10 @@ Status GroupQueue::Reserve(uint64_t records, uint64_t bytes, Reservation* reserv
       if (reservation->group != nullptr) return Status::Ok();
       continue;
     }
-    // The group may have been released and opened again since it was loaded; then this reserves in its new life, which is as
-    // good: its fields are read only now, when it can't be released before Publish.
-    if (!group->reservation.compare_exchange_weak(state, state + (records << 32) + bytes, std::memory_order_acq_rel)) continue;
+    // The group may have been released and opened again since it was loaded; then this reserves in its new life, which
+    // is as good: its fields are read only now, when it can't be released before Publish.
+    if (!group->reservation.compare_exchange_weak(state, state + (records << 32) + bytes, std::memory_order_acq_rel))
+      continue;
     Fill(group, state, reservation);
     return Status::Ok();
   }
@@ -92,6 +93,8 @@ void GroupQueue::SealLocked(Group* group) {
   sealed_bytes_.fetch_add(Group::BytesOf(state), std::memory_order_relaxed);
   next_.offset += FrameHeader::kBytes + Group::BytesOf(state);
   next_.next_lsn += Group::RecordsOf(state);
+  // A group without records (a watermark) can't tell of skipped LSNs: the next one does.
+  if (Group::RecordsOf(state) == 0 && group->skips_lsns) next_skips_ = true;
 }
 
 char* GroupQueue::BufferLocked(uint64_t capacity) {
@@ -111,8 +114,8 @@ void GroupQueue::OpenLocked(uint64_t capacity, uint64_t sealed_reservation) {
   CRABKV_ASSERT(group->number.load(std::memory_order_acquire) == 0);
   if (next_.offset >= limits_.segment_bytes || next_.offset + capacity + kSealBytes > next_.segment->capacity) {
     const SegmentHeader header = maker_->HandOut();
-    Segment* segment = segments_->Add(std::make_unique<Segment>(header.number, header.salt, SegmentCapacityFor(capacity),
-                                                                maker_->PathOf(header.number)));
+    Segment* segment = segments_->Add(std::make_unique<Segment>(
+        header.number, header.salt, SegmentCapacityFor(capacity), maker_->PathOf(header.number)));
     if (segment == nullptr) {
       filling_.store(nullptr, std::memory_order_release);
       stopped_ = Status::Error(Code::kFailed, "every segment handle is used up; reopen the store");

@@ -17,13 +17,16 @@ LogScan::LogScan(StoreImpl* store, ScanOptions options) : store_(store), options
   snapshot_ = store_->index_.TakeSnapshot([this] {
     end_handle_ = store_->segments_.last_handle();
     end_offset_ = UINT64_MAX;
+    uint64_t next_lsn = UINT64_MAX;
     if (store_->log_ != nullptr) {
       LogPosition end;
       store_->log_->queue().Position(&end_group_, &end);
       end_handle_ = end.segment->handle;
       end_offset_ = end.offset;
+      next_lsn = end.next_lsn;
     }
     for (uint32_t handle = 1; handle <= end_handle_; handle++) pins_.emplace_back(store_->segments_.Get(handle));
+    return next_lsn;
   });
 }
 
@@ -41,8 +44,7 @@ void LogScan::NextSegment(bool* done) {
   reader_.reset();
   while (++handle_ <= end_handle_) {
     segment_ = store_->segments_.Get(handle_);
-    uint64_t limit = segment_->written.load(std::memory_order_acquire);
-    if (handle_ == end_handle_) limit = std::min(limit, end_offset_);
+    const uint64_t limit = segment_->written.load(std::memory_order_acquire);
     if (limit <= SegmentHeader::kBytes) continue;
     if (segment_->last_lsn.load(std::memory_order_acquire) <= options_.after_version) continue;
     reader_ = std::make_unique<FrameReader>(segment_->file.get(), segment_->path, segment_->salt, SegmentHeader::kBytes, limit);
@@ -56,6 +58,11 @@ Status LogScan::NextFrame(bool* done) {
   for (;;) {
     if (reader_ == nullptr) NextSegment(done);
     if (*done) return Status::Ok();
+    // Where a failed write was undone, frames may lie across the place where the log was to end.
+    if (handle_ == end_handle_ && reader_->offset() >= end_offset_) {
+      reader_.reset();
+      continue;
+    }
     FrameReader::Result result;
     std::string why;
     CRABKV_RETURN_IF_ERROR(reader_->Next(&result, &frame_, &why));

@@ -1,5 +1,5 @@
-// The writer thread of the commit log: takes groups in order, writes and (in SyncMode::kAlways) syncs them, and settles their
-// fate. Everything that undoes happens here, so that there is one place where a group can fail.
+// The writer thread of the commit log: takes groups in order, writes and (in SyncMode::kAlways) syncs them, and settles
+// their fate. Everything that undoes happens here, so that there is one place where a group can fail.
 #include "native/core/commit_log.h"
 
 #include <algorithm>
@@ -114,7 +114,8 @@ Status CommitLog::WriteGroup(Group* group) {
 void CommitLog::Finish(Group* group) {
   const uint64_t number = group->number.load(std::memory_order_relaxed);
   const uint64_t records = group->records();
-  const uint64_t last = group->base_lsn + records - 1;
+  // LSNs that were undone before an empty group are in no frame: nothing may say that they were written.
+  const uint64_t last = records == 0 ? last_lsn() : group->base_lsn + records - 1;
   group->segment->last_lsn.store(last, std::memory_order_release);
   group->segment->written.store(appender_.end().offset, std::memory_order_release);
   const bool wants_space = appender_.wants_space();
@@ -153,8 +154,8 @@ Status Indeterminate(const Status& cause) {
 }
 }  // namespace
 
-// The fate of a group that was not written: it and everything behind it is undone. A failed write leaves the log usable if the
-// file can be cut back to its last whole frame; a failed sync never does.
+// The fate of a group that was not written: it and everything behind it is undone. A failed write leaves the log usable
+// if the file can be cut back to its last whole frame; a failed sync never does.
 void CommitLog::Settle(Group* first, const Status& status) {
   const uint64_t number = first->number.load(std::memory_order_relaxed);
   if (!failure().ok()) {
@@ -178,10 +179,23 @@ void CommitLog::RollBack(uint64_t first_number, const Status& status, bool stick
     const FrameAppender::End& end = appender_.end();
     queue_.Reopen(end.segment, end.started ? end.offset : GroupQueue::kFirstOffset);
   } else {
+    // What could not be cut off may be found by the next opening.
     SetFailure(cut);
     queue_.Stop(StickyError(cut));
+    told = Indeterminate(cut);
   }
-  if (first_number <= last_number) AnnounceFailed(first_number, last_number, told);
+  if (!failure().ok() || first_number <= last_number) AnnounceFailed(first_number, last_number, told);
+  if (failure().ok()) PassFailed(last_number);
+}
+
+// The fate of all groups up to this one is decided, and what of them is in the log is as durable as it was: whoever
+// waits for "everything so far" must not wait for the next write.
+void CommitLog::PassFailed(uint64_t last_number) {
+  written_group_.store(last_number, std::memory_order_release);
+  if (sync_ == SyncMode::kAlways) AnnounceDurable(last_number, durable_lsn());
+  AnnounceAcknowledged(last_number);
+  std::lock_guard<std::mutex> lock(sync_mutex_);
+  if (syncer_idle_ || durable_wanted_group_ > durable_group_.load()) syncer_wakes_.notify_one();
 }
 
 }  // namespace crabkv

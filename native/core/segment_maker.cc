@@ -52,8 +52,9 @@ Status SegmentMaker::TakeFile(uint64_t number, std::unique_ptr<File>* file) {
   } else {
     *file = std::move(item->file);
   }
-  // Headers are taken in the order of their numbers, and what was handed out before this one has been taken.
-  while (!items_.empty() && items_.front().header.number <= number) items_.pop_front();
+  // Headers are taken in the order of their numbers, and what was handed out before this one has been taken. This one
+  // stays, without a file: if its segment can't be begun after all, it is put back, and the log goes on without a hole.
+  while (!items_.empty() && items_.front().header.number < number) items_.pop_front();
   return Status::Ok();
 }
 

@@ -53,10 +53,11 @@ struct Call {
 struct Fault {
   uint64_t nth = 1;
   uint32_t kinds = kAllCalls;
-  std::string path_part;      // only calls whose path contains it
-  int error = EIO;            // errno of the failure
-  bool forever = false;       // the nth and every later one
-  uint64_t write_prefix = 0;  // of a failing write, how many bytes reach the file first
+  std::string path_part;               // only calls whose path contains it
+  int error = EIO;                     // errno of the failure
+  bool forever = false;                // the nth and every later one
+  uint64_t write_prefix = 0;           // of a failing write, how many bytes reach the file first
+  uint64_t length_below = UINT64_MAX;  // only reads and writes of fewer bytes (not space zeroed ahead, for one)
   // A failing sync of a MemEnv's file drops what was dirty, as Linux does; a random part reaches the disk unless 0.
   uint64_t sync_keeps_seed = 0;
 };

@@ -28,6 +28,23 @@ struct Registration {
 // Notes a failure of the running test. May be called from any thread.
 void Fail(const char* file, int line, const std::string& what);
 
+// What the running test is at (a case of a loop), for the report of a failure, a crash or a hang; until the object
+// goes. For the thread that runs the tests.
+class Context {
+ public:
+  explicit Context(const std::string& what);
+  ~Context();
+  Context(const Context&) = delete;
+  Context& operator=(const Context&) = delete;
+};
+
+// How much of a long loop to run: 1 in the release build, less where a sanitizer makes everything several times slower,
+// more with CRABKV_TEST_LONG=1 (for scripts, not CI). Steps through cases by Stride(); counts of rounds go through
+// Rounds().
+bool LongRun();
+uint64_t Stride();
+uint64_t Rounds(uint64_t in_release);
+
 // The seed of this run: CRABKV_TEST_SEED, or random and printed. Every random choice of a test derives from it.
 uint64_t Seed();
 

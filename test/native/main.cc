@@ -1,12 +1,18 @@
 // Runs the native tests: crabkv_tests [--list] [part of a name]... Prints failures, tests of more than a second, the
-// seed, and a last line `N passed, N failed`.
+// seed, and a last line `N passed, N failed`. A test that hangs (CRABKV_TEST_TIMEOUT_S, default 240) or breaks an
+// assertion of the core is reported as failed, with what it was at, and ends the run.
+#include <unistd.h>
+
 #include <atomic>
 #include <chrono>
 #include <cinttypes>
+#include <condition_variable>
+#include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
 #include <random>
+#include <thread>
 
 #include "test/native/harness.h"
 
@@ -17,6 +23,13 @@ Test* first_test = nullptr;
 Test* last_test = nullptr;
 std::atomic<int> failures_of_test{0};
 uint64_t seed = 0;
+
+// Read by a signal handler and by the watchdog, so plain memory.
+constexpr size_t kContextBytes = 256;
+char context[kContextBytes];
+const char* volatile running = "";
+std::atomic<int> passed{0};
+std::atomic<int> failed{0};
 
 // Past this many, a test in a loop says nothing new.
 constexpr int kPrintedFailuresMax = 20;
@@ -36,8 +49,55 @@ uint64_t ChooseSeed() {
   return std::random_device()();
 }
 
+// The last words of a run that can't go on. Async-signal-safe but for the numbers, which snprintf formats in place.
+[[noreturn]] void EndRun(const char* why) {
+  char text[1024];
+  const int length = std::snprintf(text, sizeof(text), "FAILED %s: %s%s%s\n%d passed, %d failed\n", running, why,
+                                   context[0] == '\0' ? "" : ", at ", context, passed.load(), failed.load() + 1);
+  const ssize_t written = ::write(STDOUT_FILENO, text, static_cast<size_t>(length));
+  ::_exit(written == length ? 1 : 2);
+}
+
+// Ends the run when one test takes too long: a hang is a failure like any other.
+class Watchdog {
+ public:
+  Watchdog() {
+    const char* given = std::getenv("CRABKV_TEST_TIMEOUT_S");
+    limit_ = std::chrono::seconds(given != nullptr ? std::strtoull(given, nullptr, 0) : LongRun() ? 36000 : 240);
+    thread_ = std::thread([this] { Main(); });
+  }
+  ~Watchdog() {
+    Tell(true);
+    thread_.join();
+  }
+  void NextTest() { Tell(false); }
+
+ private:
+  void Tell(bool stop) {
+    const std::lock_guard<std::mutex> hold(mutex_);
+    stops_ = stop;
+    deadline_ = std::chrono::steady_clock::now() + limit_;
+    wakes_.notify_one();
+  }
+  void Main() {
+    std::unique_lock<std::mutex> lock(mutex_);
+    while (!stops_) {
+      if (std::chrono::steady_clock::now() >= deadline_) EndRun("hangs");
+      wakes_.wait_until(lock, deadline_);
+    }
+  }
+
+  std::chrono::seconds limit_;
+  std::mutex mutex_;
+  std::condition_variable wakes_;
+  std::chrono::steady_clock::time_point deadline_ = std::chrono::steady_clock::now() + std::chrono::hours(1);
+  bool stops_ = false;
+  std::thread thread_;
+};
+
 bool RunTest(const Test& test) {
   failures_of_test = 0;
+  running = test.name;
   const auto start = std::chrono::steady_clock::now();
   test.run();
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -57,14 +117,15 @@ int Main(int argc, char** argv) {
   seed = ChooseSeed();
   std::printf("CRABKV_TEST_SEED=%" PRIu64 "\n", seed);
   const auto start = std::chrono::steady_clock::now();
-  int passed = 0;
-  int failed = 0;
+  std::signal(SIGABRT, [](int) { EndRun("aborts"); });
+  Watchdog watchdog;
   for (Test* test = first_test; test != nullptr; test = test->next) {
     if (!Selected(*test, argc, argv)) continue;
+    watchdog.NextTest();
     (RunTest(*test) ? passed : failed)++;
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  std::printf("native tests: %.1f s\n%d passed, %d failed\n", seconds, passed, failed);
+  std::printf("native tests: %.1f s\n%d passed, %d failed\n", seconds, passed.load(), failed.load());
   return failed == 0 && passed > 0 ? 0 : 1;
 }
 
@@ -77,7 +138,30 @@ Registration::Registration(Test* test) {
 
 void Fail(const char* file, int line, const std::string& what) {
   if (failures_of_test++ >= kPrintedFailuresMax) return;
-  std::printf("%s:%d: %s\n", file, line, what.c_str());
+  std::printf("%s:%d: %s%s%s\n", file, line, what.c_str(), context[0] == '\0' ? "" : "  at ", context);
+  std::fflush(stdout);
+}
+
+Context::Context(const std::string& what) { std::snprintf(context, sizeof(context), "%s", what.c_str()); }
+
+Context::~Context() { context[0] = '\0'; }
+
+bool LongRun() {
+  const char* given = std::getenv("CRABKV_TEST_LONG");
+  return given != nullptr && std::strcmp(given, "1") == 0;
+}
+
+uint64_t Stride() {
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+  return LongRun() ? 1 : 7;
+#else
+  return 1;
+#endif
+}
+
+uint64_t Rounds(uint64_t in_release) {
+  if (LongRun()) return in_release * 50;
+  return (in_release + Stride() - 1) / Stride();
 }
 
 uint64_t Seed() { return seed; }
