@@ -1,0 +1,155 @@
+// The commands of the model test and how they are drawn. A command is plain JSON: it goes to the process that holds the store as
+// it is. The keys are few, so that most reads find something; what removes keys is drawn less often than what writes them.
+import fc from "fast-check";
+import type { OpenOptions } from "../../src/index.js";
+import type { ValueSpec } from "./values.mjs";
+
+/** Milliseconds; none stands for the store's default, `never` for Infinity, which JSON does not have. */
+export type Ttl = number | "never" | undefined;
+export interface RecordSpec {
+  key: string;
+  value: ValueSpec;
+  ttlMs?: Ttl;
+}
+/** `current` and `stale` stand for the version that the key has, and for one that it had not. */
+export type GuardSpec = "absent" | "present" | "current" | "stale";
+export type OperationSpec =
+  | ({ type: "put"; if?: GuardSpec | undefined } & RecordSpec)
+  | { type: "delete"; key: string; if?: GuardSpec | undefined }
+  | { type: "check"; key: string; if: GuardSpec };
+export type Part = "entries" | "keys" | "values";
+
+export type Command =
+  | { op: "put"; record: RecordSpec; durable: boolean }
+  | { op: "putMany" | "stream"; records: RecordSpec[] }
+  | { op: "get" | "getSync" | "getEntry" | "has" | "ttl" | "persist"; key: string }
+  | { op: "getMany" | "getManySync" | "hasMany" | "deleteMany"; keys: string[] }
+  | { op: "delete"; key: string; durable: boolean }
+  | { op: "batch"; operations: OperationSpec[] }
+  | { op: "expire"; key: string; ttlMs: number | "never" }
+  /** Puts with a time to live of a few milliseconds, or expires one key in so many, and waits until it is over. */
+  | { op: "lapse"; records: RecordSpec[] }
+  | { op: "lapseKey"; key: string; ttlMs: number }
+  | { op: "walk"; part: Part; prefix: string; limit: number | null; log: boolean; fromKey: string | null }
+  /** Begins a walk, and reads it to its end after whatever other commands came in between. */
+  | { op: "snapshot" | "drain" }
+  | { op: "clear"; prefix: string }
+  | { op: "flush" | "stats" };
+
+/** From an open to a close or a kill. */
+export interface Phase {
+  options: OpenOptions;
+  /** Most writes that wait for their acknowledgement. */
+  window: number;
+  commands: Command[];
+  /** Killed when this part of the commands has answered; null: closed. */
+  killAt: number | null;
+  /** The next open is made by another process, also after a close. */
+  newProcess: boolean;
+}
+
+const KEYS = 80;
+const prefixes = ["", "user:", "user:1", "{tag}:", "ü", "nobody"];
+const HOUR_MS = 3_600_000;
+
+function keyOf(n: number): string {
+  if (n === 0) return "";
+  if (n === 1) return "long:".repeat(60);
+  return (n % 3 === 0 ? "user:" : n % 3 === 1 ? "{tag}:" : "ü") + String(n);
+}
+
+const key = fc.nat({ max: KEYS - 1 }).map(keyOf);
+const keys = fc.array(key, { maxLength: 8, size: "max" });
+const length = fc.oneof(
+  { weight: 60, arbitrary: fc.nat({ max: 40 }) },
+  { weight: 40, arbitrary: fc.nat({ max: 600 }) },
+  { weight: 6, arbitrary: fc.integer({ min: 3000, max: 9000 }) },
+  // More than the smallest segment.
+  { weight: 1, arbitrary: fc.constant(70_000) },
+);
+const value: fc.Arbitrary<ValueSpec> = fc.tuple(fc.nat({ max: 99_999 }), length, fc.nat({ max: 2 }));
+const ttlMs: fc.Arbitrary<Ttl> = fc.oneof(
+  { weight: 6, arbitrary: fc.constant(undefined) },
+  { weight: 1, arbitrary: fc.constant("never" as const) },
+  { weight: 2, arbitrary: fc.integer({ min: HOUR_MS, max: 720 * HOUR_MS }) },
+  { weight: 1, arbitrary: fc.constant(1e15) },
+);
+const record: fc.Arbitrary<RecordSpec> = fc.record({ key, value, ttlMs });
+const records = fc.array(record, { maxLength: 10, size: "max" });
+const durable = fc.integer({ min: 0, max: 9 }).map((n) => n === 0);
+const shortMs = fc.integer({ min: 1, max: 3 });
+
+const guard = fc.constantFrom<GuardSpec>("absent", "present", "current", "current", "current", "stale");
+const maybeGuard = fc.option(guard, { nil: undefined, freq: 2 });
+const operation: fc.Arbitrary<OperationSpec> = fc.oneof(
+  { weight: 6, arbitrary: fc.record({ type: fc.constant("put" as const), key, value, ttlMs, if: maybeGuard }) },
+  { weight: 2, arbitrary: fc.record({ type: fc.constant("delete" as const), key, if: maybeGuard }) },
+  { weight: 1, arbitrary: fc.record({ type: fc.constant("check" as const), key, if: guard }) },
+);
+
+function weighted(weight: number, arbitrary: fc.Arbitrary<Command>) {
+  return { weight, arbitrary };
+}
+
+function op<Op extends Command["op"]>(...names: Op[]): fc.Arbitrary<Op> {
+  return fc.constantFrom(...names);
+}
+
+const walk = fc.record({
+  op: op("walk"),
+  part: fc.constantFrom<Part>("entries", "keys", "values"),
+  prefix: fc.constantFrom(...prefixes),
+  limit: fc.option(fc.nat({ max: 50 }), { freq: 2 }),
+  log: fc.boolean(),
+  fromKey: fc.option(key, { freq: 3 }),
+});
+
+const command: fc.Arbitrary<Command> = fc.oneof(
+  weighted(300, fc.record({ op: op("put"), record, durable })),
+  weighted(30, fc.record({ op: op("putMany", "stream"), records })),
+  weighted(80, fc.record({ op: op("batch"), operations: fc.array(operation, { maxLength: 6, size: "max" }) })),
+  weighted(50, fc.record({ op: op("delete"), key, durable })),
+  weighted(10, fc.record({ op: op("deleteMany"), keys })),
+  weighted(
+    40,
+    fc.record({ op: op("expire"), key, ttlMs: fc.constantFrom(HOUR_MS, 5 * HOUR_MS, 1e15, "never" as const) }),
+  ),
+  weighted(20, fc.record({ op: op("persist"), key })),
+  weighted(
+    3,
+    fc.record({
+      op: op("lapse"),
+      records: fc.array(fc.record({ key, value, ttlMs: shortMs }), { minLength: 1, maxLength: 4 }),
+    }),
+  ),
+  weighted(3, fc.record({ op: op("lapseKey"), key, ttlMs: shortMs })),
+  weighted(1, fc.record({ op: op("clear"), prefix: fc.constantFrom("", "user:", "user:1", "{tag}:1", "ü1") })),
+  weighted(240, fc.record({ op: op("get", "getSync", "getEntry", "has", "ttl"), key })),
+  weighted(60, fc.record({ op: op("getMany", "getManySync", "hasMany"), keys })),
+  weighted(20, walk),
+  weighted(6, fc.record({ op: op("snapshot") })),
+  weighted(12, fc.record({ op: op("drain") })),
+  weighted(10, fc.record({ op: op("flush", "stats") })),
+);
+
+const options: fc.Arbitrary<OpenOptions> = fc.record({
+  shards: fc.constantFrom(1, 2, 16, 333),
+  sync: fc.constantFrom("always" as const, "os" as const, { everyMs: 1 }, { everyMs: 50 }),
+  compression: fc.constantFrom("none" as const, "snappy" as const),
+  segmentBytes: fc.constantFrom(64 * 1024, 100_000, 1024 * 1024),
+  defaultTtlMs: fc.constantFrom(undefined, undefined, 2 * HOUR_MS),
+});
+
+const phase: fc.Arbitrary<Phase> = fc.record({
+  options,
+  window: fc.constantFrom(1, 1, 8, 64),
+  commands: fc.array(command, { maxLength: 1000, size: "max" }),
+  killAt: fc.oneof(
+    { weight: 2, arbitrary: fc.constant(null) },
+    { weight: 1, arbitrary: fc.double({ min: 0, max: 1, noNaN: true }) },
+  ),
+  newProcess: fc.nat({ max: 3 }).map((n) => n === 0),
+});
+
+/** What happens to one directory. */
+export const phases: fc.Arbitrary<Phase[]> = fc.array(phase, { minLength: 1, maxLength: 6, size: "max" });
