@@ -1,0 +1,54 @@
+// `npm run test:long`: the randomized tests with amounts that CI has no time for. About half an hour as it is; each amount can be
+// given, and 0 leaves a test out:
+//
+//   node test/long.mjs --commands=1000000 --kills=1000 --cuts=10000 [--seed=n]
+//
+// commands: of the model test; kills: SIGKILLs in each sync mode; cuts: power cuts over all sync modes (Linux, root).
+import { spawnSync } from "node:child_process";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..");
+const require = createRequire(import.meta.url);
+const vitest = join(dirname(require.resolve("vitest/package.json")), "vitest.mjs");
+
+const { values } = parseArgs({
+  options: {
+    commands: { type: "string", default: "1000000" },
+    kills: { type: "string", default: "1000" },
+    cuts: { type: "string", default: "10000" },
+    seed: { type: "string" },
+  },
+});
+
+const tests = [
+  ["commands", "CRABKV_TEST_COMMANDS", "test/model/model.test.ts"],
+  ["kills", "CRABKV_TEST_KILLS", "test/crash/kills.test.ts"],
+  ["cuts", "CRABKV_TEST_CUTS", "test/crash/power-cuts.test.ts"],
+];
+
+const env = { ...process.env };
+const files = [];
+for (const [name, variable, file] of tests) {
+  const amount = Number(values[name]);
+  if (!Number.isSafeInteger(amount) || amount < 0) throw new Error(`--${name} must be a number, not ${values[name]}`);
+  env[variable] = String(amount);
+  if (amount > 0) files.push(file);
+}
+if (values.seed !== undefined) env.CRABKV_TEST_SEED = values.seed;
+if (files.length === 0) throw new Error("every amount is 0: nothing to run");
+
+function run(...args) {
+  const { status, error } = spawnSync(process.execPath, args, {
+    cwd: root,
+    env,
+    stdio: ["ignore", "inherit", "inherit"],
+  });
+  if (error !== undefined) throw error;
+  if (status !== 0) process.exit(status ?? 1);
+}
+
+run(join(root, "test", "run.mjs"), "dist");
+run(vitest, "run", ...files);
