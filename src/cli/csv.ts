@@ -11,6 +11,7 @@ import type { FileRecord } from "./records.js";
 // The largest value with every byte a doubled quote fits.
 const RECORD_BYTES_MAX = 64 * 1024 * 1024;
 const BATCH_RECORDS = 256;
+const BYTE_ORDER_MARK = Buffer.from("\ufeff");
 
 interface ParsedRow {
   readonly record: readonly Buffer[];
@@ -20,14 +21,13 @@ interface ParsedRow {
 /** The records of the input, some at a time. After an InputError nothing more comes. */
 export async function* readCsv(input: AsyncIterable<Buffer>): AsyncGenerator<FileRecord[], void, undefined> {
   const parser = parse({
-    bom: true,
     encoding: null,
     info: true,
     max_record_size: RECORD_BYTES_MAX,
     skip_empty_lines: true,
   });
   // Errors of the input come out of the parser; the callback only keeps them from being unhandled.
-  pipeline(input, parser, () => undefined);
+  pipeline(withoutByteOrderMark(input), parser, () => undefined);
   let header: Map<string, number> | undefined;
   let records: FileRecord[] = [];
   let lineBefore = 0;
@@ -51,6 +51,17 @@ export async function* readCsv(input: AsyncIterable<Buffer>): AsyncGenerator<Fil
     throw new InputError(Number(error.lines ?? lineBefore + 1), `not CSV: ${error.message}`);
   }
   yield records;
+}
+
+// The parser can do this, but then takes the mark for the encoding of the fields, which are to come as bytes.
+async function* withoutByteOrderMark(input: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, undefined> {
+  let isFirst = true;
+  for await (const chunk of input) {
+    yield isFirst && chunk.subarray(0, BYTE_ORDER_MARK.length).equals(BYTE_ORDER_MARK)
+      ? chunk.subarray(BYTE_ORDER_MARK.length)
+      : chunk;
+    isFirst = false;
+  }
 }
 
 export function csvHeader(base64: boolean): string {

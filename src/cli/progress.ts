@@ -16,8 +16,16 @@ export function startProgress(label: string, total: number | undefined, enabled:
   const format =
     total === undefined
       ? `${label} {records} records`
-      : `${label} {bar} {percentage}%  {records} records  {eta_formatted} left`;
-  const options = { format, stream: process.stderr, fps: 10, hideCursor: true, clearOnComplete: true, barsize: 30 };
+      : `${label} {bar} {percentage}%  {records} records  {eta_formatted}`;
+  const options = {
+    format,
+    stream: process.stderr,
+    fps: 10,
+    hideCursor: true,
+    formatTime: timeLeft,
+    clearOnComplete: true,
+    barsize: 30,
+  };
   const bar = new SingleBar(options, Presets.shades_classic);
   bar.start(total ?? 1, 0, { records: "0" });
   return {
@@ -26,4 +34,10 @@ export function startProgress(label: string, total: number | undefined, enabled:
       bar.update(total === undefined ? 0 : Math.min(done, total), { records: formatCount(records) }),
     stop: () => bar.stop(),
   };
+}
+
+// In the beginning, and when nothing moves, there is no telling ("INF", "NULL").
+function timeLeft(seconds: unknown): string {
+  if (typeof seconds !== "number" || !Number.isFinite(seconds)) return "";
+  return seconds < 60 ? `${seconds} s left` : `${Math.round(seconds / 60)} min left`;
 }
