@@ -31,7 +31,8 @@ uint32_t Location::SizeClassOf(uint64_t bytes) {
     shift++;
   }
   const uint32_t size_class = 16 * (shift + 1) + static_cast<uint32_t>(mantissa - 16);
-  return size_class > 255 ? 255 : size_class;
+  CRABKV_ASSERT(size_class <= kSizeClassMax);
+  return size_class;
 }
 
 uint64_t Location::SizeOfClass(uint32_t size_class) {

@@ -1,8 +1,8 @@
-// The index of one slot: an open-addressing table of 20-byte entries in fingerprint order. An entry's home is its fingerprint
-// scaled to the capacity, so the order of homes is the order of fingerprints: a look-up walks from the home until it meets an
-// entry that is not smaller (robin-hood probing, with no distances stored), growing is one sequential merge, and entries that
-// arrive sorted (from a hint file) are appended. A table is a few hundred entries; growing one is never a pause.
-// Not thread-safe: guarded by the latch of the shard that owns the slot.
+// The index of one slot: an open-addressing table of 20-byte entries in fingerprint order. An entry's home is its
+// fingerprint scaled to the capacity, so the order of homes is the order of fingerprints: a look-up walks from the home
+// until it meets an entry that is not smaller (robin-hood probing, with no distances stored), growing is one sequential
+// merge, and entries that arrive sorted (from a hint file) are appended. A table is a few hundred entries; growing one
+// is never a pause. Not thread-safe: guarded by the latch of the shard that owns the slot.
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,8 @@
 
 namespace crabkv {
 
-// Where a key's newest record lies, packed into 64 bits.
+// Where a key's newest record lies, packed into 64 bits: segment handle 20, offset / 8 30, size class 9, 4 spare, has
+// deadline 1.
 struct Location {
   uint64_t bits = 0;  // 0: none
 
@@ -21,8 +22,8 @@ struct Location {
 
   static Location Make(uint32_t segment_handle, uint64_t offset, uint64_t record_bytes, bool has_deadline) {
     Location location;
-    location.bits = (uint64_t{segment_handle} << 44) | ((offset / 8) << 14) | (uint64_t{SizeClassOf(record_bytes)} << 6) |
-                    (has_deadline ? 1u : 0u);
+    location.bits = (uint64_t{segment_handle} << 44) | ((offset / 8) << 14) |
+                    (uint64_t{SizeClassOf(record_bytes)} << 5) | (has_deadline ? 1u : 0u);
     return location;
   }
   explicit operator bool() const { return bits != 0; }
@@ -30,12 +31,14 @@ struct Location {
   uint64_t offset() const { return ((bits >> 14) & ((uint64_t{1} << 30) - 1)) * 8; }
   bool has_deadline() const { return (bits & 1) != 0; }
   void set_has_deadline(bool value) { bits = (bits & ~uint64_t{1}) | (value ? 1u : 0u); }
-  // The record's length, rounded up by less than 7 %: for prefetching and for counting live bytes.
-  uint64_t approximate_bytes() const { return SizeOfClass(static_cast<uint32_t>(bits >> 6) & 0xff); }
+  // The record's length, rounded up by less than 7 % and never down: reads make room by it.
+  uint64_t approximate_bytes() const { return SizeOfClass(static_cast<uint32_t>(bits >> 5) & kSizeClassMax); }
   // The same record, whatever is beside it.
   bool SameRecord(Location other) const { return (bits >> 14) == (other.bits >> 14); }
 
-  // Size classes: 4 bits of mantissa over units of 8 bytes, exact to 248 bytes, then steps of at most 1/16.
+  // Size classes: 4 bits of mantissa over units of 8 bytes, exact to 248 bytes, then steps of at most 1/16. 9 bits
+  // reach far beyond the largest record; 8 would end at 4 MiB.
+  static constexpr uint32_t kSizeClassMax = 511;
   static uint32_t SizeClassOf(uint64_t bytes);
   static uint64_t SizeOfClass(uint32_t size_class);
 };
@@ -60,7 +63,8 @@ class FingerprintTable {
   template <typename Visit>
   void ForEach(Visit visit) const {
     for (uint32_t i = 0; i < cells_; i++) {
-      if (entries_[i].value_low != 0 || entries_[i].value_high != 0) visit(entries_[i].fingerprint, entries_[i].value());
+      if (entries_[i].value_low != 0 || entries_[i].value_high != 0)
+        visit(entries_[i].fingerprint, entries_[i].value());
     }
   }
   // Asks for the cache line where the entry would be.
