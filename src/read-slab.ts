@@ -36,7 +36,8 @@ export function readManyBytes(handle: Handle, keys: Column, wait: boolean): (Buf
   if (total === null) return null;
   const all = Buffer.allocUnsafeSlow(total);
   native.takeRead(all);
-  const values = new Array<Buffer | undefined>(lengths.length);
+  // Filled, because a hole is not undefined to map() and forEach().
+  const values = new Array<Buffer | undefined>(lengths.length).fill(undefined);
   let begin = 0;
   for (let i = 0; i < lengths.length; i++) {
     const length = lengths[i]!;
