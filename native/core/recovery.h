@@ -1,8 +1,10 @@
-// Opening a log: from the files of a directory to an index and the place where the log goes on. The rules and why they are right
-// are in native/FORMAT.md (Recovery); in short:
+// Opening a log: from the files of a directory to an index and the place where the log goes on. The rules and why they
+// are right are in native/FORMAT.md (Recovery); in short:
 //   1. Walk the frames in order, checking everything, building the index.
-//   2. Where the walk stops before the end of what is proven durable, that is corruption. Elsewhere the log simply ends there.
-//   3. After an unclean end, frames that are not proven durable are written again into a new segment and synced before anything
+//   2. Where the walk stops before the end of what is proven durable, that is corruption. Elsewhere the log simply ends
+//   there.
+//   3. After an unclean end, frames that are not proven durable are written again into a new segment and synced before
+//   anything
 //      else relies on them: a page cache may show what the disk does not have.
 // One thread, before the store exists. May block.
 #pragma once
@@ -34,7 +36,8 @@ class Recovery {
   Recovery(Env* env, std::string directory, const Options& options, SegmentTable* segments, Index* index)
       : env_(env), directory_(std::move(directory)), options_(options), segments_(segments), index_(index) {}
 
-  // Brings `manifest` (as loaded) and the directory into the state of a new epoch, unless the store is opened read-only.
+  // Brings `manifest` (as loaded) and the directory into the state of a new epoch, unless the store is opened
+  // read-only.
   Status Run(ManifestState* manifest, RecoveryResult* result);
 
  private:
@@ -66,7 +69,8 @@ class Recovery {
   void ApplyRecords(const LogFile& file, const Frame& frame);
   Status StartsAfterWalk(size_t index, bool* starts);
   Status CheckEnd(const std::string& why);
-  Status FindBehindEnd(bool (*accept)(const FrameHeader&, uint64_t), uint64_t argument, bool* found, std::string* where);
+  Status FindBehindEnd(bool (*accept)(const FrameHeader&, uint64_t), uint64_t argument, bool* found,
+                       std::string* where);
   Status CheckCleanEnd();
   // --- Going on.
   Status ResumeClean(RecoveryResult* result);
@@ -75,7 +79,8 @@ class Recovery {
   void ForgetBehind(const Place& place);
   Status SetAsideBehindEnd();
   Status SetAsideTail(const LogFile& file, uint64_t offset);
-  Status ApplyCut(const LogCut& cut);
+  Status ApplyCut(const LogCut& cut, bool again);
+  Status CutSegment(const LogCut& cut, bool again);
   Status CommitEpoch(const LogCut& cut);
   Status NewSegment(uint64_t number, uint64_t capacity, LogFile* made);
   Status RemoveUnused();
@@ -90,7 +95,7 @@ class Recovery {
   ManifestState* manifest_ = nullptr;
   std::vector<LogFile> files_;  // by number
   // The walk's state.
-  Place end_;                   // behind the last valid frame
+  Place end_;  // behind the last valid frame
   FrameType last_type_ = FrameType::kStart;
   uint32_t epoch_ = 0;
   uint64_t durable_lsn_ = 0;    // proven so far

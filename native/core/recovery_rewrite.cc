@@ -1,6 +1,7 @@
-// Recovery's second half: where the log goes on. After a clean end that is behind its last frame. After any other, in a new
-// segment: what is not proven durable is copied there, LSNs kept, and synced; one rewriting of the MANIFEST then makes the cut,
-// and only after it the old files are shortened or removed. A crash anywhere in between leaves one of the two states.
+// Recovery's second half: where the log goes on. After a clean end that is behind its last frame. After any other, in a
+// new segment: what is not proven durable is copied there, LSNs kept, and synced; one rewriting of the MANIFEST then
+// makes the cut, and only after it the old files are shortened or removed. A crash anywhere in between leaves one of
+// the two states.
 #include "native/core/recovery.h"
 
 #include <algorithm>
@@ -15,8 +16,10 @@ class SegmentCopy {
   SegmentCopy(Env* env, const std::string& directory, const SegmentHeader& header)
       : env_(env), header_(header), path_(directory + "/" + SegmentFileName(header.number)) {}
 
-  Status Begin(const StartPayload& start, uint32_t previous_crc, uint32_t epoch, uint64_t durable_lsn, uint64_t clock_ms);
-  // Appends the frame with new salt, chain and epoch; `moved(record, from, to)` gets payload and file offsets of each record.
+  Status Begin(const StartPayload& start, uint32_t previous_crc, uint32_t epoch, uint64_t durable_lsn,
+               uint64_t clock_ms);
+  // Appends the frame with new salt, chain and epoch; `moved(record, from, to)` gets payload and file offsets of each
+  // record.
   template <typename Moved>
   Status Append(const Frame& frame, Moved moved);
   Status Finish() { return file_->Sync(); }
@@ -84,7 +87,8 @@ Status SegmentCopy::Append(const Frame& frame, Moved moved) {
   ForEachRecord(frame.payload, [&](const RecordHeader& old, uint64_t at) {
     RecordHeader record = old;
     const std::string_view key = frame.payload.substr(at + RecordHeader::kBytes, record.key_bytes);
-    const std::string_view value = frame.payload.substr(at + RecordHeader::kBytes + record.key_bytes, record.stored_bytes);
+    const std::string_view value =
+        frame.payload.substr(at + RecordHeader::kBytes + record.key_bytes, record.stored_bytes);
     record.crc = FinishRecordCrc(RecordBodyCrc(record, key, value), record.lsn, header_.salt);
     EncodeRecord(record, key, value, &frame_[FrameHeader::kBytes + at]);
     crc = Crc32cExtend(crc, &frame_[FrameHeader::kBytes + at], 4);
@@ -145,8 +149,8 @@ Status Recovery::Rewrite(RecoveryResult* result) {
   // Copied records get their new place in a segment that is as large as they need.
   uint64_t tail_bytes = 0;
   for (size_t i = durable_.file; i <= end_.file && i < files_.size(); i++) tail_bytes += files_[i].size;
-  auto segment = std::make_unique<Segment>(header.number, header.salt, PadTo8(tail_bytes) + StandardSegmentCapacity(options_),
-                                           copy.path());
+  auto segment = std::make_unique<Segment>(header.number, header.salt,
+                                           PadTo8(tail_bytes) + StandardSegmentCapacity(options_), copy.path());
   LogFile made;
   made.number = header.number;
   made.header = header;
@@ -163,7 +167,7 @@ Status Recovery::Rewrite(RecoveryResult* result) {
   CRABKV_RETURN_IF_ERROR(CommitEpoch(cut));
   CRABKV_RETURN_IF_ERROR(env_->Rename(copy.temporary_path(), copy.path()));
   CRABKV_RETURN_IF_ERROR(env_->SyncDirectory(directory_));
-  CRABKV_RETURN_IF_ERROR(ApplyCut(cut));
+  CRABKV_RETURN_IF_ERROR(ApplyCut(cut, false));
   ForgetBehind(durable_);
 
   made.segment->written.store(copy.offset(), std::memory_order_relaxed);
@@ -199,8 +203,8 @@ Status Recovery::RewriteFrames(LogFile* from, uint64_t begin, uint64_t end, Segm
     CRABKV_RETURN_IF_ERROR(reader.Next(&read, &frame, &why));
     if (read != FrameReader::Result::kFrame) return Status::Ok();  // the trailer, or space made ahead
     if (frame.header.count == 0) continue;
-    CRABKV_RETURN_IF_ERROR(
-        copy->Append(frame, [&](const RecordHeader& record, std::string_view key, uint64_t old_offset, uint64_t new_offset) {
+    CRABKV_RETURN_IF_ERROR(copy->Append(
+        frame, [&](const RecordHeader& record, std::string_view key, uint64_t old_offset, uint64_t new_offset) {
           if (record.type != RecordType::kPut) return;
           index_->Move(HashKey(manifest_->hash_seed, key),
                        Location::Make(from->segment->handle, old_offset, record.record_bytes(), false),
@@ -240,7 +244,8 @@ Status Recovery::RemoveUnused() {
   return Status::Ok();
 }
 
-// Frames behind the end that the log does not vouch for are kept for a person to look at, under names that nothing reads.
+// Frames behind the end that the log does not vouch for are kept for a person to look at, under names that nothing
+// reads.
 Status Recovery::SetAsideBehindEnd() {
   bool found = false;
   std::string where;
@@ -270,45 +275,54 @@ Status Recovery::SetAsideTail(const LogFile& file, uint64_t offset) {
   return aside->Sync();
 }
 
-// Makes the files agree with the cut that the MANIFEST tells of. Idempotent.
-Status Recovery::ApplyCut(const LogCut& cut) {
-  std::vector<std::string> names;
-  CRABKV_RETURN_IF_ERROR(env_->ListDirectory(directory_, &names));
-  for (const std::string& name : names) {
-    uint64_t number = 0;
-    if (!ParseSegmentFileName(name, &number) || number >= cut.next_segment) continue;
-    const std::string path = directory_ + "/" + name;
-    if (number > cut.segment) {
-      CRABKV_RETURN_IF_ERROR(env_->Remove(path));
-    } else if (number == cut.segment) {
-      std::unique_ptr<File> file;
-      uint64_t size = 0;
-      CRABKV_RETURN_IF_ERROR(env_->OpenFile(path, OpenMode::kReadWrite, &file));
-      CRABKV_RETURN_IF_ERROR(file->Size(&size));
-      if (size <= cut.offset) continue;
-      CRABKV_RETURN_IF_ERROR(file->Truncate(cut.offset));
-      CRABKV_RETURN_IF_ERROR(file->Sync());
-    }
+// Makes the files agree with the cut that the MANIFEST tells of. `again`: an earlier opening may have got this far and
+// ended with a failed sync; then what it did is seen, but will not reach the disk unless it is done anew.
+Status Recovery::ApplyCut(const LogCut& cut, bool again) {
+  for (uint64_t number = cut.segment + 1; number < cut.next_segment; number++) {
+    const std::string path = directory_ + "/" + SegmentFileName(number);
+    bool exists = false;
+    CRABKV_RETURN_IF_ERROR(env_->Exists(path, &exists));
+    if (!exists && !again) continue;
+    std::unique_ptr<File> created;
+    if (!exists) CRABKV_RETURN_IF_ERROR(env_->OpenFile(path, OpenMode::kCreate, &created));
+    created.reset();
+    CRABKV_RETURN_IF_ERROR(env_->Remove(path));
   }
+  if (cut.segment != 0) CRABKV_RETURN_IF_ERROR(CutSegment(cut, again));
   return env_->SyncDirectory(directory_);
 }
 
-// A crash after the MANIFEST was written and before its cut was applied: the copy may still have its temporary name.
+Status Recovery::CutSegment(const LogCut& cut, bool again) {
+  std::unique_ptr<File> file;
+  uint64_t size = 0;
+  CRABKV_RETURN_IF_ERROR(env_->OpenFile(directory_ + "/" + SegmentFileName(cut.segment), OpenMode::kReadWrite, &file));
+  CRABKV_RETURN_IF_ERROR(file->Size(&size));
+  if (size <= cut.offset && !again) return Status::Ok();
+  if (size <= cut.offset) CRABKV_RETURN_IF_ERROR(file->WriteAt(cut.offset, std::string(8, '\0')));
+  CRABKV_RETURN_IF_ERROR(file->Truncate(cut.offset));
+  return file->Sync();
+}
+
+// A crash or a failure after the MANIFEST was written and before its cut was applied: the copy may still have its
+// temporary name.
 Status Recovery::FinishInterruptedCut() {
   const LogCut& cut = manifest_->cut;
   if (cut.next_segment == 0 || manifest_->clean) return Status::Ok();
   const std::string path = directory_ + "/" + SegmentFileName(cut.next_segment);
+  const std::string temporary = path + ".tmp";
   bool renamed = false;
   bool copied = false;
   CRABKV_RETURN_IF_ERROR(env_->Exists(path, &renamed));
-  CRABKV_RETURN_IF_ERROR(env_->Exists(path + ".tmp", &copied));
-  // The directory's sync may have been what failed: the MANIFEST that decides is made durable before files follow it.
+  CRABKV_RETURN_IF_ERROR(env_->Exists(temporary, &copied));
+  // The directory's sync may have been what failed: the MANIFEST that decides is made durable before files follow it,
+  // and the copy gets its name anew.
   CRABKV_RETURN_IF_ERROR(Manifest::Write(env_, directory_, *manifest_));
-  if (!renamed && copied) {
-    CRABKV_RETURN_IF_ERROR(env_->Rename(path + ".tmp", path));
+  if (renamed) CRABKV_RETURN_IF_ERROR(env_->Rename(path, temporary));
+  if (renamed || copied) {
+    CRABKV_RETURN_IF_ERROR(env_->Rename(temporary, path));
     CRABKV_RETURN_IF_ERROR(env_->SyncDirectory(directory_));
   }
-  return ApplyCut(cut);
+  return ApplyCut(cut, true);
 }
 
 }  // namespace crabkv

@@ -36,6 +36,9 @@ class Context {
   ~Context();
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
+
+ private:
+  std::string before_;
 };
 
 // How much of a long loop to run: 1 in the release build, less where a sanitizer makes everything several times slower,

@@ -142,9 +142,11 @@ void Fail(const char* file, int line, const std::string& what) {
   std::fflush(stdout);
 }
 
-Context::Context(const std::string& what) { std::snprintf(context, sizeof(context), "%s", what.c_str()); }
+Context::Context(const std::string& what) : before_(context) {
+  std::snprintf(context, sizeof(context), "%s", what.c_str());
+}
 
-Context::~Context() { context[0] = '\0'; }
+Context::~Context() { std::snprintf(context, sizeof(context), "%s", before_.c_str()); }
 
 bool LongRun() {
   const char* given = std::getenv("CRABKV_TEST_LONG");

@@ -97,6 +97,11 @@ std::string Difference(const Contents& a, const Contents& b) {
   return "the same";
 }
 
+ModelLog::ModelLog(const ModelLog& other) {
+  const std::lock_guard<std::mutex> hold(other.mutex_);
+  batches_ = other.batches_;
+}
+
 void ModelLog::Add(const Commit& commit, Changes changes) {
   if (commit.version == 0) return;
   const std::lock_guard<std::mutex> hold(mutex_);

@@ -60,6 +60,9 @@ std::string Difference(const Contents& a, const Contents& b);
 // The log as the writers of a test know it. Thread-safe.
 class ModelLog {
  public:
+  ModelLog() = default;
+  ModelLog(const ModelLog& other);
+  ModelLog& operator=(const ModelLog&) = delete;
   // What Write accepted. Changes that logged nothing (commit.version 0) are no batch.
   void Add(const Commit& commit, Changes changes);
   // The batch failed for good: nothing of it was kept.
