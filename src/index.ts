@@ -1,6 +1,7 @@
 // The public exports of crabkv, and nothing else.
 export { open } from "./open.js";
 export { Store } from "./store.js";
+export type { StoreEvents } from "./events.js";
 export type { ReadOptions } from "./store.js";
 export type { Entry } from "./reads.js";
 export type { OpenOptions, PutOptions, Sync, WriteOptions } from "./options.js";

@@ -206,7 +206,7 @@ export class StoreIterator<T> implements AsyncIterableIterator<T> {
   }
 }
 
-function decodeRange(codec: Codec, bytes: Buffer, begin: number, end: number): unknown {
+export function decodeRange(codec: Codec, bytes: Buffer, begin: number, end: number): unknown {
   if (codec === utf8Codec) return bytes.toString("utf8", begin, end);
   return codec.decode(codec.form === "text" ? bytes.toString("utf8", begin, end) : bytes.subarray(begin, end));
 }

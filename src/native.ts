@@ -164,6 +164,14 @@ interface Native {
     asText: boolean,
   ): Promise<(string | Buffer | undefined)[]>;
 
+  /** Milliseconds until the first key may expire; Infinity: none has a deadline. */
+  nextDeadline(handle: Handle): number;
+  /** Deletes up to so many expired keys. The chunk has each key's length (u32) and bytes. */
+  removeExpired(
+    handle: Handle,
+    keysMax: number,
+  ): Promise<readonly [chunk: ArrayBuffer, removed: number, more: boolean, group: Group]>;
+
   scanOpen(handle: Handle, prefix: Bytes, values: boolean, afterVersion: number): number;
   scanNext(
     handle: Handle,

@@ -12,6 +12,9 @@ export class Session {
   /** Whether a write can be acknowledged before it is durable. */
   readonly #lazy: boolean;
   #kickScheduled = false;
+  /** Told of the sticky failure, once. */
+  onFailure: ((error: Error) => void) | undefined;
+  #failed = false;
   #room: Promise<void> | undefined;
   #roomArrived: (() => void) | undefined;
 
@@ -33,7 +36,16 @@ export class Session {
     this.acknowledgements.settle(acknowledged);
     this.#durability.settle(durable);
     if (room) this.#makeRoom();
+    if (failures !== undefined) this.#checkFailure();
   };
+
+  #checkFailure(): void {
+    if (this.#failed || this.handle === 0) return;
+    const failure = native.failure(this.handle);
+    if (failure === undefined) return;
+    this.#failed = true;
+    this.onFailure?.(failure);
+  }
 
   /** Wakes the writer once at the end of the turn, so that the writes of a turn share a commit group. */
   kick(): void {
@@ -74,12 +86,13 @@ export class Session {
     this.#room = this.#roomArrived = undefined;
   }
 
-  /** Refuses new work, waits for what was accepted, and closes. */
-  async close(): Promise<void> {
+  /** Refuses new work, waits for what was accepted (and for `others`), and closes. */
+  async close(others: Promise<void> | undefined): Promise<void> {
     const { handle } = this;
     this.handle = 0;
     this.#makeRoom();
     native.kick(handle);
+    await others;
     await this.acknowledgements.drained();
     await this.#durability.drained();
     await native.close(handle);

@@ -5,7 +5,8 @@ import type { BatchOperation, BatchResult, PutRecord } from "./batch.js";
 import { codecOf, utf8Codec } from "./encodings.js";
 import type { Accepted, Codec, Decoded, EncodingOption } from "./encodings.js";
 import { closedError, rejected } from "./errors.js";
-import { StoreIterator } from "./iteration.js";
+import { StoreEmitter } from "./events.js";
+import { StoreIterator, decodeRange } from "./iteration.js";
 import type { IterationOptions, StoreRecord } from "./iteration.js";
 import { native } from "./native.js";
 import type { StoreStats } from "./native.js";
@@ -14,6 +15,7 @@ import type { PutOptions, ResolvedOptions, WriteOptions } from "./options.js";
 import { read, readEntry, readMany, readManySync, readSync } from "./reads.js";
 import type { Entry } from "./reads.js";
 import type { Session } from "./session.js";
+import { ExpiryCycle, keysOf } from "./ttl.js";
 import { StoreWriteStream } from "./write-stream.js";
 import type { WriteStreamOptions } from "./write-stream.js";
 import { clear, commitBatch, deleteAll, putAll, settleWith } from "./writes.js";
@@ -40,21 +42,26 @@ const clearOptionNames: ReadonlySet<string> = new Set(["prefix"]);
  * awaited are one unhandled rejection together, and none at all if one of them was handled: handle the promise of every
  * write whose loss matters, or the last one's and then look at `failure`.
  */
-export class Store<K, V> {
+export class Store<K, V> extends StoreEmitter<K> {
   /** `await using db = await open(…)` closes at the end of the block, where the runtime has `Symbol.asyncDispose`. */
   declare readonly [Symbol.asyncDispose]: () => Promise<void>;
   readonly #session: Session;
   readonly #keyCodec: Codec;
   readonly #valueCodec: Codec;
   readonly #defaultTtlMs: number;
+  readonly #expiry: ExpiryCycle | undefined;
   #closing: Promise<void> | undefined;
 
   /** @internal Use {@link open}. */
   constructor(session: Session, options: ResolvedOptions) {
+    super();
     this.#session = session;
     this.#keyCodec = options.keyCodec;
     this.#valueCodec = options.valueCodec;
     this.#defaultTtlMs = options.defaultTtlMs;
+    session.onFailure = (error) => this.emit("failure", error);
+    if (!options.native.readOnly)
+      this.#expiry = new ExpiryCycle(session, this.#onExpired, (error) => this.report(error));
   }
 
   /**
@@ -310,9 +317,22 @@ export class Store<K, V> {
    * Iterators end with `CRABKV_CLOSED`. Rejects with the store's failure when it has one; it is closed all the same.
    */
   close(): Promise<void> {
-    this.#closing ??= this.#session.close();
+    this.#closing ??= this.#close();
     return this.#closing;
   }
+
+  async #close(): Promise<void> {
+    const expiryEnded = this.#expiry?.stop();
+    await this.#session.close(expiryEnded);
+  }
+
+  readonly #onExpired = (chunk: ArrayBuffer): void => {
+    if (this.listenerCount("expired") === 0) return;
+    this.emit(
+      "expired",
+      keysOf(chunk).map((key) => decodeRange(this.#keyCodec, key, 0, key.length) as K),
+    );
+  };
 
   #encodeKey(key: unknown): string | Uint8Array {
     const codec = this.#keyCodec;

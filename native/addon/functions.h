@@ -35,6 +35,10 @@ napi_value Ttl(napi_env env, napi_callback_info info);
 napi_value GetCold(napi_env env, napi_callback_info info);
 napi_value GetManyCold(napi_env env, napi_callback_info info);
 
+// expiry.cc
+napi_value NextDeadline(napi_env env, napi_callback_info info);
+napi_value RemoveExpired(napi_env env, napi_callback_info info);
+
 // scans.cc
 napi_value ScanOpen(napi_env env, napi_callback_info info);
 napi_value ScanNext(napi_env env, napi_callback_info info);

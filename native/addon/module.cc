@@ -42,6 +42,8 @@ constexpr NamedFunction kFunctions[] = {
     {"ttl", Ttl},
     {"getCold", GetCold},
     {"getManyCold", GetManyCold},
+    {"nextDeadline", NextDeadline},
+    {"removeExpired", RemoveExpired},
     {"scanOpen", ScanOpen},
     {"scanNext", ScanNext},
     {"scanEnd", ScanEnd},

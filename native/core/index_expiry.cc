@@ -37,21 +37,29 @@ bool Index::CollectExpired(uint64_t now_ms, size_t keys_max, std::vector<Expired
   }
   std::sort(due.begin(), due.end());
   const auto earlier = [](const ExpiredKey& a, const ExpiredKey& b) { return a.deadline_ms < b.deadline_ms; };
+  // Keeps the earliest keys_max; done only when twice as many are in hand, so that each key is looked at a few times at
+  // most.
+  bool all = true;
+  uint64_t latest_kept = UINT64_MAX;
+  const auto trim = [&] {
+    if (expired->size() <= keys_max) return;
+    const auto end = expired->begin() + static_cast<std::ptrdiff_t>(keys_max);
+    std::nth_element(expired->begin(), end, expired->end(), earlier);
+    expired->erase(end, expired->end());
+    latest_kept = std::max_element(expired->begin(), expired->end(), earlier)->deadline_ms;
+    all = false;
+  };
   for (const auto& [next, slot] : due) {
-    // With enough keys in hand, a slot whose first deadline is later than all of theirs has nothing that comes before
-    // them.
-    if (expired->size() >= keys_max) {
-      const auto last = std::max_element(expired->begin(), expired->end(), earlier);
-      if (next >= last->deadline_ms) break;
+    if (next >= latest_kept) {
+      all = false;
+      break;  // this slot's keys, and all of the later slots', come after those in hand
     }
     CollectExpiredOfSlot(slot, now_ms, expired);
-    if (expired->size() <= keys_max) continue;
-    std::nth_element(expired->begin(), expired->begin() + static_cast<std::ptrdiff_t>(keys_max), expired->end(),
-                     earlier);
-    expired->resize(keys_max);
+    if (expired->size() >= 2 * keys_max) trim();
   }
+  trim();
   std::sort(expired->begin(), expired->end(), earlier);
-  return expired->size() < keys_max;
+  return all;
 }
 
 }  // namespace crabkv

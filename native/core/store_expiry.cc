@@ -1,5 +1,7 @@
 // Active expiry: expired keys leave the index by deletes in the log, so that replicas, feeds and a reopening agree. The
 // index knows fingerprints only, so each key is read from its record first.
+#include <algorithm>
+
 #include "native/core/coding.h"
 #include "native/core/store_impl.h"
 
@@ -23,18 +25,14 @@ Status StoreImpl::ReadKeyOf(const ExpiredKey& expired, ReadBuffer* key, bool* fo
   return ReadRecordKey(SourceOf(record), *record.segment, record.location, key);
 }
 
-Status StoreImpl::RemoveExpired(uint32_t keys_max, ReadBuffer* keys, uint32_t* removed, bool* more, Commit* commit) {
-  *removed = 0;
-  *more = false;
-  *commit = Commit();
-  CRABKV_RETURN_IF_ERROR(RefuseWrite());
-  std::vector<ExpiredKey> expired;
-  *more = !index_.CollectExpired(clock_->NowMs(), keys_max, &expired);
+// One batch of deletes; what was removed is appended to `keys`.
+Status StoreImpl::DeleteExpired(const ExpiredKey* expired, size_t count, ReadBuffer* keys, uint32_t* removed,
+                                Commit* commit) {
   ReadBuffer found_keys;
   std::vector<uint64_t> ends;
-  for (const ExpiredKey& entry : expired) {
+  for (size_t i = 0; i < count; i++) {
     bool found = false;
-    CRABKV_RETURN_IF_ERROR(ReadKeyOf(entry, &found_keys, &found));
+    CRABKV_RETURN_IF_ERROR(ReadKeyOf(expired[i], &found_keys, &found));
     if (found) ends.push_back(found_keys.size());
   }
   std::vector<Operation> operations(ends.size());
@@ -44,8 +42,10 @@ Status StoreImpl::RemoveExpired(uint32_t keys_max, ReadBuffer* keys, uint32_t* r
     operations[i].only_expired = true;
     operations[i].key = found_keys.view().substr(begin, ends[i] - begin);
   }
+  Commit written;
   CRABKV_RETURN_IF_ERROR(
-      Write(operations.data(), static_cast<uint32_t>(operations.size()), DiskWait::kAllowed, commit));
+      Write(operations.data(), static_cast<uint32_t>(operations.size()), DiskWait::kAllowed, &written));
+  if (written.group != 0) *commit = written;
   for (const Operation& operation : operations) {
     if (!operation.existed) continue;
     char* to = keys->Extend(4 + operation.key.size());
@@ -53,8 +53,25 @@ Status StoreImpl::RemoveExpired(uint32_t keys_max, ReadBuffer* keys, uint32_t* r
     operation.key.copy(to + 4, operation.key.size());
     (*removed)++;
   }
-  Kick();
   return Status::Ok();
+}
+
+Status StoreImpl::RemoveExpired(uint32_t keys_max, ReadBuffer* keys, uint32_t* removed, bool* more, Commit* commit) {
+  // A batch holds the latches of nearly all shards: small ones, so that nobody waits long.
+  constexpr size_t kBatch = 256;
+  *removed = 0;
+  *more = false;
+  *commit = Commit();
+  CRABKV_RETURN_IF_ERROR(RefuseWrite());
+  std::vector<ExpiredKey> expired;
+  *more = !index_.CollectExpired(clock_->NowMs(), keys_max, &expired);
+  Status status;
+  for (size_t i = 0; i < expired.size() && status.ok(); i += kBatch) {
+    status = DeleteExpired(&expired[i], std::min(kBatch, expired.size() - i), keys, removed, commit);
+  }
+  Kick();
+  // What was removed before a failure is told; the failure comes again with the next call.
+  return *removed != 0 ? Status::Ok() : status;
 }
 
 }  // namespace crabkv

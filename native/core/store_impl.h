@@ -97,6 +97,7 @@ class StoreImpl final : public Store {
   Status WarmUpGuards(const Operation* operations, uint32_t count);
 
   Status ReadKeyOf(const ExpiredKey& expired, ReadBuffer* key, bool* found);
+  Status DeleteExpired(const ExpiredKey* expired, size_t count, ReadBuffer* keys, uint32_t* removed, Commit* commit);
 
   // --- Reading.
   // Everything needed to read a record after the latch is released.

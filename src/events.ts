@@ -1,0 +1,23 @@
+// The store's events, and how they are told: an `error` that nobody listens to becomes a process warning, never a crash.
+import { EventEmitter } from "node:events";
+
+/** What a store emits, with the arguments of its listeners. */
+export interface StoreEvents<K> {
+  /** Keys that active expiry removed, after their removal was acknowledged. */
+  expired: [keys: K[]];
+  /** The failure after which the store takes no more writes, once. */
+  failure: [error: Error];
+  /** Trouble of work that nobody waits for, such as active expiry. Without a listener: a process warning. */
+  error: [error: Error];
+}
+
+export class StoreEmitter<K> extends EventEmitter<StoreEvents<K>> {
+  /** @internal */
+  protected report(error: Error): void {
+    if (this.listenerCount("error") > 0) {
+      (this as EventEmitter).emit("error", error);
+    } else {
+      process.emitWarning(error);
+    }
+  }
+}
