@@ -359,7 +359,7 @@ describe("opening and closing", () => {
       db.clear(),
       db.flush(),
       iterator.next(),
-      new Promise((resolve, reject) => stream.on("error", reject).write({ key: "k", value: "v" })),
+      new Promise((_, reject) => stream.on("error", reject).write({ key: "k", value: "v" })),
     ];
     for (const call of calls) await expect(call).rejects.toMatchObject(closed);
     for (const call of [

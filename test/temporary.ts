@@ -27,7 +27,7 @@ export async function openStore<KE extends EncodingOption = "utf8", VE extends E
 export function temporaryStore<KE extends EncodingOption = "utf8", VE extends EncodingOption = "utf8">(
   options?: OpenOptions<KE, VE>,
 ): Promise<Store<Decoded<KE>, Decoded<VE>>> {
-  return openStore(join(temporaryDirectory(), "data"), { sync: "os", ...options } as OpenOptions<KE, VE>);
+  return openStore(join(temporaryDirectory(), "data"), { sync: "os", ...options });
 }
 
 export async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
