@@ -23,8 +23,10 @@ Index::Index(uint32_t shard_count, const std::vector<uint16_t>& slot_to_shard, S
       slots_(std::make_unique<SlotTable[]>(kSlotCount)),
       next_deadlines_ms_(std::make_unique<std::atomic<uint64_t>[]>(kSlotCount)) {
   for (uint32_t slot = 0; slot < kSlotCount; slot++) {
-    next_deadlines_ms_[slot] = UINT64_MAX;
-    slot_to_shard_[slot] = slot_to_shard.empty() ? static_cast<uint16_t>(slot % shard_count) : slot_to_shard[slot];
+    // Relaxed: a plain assignment to an atomic is a fence, and this is most of what opening a small store takes.
+    next_deadlines_ms_[slot].store(UINT64_MAX, std::memory_order_relaxed);
+    const uint32_t shard = slot_to_shard.empty() ? slot % shard_count : slot_to_shard[slot];
+    slot_to_shard_[slot].store(static_cast<uint16_t>(shard), std::memory_order_relaxed);
   }
 }
 
