@@ -40,7 +40,7 @@ export interface NativeOptions {
 }
 
 /** What a store counts; see {@link Native.stats}. Sizes are in bytes, `…Ms` in milliseconds, `…Ns` in nanoseconds. */
-export interface StoreStats {
+export interface NativeStats {
   /** Keys in the index; expired ones count until they are removed. */
   readonly keys: number;
   readonly keysWithDeadline: number;
@@ -81,14 +81,29 @@ export interface StoreStats {
   readonly diskFull: boolean;
 }
 
+/** What {@link Store.stats} tells: the store's counts, and those of this handle's cache. */
+export interface StoreStats extends NativeStats {
+  readonly cacheEntries: number;
+  readonly cacheHits: number;
+  readonly cacheMisses: number;
+}
+
 /** A batch's keys or values: back to back, with the length of each in UTF-16 units (string) or bytes (array). */
 export interface Column {
   readonly data: Bytes;
   readonly lengths: Uint32Array;
 }
 
-/** The cold form of a value read: the value, its version, and when it expires (0: never). */
-export type ColdEntry = readonly [value: string | Buffer, version: number, expiresAtMs: number];
+/** The cold form of a value read: the value, its version, when it expires (0: never), its change counter,
+ * and the time by the store's clock. */
+export type ColdEntry = readonly [
+  value: string | Buffer,
+  version: number,
+  expiresAtMs: number,
+  counterIndex: number,
+  counter: number,
+  nowMs: number,
+];
 
 interface Native {
   init(
@@ -140,7 +155,7 @@ interface Native {
     ttlMs: number | Float64Array,
   ): number;
 
-  /** null: the page may not be in memory, and `wait` is false. Results: version, expiresAtMs. */
+  /** null: the page may not be in memory, and `wait` is false. Results: version, expiresAtMs, counter…, now. */
   getText(handle: Handle, key: Bytes, wait: boolean): string | undefined | null;
   /** Length of the value; -1 none, -2 as null above. Longer than the room in target: takeRead must follow. */
   getBytes(handle: Handle, key: Bytes, wait: boolean, target: Uint8Array, offset: number): number;
@@ -181,8 +196,10 @@ interface Native {
   ): Promise<readonly [chunk: ArrayBuffer, entries: number, done: boolean]>;
   scanEnd(handle: Handle, scan: number): void;
 
-  stats(handle: Handle): StoreStats;
+  stats(handle: Handle): NativeStats;
   failure(handle: Handle): Error | undefined;
+  /** The store's change counters (Uint32), shared memory; undefined where the runtime does not allow it. */
+  changeCounters(handle: Handle): ArrayBuffer | undefined;
   /** Frames of a segment file as text, from an offset on; `next` is 0 after the last. Reads the file synchronously. */
   dumpSegment(path: string, fromOffset: number, framesMax: number): { text: string; next: number };
 }
@@ -202,6 +219,9 @@ export const RESULT_FAILED_INDEX = 3;
 export const RESULT_FIRST_GROUP = 4;
 export const RESULT_LAST_GROUP = 5;
 export const RESULT_BUSY = 6;
+export const RESULT_COUNTER_INDEX = 7;
+export const RESULT_COUNTER = 8;
+export const RESULT_NOW_MS = 9;
 
 /** Operation kinds and guards, as in native/core/store.h. */
 export const KIND_CHECK = 0;

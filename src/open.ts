@@ -3,7 +3,7 @@ import type { Decoded, EncodingOption } from "./encodings.js";
 import { rejected } from "./errors.js";
 import { native } from "./native.js";
 import { resolveOpenOptions } from "./options.js";
-import type { OpenOptions } from "./options.js";
+import type { CacheOptions, OpenOptions } from "./options.js";
 import { Session } from "./session.js";
 import { Store } from "./store.js";
 
@@ -22,11 +22,23 @@ export function open<KE extends EncodingOption = "utf8", VE extends EncodingOpti
     if (typeof path !== "string" || path === "") throw new TypeError("path must be a string that is not empty");
     const resolvedOptions = resolveOpenOptions(options);
     const session = new Session(resolvedOptions.native.sync !== 0);
-    return native.open(path, resolvedOptions.native, session.onCommit).then((handle) => {
+    return native.open(path, resolvedOptions.native, session.onCommit).then(async (handle) => {
       session.handle = handle;
+      if (resolvedOptions.cache !== undefined) await addCache(session, resolvedOptions.cache);
       return new Store(session, resolvedOptions);
     });
   } catch (error) {
     return rejected(error);
+  }
+}
+
+/** The cache's library is loaded only by those who use it. */
+async function addCache(session: Session, options: CacheOptions): Promise<void> {
+  try {
+    const { ReadCache } = await import("./cache.js");
+    session.cache = new ReadCache(session.handle, options);
+  } catch (error) {
+    await session.close(undefined);
+    throw error;
   }
 }

@@ -29,6 +29,8 @@ export interface OpenOptions<KE extends EncodingOption = EncodingOption, VE exte
   readonly sync?: Sync | undefined;
   /** Compresses values where that makes them smaller. A store can be read whatever this says. Default `"none"`. */
   readonly compression?: "none" | "snappy" | undefined;
+  /** Keeps recently read values in JavaScript memory. Default: off. */
+  readonly cache?: CacheOptions | false | undefined;
   /** Milliseconds until a put without `ttlMs` expires. Default: never. */
   readonly defaultTtlMs?: number | undefined;
   /** Default `"utf8"`. Not stored: open a store with the encodings it was written with. */
@@ -57,6 +59,14 @@ export interface OpenOptions<KE extends EncodingOption = EncodingOption, VE exte
   readonly readerQueueMax?: number | undefined;
 }
 
+/** Bounds of the cache, at least one. Least recently used entries go first. */
+export interface CacheOptions {
+  /** Most entries, 1 to 16,777,216. */
+  readonly entries?: number | undefined;
+  /** Most memory, in bytes, about; at least 1 KiB. */
+  readonly bytes?: number | undefined;
+}
+
 /** Options of a put. */
 export interface PutOptions {
   /** Milliseconds until the key expires: a positive integer, or `Infinity` for never (also against `defaultTtlMs`). */
@@ -73,6 +83,7 @@ export interface ResolvedOptions {
   readonly native: NativeOptions;
   readonly keyCodec: Codec;
   readonly valueCodec: Codec;
+  readonly cache: CacheOptions | undefined;
   /** 0: never. */
   readonly defaultTtlMs: number;
 }
@@ -89,6 +100,7 @@ const openOptionNames: ReadonlySet<string> = new Set<keyof OpenOptions>([
   "shards",
   "sync",
   "compression",
+  "cache",
   "defaultTtlMs",
   "keyEncoding",
   "valueEncoding",
@@ -129,7 +141,18 @@ export function resolveOpenOptions(given: unknown): ResolvedOptions {
     },
     keyCodec: codecOf(options.keyEncoding, "keyEncoding"),
     valueCodec: codecOf(options.valueEncoding, "valueEncoding"),
+    cache: resolveCache(options.cache),
     defaultTtlMs: resolveTtl(options.defaultTtlMs, "defaultTtlMs", 0),
+  };
+}
+
+function resolveCache(given: unknown): CacheOptions | undefined {
+  if (given === undefined || given === false) return undefined;
+  const { entries, bytes } = checkKnown(given, new Set(["entries", "bytes"]), "cache") as CacheOptions;
+  if (entries === undefined && bytes === undefined) throw new TypeError("cache must have entries or bytes");
+  return {
+    entries: entries === undefined ? undefined : integer(entries, "cache.entries", 0, 1, 16 * MIB),
+    bytes: bytes === undefined ? undefined : integer(bytes, "cache.bytes", 0, KIB, Number.MAX_SAFE_INTEGER),
   };
 }
 

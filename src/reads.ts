@@ -5,6 +5,7 @@ import type { Codec } from "./encodings.js";
 import { native, results, RESULT_EXPIRES_AT_MS, RESULT_VERSION } from "./native.js";
 import type { Bytes, Column, Handle } from "./native.js";
 import { readBytes, readManyBytes } from "./read-slab.js";
+import type { Session } from "./session.js";
 
 /** A value with what the store knows about it. */
 export interface Entry<V> {
@@ -15,20 +16,40 @@ export interface Entry<V> {
   readonly expiresAtMs?: number;
 }
 
-export function read(handle: Handle, key: Bytes, codec: Codec): Promise<unknown> {
-  const stored = codec.form === "text" ? native.getText(handle, key, false) : readBytes(handle, key, false);
-  if (stored !== null) {
-    return Promise.resolve(stored === undefined || codec === utf8Codec ? stored : codec.decode(stored));
+export function read(session: Session, key: Bytes, codec: Codec): Promise<unknown> {
+  const { handle, cache } = session;
+  if (cache !== undefined && handle !== 0) {
+    const cached = cache.get(key, codec);
+    if (cached !== undefined) return Promise.resolve(codec.decode(cached));
   }
-  return native
-    .getCold(handle, key, codec.form === "text")
-    .then((entry) => (entry === undefined ? undefined : codec.decode(entry[0])));
+  const stored = codec.form === "text" ? native.getText(handle, key, false) : readBytes(handle, key, false);
+  if (stored === null) return readCold(session, key, codec);
+  if (stored === undefined) return Promise.resolve(undefined);
+  cache?.keep(key, stored);
+  return Promise.resolve(codec === utf8Codec ? stored : codec.decode(stored));
 }
 
-export function readSync(handle: Handle, key: Bytes, codec: Codec): unknown {
+function readCold(session: Session, key: Bytes, codec: Codec): Promise<unknown> {
+  // The caller's own bytes may change before the answer is here.
+  const name = typeof key === "string" ? key : Buffer.from(key);
+  return native.getCold(session.handle, key, codec.form === "text").then((entry) => {
+    if (entry === undefined) return undefined;
+    session.cache?.keepCold(name, entry);
+    return codec.decode(entry[0]);
+  });
+}
+
+export function readSync(session: Session, key: Bytes, codec: Codec): unknown {
+  const { handle, cache } = session;
+  if (cache !== undefined && handle !== 0) {
+    const cached = cache.get(key, codec);
+    if (cached !== undefined) return codec.decode(cached);
+  }
   // Waiting reads are never cold, so null does not come.
   const stored = codec.form === "text" ? native.getText(handle, key, true)! : readBytes(handle, key, true)!;
-  return (stored as unknown) === undefined || codec === utf8Codec ? stored : codec.decode(stored);
+  if ((stored as unknown) === undefined) return undefined;
+  cache?.keep(key, stored);
+  return codec === utf8Codec ? stored : codec.decode(stored);
 }
 
 export function readEntry(handle: Handle, key: Bytes, codec: Codec): Promise<Entry<unknown> | undefined> {

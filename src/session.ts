@@ -1,5 +1,6 @@
 // What a store, its iterators and its streams share while it is open: the handle, the commits they wait for, and the kick
 // at the end of the turn. The addon talks back to this object only, through onCommit.
+import type { ReadCache } from "./cache.js";
 import { Commits } from "./commits.js";
 import { native } from "./native.js";
 import type { Group, Handle, OnCommit } from "./native.js";
@@ -7,6 +8,8 @@ import type { Group, Handle, OnCommit } from "./native.js";
 export class Session {
   /** 0 from close() on: every native call with it fails with CRABKV_CLOSED. */
   handle: Handle = 0;
+  /** Of read values, when the store has one. */
+  cache: ReadCache | undefined;
   readonly acknowledgements = new Commits();
   readonly #durability = new Commits();
   /** Whether a write can be acknowledged before it is durable. */

@@ -104,7 +104,7 @@ export class Store<K, V> extends StoreEmitter<K> {
   get<E extends EncodingOption>(key: Accepted<K>, options: ReadOptions<E>): Promise<Decoded<E> | undefined>;
   get(key: Accepted<K>, options?: ReadOptions): Promise<unknown> {
     try {
-      return read(this.#session.handle, this.#encodeKey(key), this.#codecOf(options));
+      return read(this.#session, this.#encodeKey(key), this.#codecOf(options));
     } catch (error) {
       return rejected(error);
     }
@@ -117,7 +117,7 @@ export class Store<K, V> extends StoreEmitter<K> {
   getSync(key: Accepted<K>): V | undefined;
   getSync<E extends EncodingOption>(key: Accepted<K>, options: ReadOptions<E>): Decoded<E> | undefined;
   getSync(key: Accepted<K>, options?: ReadOptions): unknown {
-    return readSync(this.#session.handle, this.#encodeKey(key), this.#codecOf(options));
+    return readSync(this.#session, this.#encodeKey(key), this.#codecOf(options));
   }
 
   /** The values of many keys, undefined where there is none, all as of one moment between batches. */
@@ -301,7 +301,13 @@ export class Store<K, V> extends StoreEmitter<K> {
 
   /** What the store counts, as a plain object. */
   stats(): StoreStats {
-    return native.stats(this.#session.handle);
+    const { handle, cache } = this.#session;
+    return {
+      ...native.stats(handle),
+      cacheEntries: cache?.size ?? 0,
+      cacheHits: cache?.hits ?? 0,
+      cacheMisses: cache?.misses ?? 0,
+    };
   }
 
   /**

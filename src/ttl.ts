@@ -40,6 +40,11 @@ export class ExpiryCycle {
     await this.#turn;
   }
 
+  // A function, because it changes while a turn awaits.
+  #isStopped(): boolean {
+    return this.#stopped;
+  }
+
   #schedule(): void {
     if (this.#stopped) return;
     // The next deadline may be of a key that another thread puts meanwhile, hence the upper bound.
@@ -73,7 +78,7 @@ export class ExpiryCycle {
       } catch (error) {
         // A full disk, a failed store or a damaged record: the keys stay hidden, and the next cycle tries again.
         more = false;
-        if (!this.#troubled && !this.#stopped) this.#onTrouble(error as Error);
+        if (!this.#troubled && !this.#isStopped()) this.#onTrouble(error as Error);
         this.#troubled = true; // told once, until a turn succeeds
       } finally {
         arrived();

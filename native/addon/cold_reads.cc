@@ -21,18 +21,21 @@ class ColdGet : public Delivery {
   ColdGet(napi_deferred deferred, std::string key, bool as_text)
       : deferred_(deferred), key_(std::move(key)), as_text_(as_text) {}
 
-  void Run(Store& store) { status_ = store.Get(key_, DiskWait::kAllowed, &value_, &entry_); }
+  void Run(Store& store) {
+    status_ = store.Get(key_, DiskWait::kAllowed, &value_, &entry_);
+    now_ms_ = store.NowMs();
+  }
 
   void Deliver(Environment& environment) override {
     environment.gate().Release();
     if (!status_.ok()) return Reject(environment, deferred_, status_);
     if (!entry_.found) return ResolveUndefined(environment, deferred_);
     napi_env env = environment.env();
-    Resolve(environment, deferred_, environment.MakeArray(3, [&](size_t index) -> napi_value {
+    const uint64_t numbers[] = {entry_.version, entry_.expires_at_ms, entry_.counter_index, entry_.counter, now_ms_};
+    Resolve(environment, deferred_, environment.MakeArray(6, [&](size_t index) -> napi_value {
       if (index == 0) return MakeValue(env, value_.view(), as_text_);
       napi_value number;
-      const uint64_t field = index == 1 ? entry_.version : entry_.expires_at_ms;
-      return napi_create_double(env, static_cast<double>(field), &number) == napi_ok ? number : nullptr;
+      return napi_create_double(env, static_cast<double>(numbers[index - 1]), &number) == napi_ok ? number : nullptr;
     }));
   }
 
@@ -43,6 +46,7 @@ class ColdGet : public Delivery {
   Status status_;
   ReadBuffer value_;
   EntryInfo entry_;
+  uint64_t now_ms_ = 0;
 };
 
 class ColdGetMany : public Delivery {
@@ -87,7 +91,7 @@ class ColdGetMany : public Delivery {
 
 }  // namespace
 
-// getCold(handle, key, asText): Promise<[value, version, expiresAtMs] | undefined>.
+// getCold(handle, key, asText): Promise<[value, version, expiresAtMs, counterIndex, counter, nowMs] | undefined>.
 napi_value GetCold(napi_env env, napi_callback_info info) {
   Call<3> call(env, info);
   Handle* handle = call.handle();

@@ -28,7 +28,10 @@ enum ResultIndex : size_t {
   kResultFirstGroup = 4,   // commit groups that records put in one crossing went to
   kResultLastGroup = 5,
   kResultBusy = 6,  // 1 when not all were taken because pendingBytesMax is reached
-  kResultCount = 7,
+  kResultCounterIndex = 7,  // the key's change counter, and what it stood at before the read
+  kResultCounter = 8,
+  kResultNowMs = 9,  // by the store's clock; set when the entry has a deadline
+  kResultCount = 10,
 };
 
 class Environment {

@@ -47,6 +47,7 @@ napi_value ScanEnd(napi_env env, napi_callback_info info);
 // inspect.cc
 napi_value Stats(napi_env env, napi_callback_info info);
 napi_value Failure(napi_env env, napi_callback_info info);
+napi_value ChangeCountersOf(napi_env env, napi_callback_info info);
 napi_value DumpSegment(napi_env env, napi_callback_info info);
 
 }  // namespace crabkv::addon

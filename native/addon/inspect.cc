@@ -88,6 +88,23 @@ napi_value Failure(napi_env env, napi_callback_info info) {
   return failure.ok() ? nullptr : call.environment().MakeError(failure);
 }
 
+// changeCounters(handle): ArrayBuffer | undefined. The store's change counters, shared and not copied; undefined in runtimes
+// that do not allow that (Electron).
+napi_value ChangeCountersOf(napi_env env, napi_callback_info info) {
+  Call<1> call(env, info);
+  Handle* handle = call.handle();
+  if (handle == nullptr) return nullptr;
+  // Lives as long as the ArrayBuffer, which may be longer than the store.
+  auto* counters = new std::shared_ptr<ChangeCounters>(handle->store().SharedChangeCounters());
+  void* words = const_cast<uint32_t*>((*counters)->words());
+  const auto release = [](napi_env, void*, void* hint) { delete static_cast<std::shared_ptr<ChangeCounters>*>(hint); };
+  napi_value buffer;
+  const size_t bytes = ChangeCounters::kCount * sizeof(uint32_t);
+  if (napi_create_external_arraybuffer(env, words, bytes, release, counters, &buffer) == napi_ok) return buffer;
+  delete counters;
+  return nullptr;
+}
+
 // dumpSegment(path, fromOffset, framesMax): {text, next}, next 0 after the last frame. Reads the file on this thread.
 napi_value DumpSegment(napi_env env, napi_callback_info info) {
   Call<3> call(env, info);

@@ -49,6 +49,7 @@ constexpr NamedFunction kFunctions[] = {
     {"scanEnd", ScanEnd},
     {"stats", Stats},
     {"failure", Failure},
+    {"changeCounters", ChangeCountersOf},
     {"dumpSegment", DumpSegment},
 };
 

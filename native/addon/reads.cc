@@ -49,6 +49,9 @@ Found ReadValueOf(const Call<kCount>& call, Handle* handle) {
   if (!entry.found) return Found::kNothing;
   environment.results()[kResultVersion] = static_cast<double>(entry.version);
   environment.results()[kResultExpiresAtMs] = static_cast<double>(entry.expires_at_ms);
+  environment.results()[kResultCounterIndex] = entry.counter_index;
+  environment.results()[kResultCounter] = entry.counter;
+  if (entry.expires_at_ms != 0) environment.results()[kResultNowMs] = static_cast<double>(handle->store().NowMs());
   return Found::kValue;
 }
 

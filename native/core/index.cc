@@ -120,7 +120,7 @@ void Index::Apply(const KeyHash& hash, Location location, uint64_t deadline_ms, 
   UndoList& undo = ShardOf(hash.slot)->undo;
   undo.Trim(acknowledged_lsn);
   undo.Push(entry);
-  counters_.Bump(hash.counter);
+  counters_->Bump(hash.counter);
 }
 
 void Index::ApplyRecovered(const KeyHash& hash, Location location, uint64_t deadline_ms) {
@@ -156,7 +156,7 @@ void Index::Undo(const UndoEntry& entry) {
   const Location current = Find(entry.hash);
   if (!IsAsChanged(entry, current)) return;
   SetUnsaved(entry.hash, current, entry.previous, entry.previous_deadline_ms);
-  counters_.Bump(entry.hash.counter);
+  counters_->Bump(entry.hash.counter);
 }
 
 void Index::UndoFrom(uint64_t first_lsn) {

@@ -142,7 +142,7 @@ class Index {
   uint64_t DeadlineCount();  // takes each latch in turn
   uint64_t MemoryBytes();    // takes each latch in turn
   uint32_t shard_count() const { return shard_count_; }
-  ChangeCounters& counters() { return counters_; }
+  const std::shared_ptr<ChangeCounters>& counters() const { return counters_; }
 
  private:
   Shard* ShardOf(uint16_t slot) { return &shards_[slot_to_shard_[slot].load(std::memory_order_acquire)]; }
@@ -163,7 +163,7 @@ class Index {
   std::vector<IndexSnapshot*> snapshots_;  // changed under all latches, read under any
   uint32_t snapshot_count_ = 0;            // likewise
   std::atomic<uint64_t> keys_{0};
-  ChangeCounters counters_;
+  const std::shared_ptr<ChangeCounters> counters_ = std::make_shared<ChangeCounters>();
 };
 
 }  // namespace crabkv

@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "native/core/change_counters.h"
 #include "native/core/env.h"
 #include "native/core/options.h"
 #include "native/core/read_buffer.h"
@@ -51,6 +52,9 @@ struct EntryInfo {
   bool found = false;
   uint64_t version = 0;        // the record's LSN
   uint64_t expires_at_ms = 0;  // 0 = never
+  // The key's change counter, and what it stood at before the look-up (Get only): what was found holds while it stands still.
+  uint32_t counter_index = 0;
+  uint32_t counter = 0;
 };
 
 // Values of GetMany, back to back in one buffer.
@@ -172,10 +176,9 @@ class Store {
   virtual void AddListener(CommitListener* listener) = 0;
   // On return no callback of this listener runs or will run. Not to be called from a callback.
   virtual void RemoveListener(CommitListener* listener) = 0;
-  // 65,536 counters; a key's is at ChangeCounterOf(key). Bumped after a change is visible and before it is
-  // acknowledged.
-  virtual const uint32_t* ChangeCounters() const = 0;
-  virtual uint32_t ChangeCounterOf(std::string_view key) const = 0;
+  // Counters by hash of key, see EntryInfo. Bumped after a change is visible and before it is acknowledged, also when it
+  // is undone. They outlive the store while somebody has them; once it is closed they stand still.
+  virtual std::shared_ptr<ChangeCounters> SharedChangeCounters() const = 0;
 
   // --- State.
   virtual uint64_t NowMs() = 0;  // the store's clock: wall time that never goes back (see clock.h)

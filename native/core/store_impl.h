@@ -44,8 +44,7 @@ class StoreImpl final : public Store {
 
   void AddListener(CommitListener* listener) override;
   void RemoveListener(CommitListener* listener) override;
-  const uint32_t* ChangeCounters() const override { return index_.counters().words(); }
-  uint32_t ChangeCounterOf(std::string_view key) const override { return Hash(key).counter; }
+  std::shared_ptr<ChangeCounters> SharedChangeCounters() const override { return index_.counters(); }
 
   uint64_t NowMs() override { return clock_->NowMs(); }
   uint32_t SlotOf(std::string_view key) const override { return Hash(key).slot; }

@@ -60,6 +60,8 @@ Status StoreImpl::Get(std::string_view key, DiskWait wait, ReadBuffer* value, En
   CRABKV_RETURN_IF_ERROR(RefuseRead());
   *info = EntryInfo();
   const KeyHash hash = Hash(key);
+  info->counter_index = hash.counter;
+  info->counter = index_.counters()->Load(hash.counter);  // before the look-up: a change in between makes it stale
   Found found;
   {
     Index::SlotLatch latch(&index_, hash.slot);
