@@ -89,7 +89,7 @@ class CommitLog {
   void WaitForLaggingSync();
   Status WriteGroup(Group* group);
   Status RotateTo(Segment* next);
-  Status AppendWithReserve(Group* group);
+  Status RotateAndAppend(Group* group);
   Status SyncInline(Segment* segment);
   void Finish(Group* group);
   void Settle(Group* first, const Status& status);

@@ -25,6 +25,16 @@ Status DiskSpace::Create() {
   return status;
 }
 
+void DiskSpace::MakeRoomForRecovery() {
+  uint64_t available = 0;
+  bool exists = false;
+  if (!env_->FreeSpace(directory_, &available).ok() || available >= kReserveBytes) return;
+  if (!env_->Exists(path(), &exists).ok() || !exists) return;
+  // If it can't be had, recovery will say what it lacks.
+  Status ignored = env_->Remove(path());
+  static_cast<void>(ignored);
+}
+
 void DiskSpace::Open() {
   std::lock_guard<std::mutex> lock(mutex_);
   reserved_ = Create().ok();
@@ -51,8 +61,6 @@ void DiskSpace::Restore() {
   if (!reserved_ && !full()) reserved_ = Create().ok();
 }
 
-Status DiskSpace::Error() const {
-  return Status::FromErrno(ENOSPC, "write to", directory_);
-}
+Status DiskSpace::Error() const { return Status::FromErrno(ENOSPC, "write to", directory_); }
 
 }  // namespace crabkv

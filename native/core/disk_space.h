@@ -1,7 +1,7 @@
-// What a full disk means for a store: a reserve file holds real blocks, so that deletes (and later compaction) can still be
-// logged when nothing else can. While the disk is full puts are refused at once; when space is back they work again without a
-// reopening.
-// Any thread. Create, GiveUpReserve and Restore wait for the disk; RefusesPut costs one statvfs, only while the disk is full.
+// What a full disk means for a store: a reserve file holds real blocks, so that deletes (and later compaction) can
+// still be logged when nothing else can. While the disk is full puts are refused at once; when space is back they work
+// again without a reopening. Any thread. Create, GiveUpReserve and Restore wait for the disk; RefusesPut costs one
+// statvfs, only while the disk is full.
 #pragma once
 
 #include <atomic>
@@ -20,6 +20,9 @@ class DiskSpace {
 
   DiskSpace(Env* env, std::string directory) : env_(env), directory_(std::move(directory)) {}
 
+  // Before recovery, which writes a little (the MANIFEST, and what was not proven durable): gives it the reserve when
+  // there is not much else. Open makes the reserve again if it can.
+  void MakeRoomForRecovery();
   // Makes the reserve at open; without space for it the disk counts as full.
   void Open();
   bool full() const { return full_.load(std::memory_order_acquire); }

@@ -91,23 +91,22 @@ bool HasPuts(const Group& group) {
 }
 }  // namespace
 
-// On a full disk the reserve is for groups that free space.
-Status CommitLog::AppendWithReserve(Group* group) {
+Status CommitLog::RotateAndAppend(Group* group) {
+  if (appender_.Rotates(*group)) CRABKV_RETURN_IF_ERROR(RotateTo(group->segment));
   frame_durable_lsn_ = durable_lsn();
-  Status status = appender_.Append(group, frame_durable_lsn_);
-  if (status.Is(Code::kDiskFull) && !HasPuts(*group) && disk_.GiveUpReserve()) {
-    CRABKV_RETURN_IF_ERROR(appender_.CutBack());
-    status = appender_.Append(group, frame_durable_lsn_);
-  }
-  if (status.Is(Code::kDiskFull)) disk_.MarkFull();
-  return status;
+  return appender_.Append(group, frame_durable_lsn_);
 }
 
+// On a full disk the reserve is for groups that free space.
 Status CommitLog::WriteGroup(Group* group) {
-  if (appender_.Rotates(*group)) CRABKV_RETURN_IF_ERROR(RotateTo(group->segment));
-  CRABKV_RETURN_IF_ERROR(AppendWithReserve(group));
-  if (sync_ == SyncMode::kAlways) CRABKV_RETURN_IF_ERROR(SyncInline(group->segment));
-  return Status::Ok();
+  Status status = RotateAndAppend(group);
+  if (status.Is(Code::kDiskFull) && failure().ok() && !HasPuts(*group) && disk_.GiveUpReserve()) {
+    CRABKV_RETURN_IF_ERROR(appender_.CutBack());
+    status = RotateAndAppend(group);
+  }
+  if (status.Is(Code::kDiskFull)) disk_.MarkFull();
+  if (status.ok() && sync_ == SyncMode::kAlways) status = SyncInline(group->segment);
+  return status;
 }
 
 // The group is in the file: readers find it there from here on.

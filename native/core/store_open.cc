@@ -41,14 +41,15 @@ Status StoreImpl::OpenFiles() {
   CRABKV_RETURN_IF_ERROR(
       env_->LockFile(path_ + "/LOCK", options_.read_only ? LockMode::kShared : LockMode::kExclusive, &lock_));
   CRABKV_RETURN_IF_ERROR(LoadOrCreateManifest());
+  if (!options_.read_only) DiskSpace(env_, path_).MakeRoomForRecovery();
   Recovery recovery(env_, path_, options_, &segments_, &index_);
   RecoveryResult recovered;
   CRABKV_RETURN_IF_ERROR(recovery.Run(&manifest_, &recovered));
   clock_ = std::make_unique<Clock>(env_, recovered.clock_ms);
   if (!options_.read_only) {
     CRABKV_RETURN_IF_ERROR(RemoveLeftovers());
-    log_ = std::make_unique<CommitLog>(env_, path_, options_, &segments_, clock_.get(),
-                                       [this](uint64_t lsn) { index_.UndoFrom(lsn); }, recovered.log);
+    log_ = std::make_unique<CommitLog>(
+        env_, path_, options_, &segments_, clock_.get(), [this](uint64_t lsn) { index_.UndoFrom(lsn); }, recovered.log);
     log_->Start();
   }
   clean_open_ = recovered.clean;
@@ -83,14 +84,16 @@ Status StoreImpl::RequireManifest() {
   return Status::Error(Code::kMissing, "no store in " + path_);
 }
 
-// The MANIFEST is written before the first segment: segments without one mean that it was lost, not that the store is new.
+// The MANIFEST is written before the first segment: segments without one mean that it was lost, not that the store is
+// new.
 Status StoreImpl::RefuseOrphanedSegments() {
   std::vector<std::string> names;
   CRABKV_RETURN_IF_ERROR(env_->ListDirectory(path_, &names));
   for (const std::string& name : names) {
     uint64_t number = 0;
     if (ParseSegmentFileName(name, &number)) {
-      return Status::Corruption(path_ + "/" + Manifest::kFileName, 0, "is missing, but there are segments such as " + name);
+      return Status::Corruption(path_ + "/" + Manifest::kFileName, 0,
+                                "is missing, but there are segments such as " + name);
     }
   }
   return Status::Ok();
@@ -170,7 +173,8 @@ StoreStats StoreImpl::Stats() const {
     stats.segments++;
     stats.log_bytes += written;
     stats.disk_bytes += segment->file_bytes.load(std::memory_order_relaxed);
-    stats.live_bytes += static_cast<uint64_t>(std::max<int64_t>(0, segment->live_bytes.load(std::memory_order_relaxed)));
+    stats.live_bytes +=
+        static_cast<uint64_t>(std::max<int64_t>(0, segment->live_bytes.load(std::memory_order_relaxed)));
   });
   stats.last_version = stats.acknowledged_version = open_last_lsn_;
   stats.durable_version = open_durable_lsn_;
