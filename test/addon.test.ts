@@ -135,7 +135,7 @@ test("a handle that was closed, or never given, finds nothing", async () => {
 test("open refuses options that TypeScript would have refused", async () => {
   const good = resolveOpenOptions({}).native;
   const path = join(temporaryDirectory(), "data");
-  const call = native.open as unknown as AnyFunction;
+  const call = (native as unknown as Record<string, AnyFunction>).open!;
   const onCommit = (): void => undefined;
   const wrongOptions: object[] = Object.keys(good).flatMap((name) =>
     [undefined, null, "x", -1, 1.5, Number.NaN, 1e300, {}].map((value) => ({ ...good, [name]: value })),
@@ -148,7 +148,7 @@ test("open refuses options that TypeScript would have refused", async () => {
   for (const args of [[], [5], [path], [path, 5], [path, good], [path, good, 5]]) {
     expect(() => call(...args)).toThrow(TypeError);
   }
-  await settle(() => (native.dumpSegment as unknown as AnyFunction)(path, {}, "x"));
+  await settle(() => (native as unknown as Record<string, AnyFunction>).dumpSegment!(path, {}, "x"));
 });
 
 test("opening and closing a thousand times leaves nothing behind", async () => {
