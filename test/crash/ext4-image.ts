@@ -26,7 +26,7 @@ export class Ext4Image {
   readonly #image: string;
   #mounted = false;
   #cutter: ChildProcess | undefined;
-  #cut: (() => void) | undefined;
+  #cut: ((atNs: number) => void) | undefined;
 
   constructor() {
     this.#folder = mkdtempSync(join(tmpdir(), "crabkv-power-"));
@@ -59,14 +59,17 @@ export class Ext4Image {
     this.#mounted = false;
   }
 
-  /** Resolves when the power is cut. Then whoever uses the disk must go, before unmount(). */
-  cutPower(): Promise<void> {
+  /**
+   * Resolves when the power is cut, with the monotonic clock (ns) just before it: what was synced by then stays. Then whoever
+   * uses the disk must go, before unmount().
+   */
+  cutPower(): Promise<number> {
     return new Promise((resolve, reject) => {
       const died = () => reject(new Error("shutdown.py ended: is EXT4_IOC_SHUTDOWN permitted?"));
       this.#cutter!.once("close", died);
-      this.#cut = () => {
+      this.#cut = (atNs) => {
         this.#cutter!.off("close", died);
-        resolve();
+        resolve(atNs);
       };
       this.#cutter!.stdin!.write(`${this.mountPoint}\n`);
     });
@@ -89,7 +92,7 @@ export class Ext4Image {
     const cutter = spawn("python3", [program], { env: plainEnv, stdio: ["pipe", "pipe", "inherit"] });
     cutter.on("error", () => undefined);
     cutter.stdin.on("error", () => undefined);
-    createInterface(cutter.stdout).on("line", () => this.#cut?.());
+    createInterface(cutter.stdout).on("line", (line) => this.#cut?.(Number(line.split(" ")[1])));
     this.#cutter = cutter;
   }
 }

@@ -67,9 +67,9 @@ test.for<[name: string, sync: Sync]>([
       expect(writer.errors, `seed ${seed}, cycle ${cycle}`).toBe("");
       const before = log.last;
       log = await checkLog(directory, log, cycle % CYCLES_PER_STORE === CYCLES_PER_STORE - 1);
-      expect(log.last, `seed ${seed}, cycle ${cycle}: acknowledged`).toBeGreaterThanOrEqual(writer.acknowledged);
-      acknowledged += Math.max(0, writer.acknowledged - before);
-      if (writer.acknowledged > before) cyclesWithWrites++;
+      expect(log.last, `seed ${seed}, cycle ${cycle}: acknowledged`).toBeGreaterThanOrEqual(writer.acknowledged());
+      acknowledged += Math.max(0, writer.acknowledged() - before);
+      if (writer.acknowledged() > before) cyclesWithWrites++;
     }
     console.log(`${name}: ${cycles} kills, ${acknowledged} acknowledged writes, seed ${seed}`);
     if (cycles >= 10) expect(cyclesWithWrites).toBeGreaterThan(cycles / 3);

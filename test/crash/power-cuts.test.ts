@@ -71,7 +71,7 @@ test.skipIf(skipped).for<[name: string, sync: Sync]>([
       // Most cuts come while it writes, a few while it opens.
       if (random() < 0.9) await writer.opened;
       await sleep(random() * CUT_WITHIN_MS);
-      await image.cutPower();
+      const cutAtNs = await image.cutPower();
       await writer.kill();
       image.unmount();
       image.mount();
@@ -80,11 +80,11 @@ test.skipIf(skipped).for<[name: string, sync: Sync]>([
       const before = log.last;
       const where = `seed ${seed}, cut ${cut}; the writer: ${writer.errors}`;
       log = await checkLog(directory, log, cut % CUTS_PER_STORE === CUTS_PER_STORE - 1);
-      const durable = sync === "always" ? writer.acknowledged : writer.durable;
+      const durable = sync === "always" ? writer.acknowledged(cutAtNs) : writer.durable(cutAtNs);
       expect(log.last, `durable, ${where}`).toBeGreaterThanOrEqual(Math.max(durable, before));
-      acknowledged += Math.max(0, writer.acknowledged - before);
-      lost += Math.max(0, writer.acknowledged - log.last);
-      if (writer.acknowledged > before) cutsWhileWriting++;
+      acknowledged += Math.max(0, writer.acknowledged(cutAtNs) - before);
+      lost += Math.max(0, writer.acknowledged(cutAtNs) - log.last);
+      if (writer.acknowledged(cutAtNs) > before) cutsWhileWriting++;
     }
     console.log(`${name}: ${cutsPerMode} power cuts, ${acknowledged} acknowledged writes, ${lost} lost, seed ${seed}`);
     if (cutsPerMode >= 10) expect(cutsWhileWriting).toBeGreaterThan(cutsPerMode / 3);

@@ -17,13 +17,20 @@ export interface WriterTask {
   readonly durableEvery: number;
 }
 
+/** By that time, the writes up to this number were. */
+interface Notice {
+  readonly number: number;
+  readonly atNs: number;
+}
+
+function lastBefore(notices: readonly Notice[], timeNs: number): number {
+  return notices.findLast(({ atNs }) => atNs < timeNs)?.number ?? 0;
+}
+
 export class WriterProcess {
-  /** Writes up to this number are acknowledged; 0 for none. */
-  acknowledged = 0;
-  /** The highest write that was acknowledged under `sync: "always"`. */
-  durable = 0;
-  /** The code of the error that ended it before it was killed. */
-  failedWith: string | undefined;
+  /** What it said of writes becoming acknowledged, and of `sync: "always"` ones among them. */
+  readonly #acknowledged: Notice[] = [];
+  readonly #durable: Notice[] = [];
   errors = "";
   readonly ready: Promise<void>;
   readonly opened: Promise<void>;
@@ -74,11 +81,21 @@ export class WriterProcess {
     await this.#ended;
   }
 
+  /** Writes up to this number were acknowledged by then (on the monotonic clock); 0 for none. */
+  acknowledged(byNs = Infinity): number {
+    return lastBefore(this.#acknowledged, byNs);
+  }
+
+  /** The same of the writes that were made with `sync: "always"`. */
+  durable(byNs = Infinity): number {
+    return lastBefore(this.#durable, byNs);
+  }
+
   #take(line: string): void {
-    const [what, number] = line.split(" ");
-    if (what === "a") this.acknowledged = Math.max(this.acknowledged, Number(number));
-    else if (what === "d") this.durable = Math.max(this.durable, Number(number));
-    else if (what === "failed") this.failedWith ??= number;
+    const [what, number, atNs] = line.split(" ");
+    const notice = { number: Number(number), atNs: Number(atNs) };
+    if (what === "a") this.#acknowledged.push(notice);
+    else if (what === "d") this.#durable.push(notice);
     else throw new Error(`the writer said ${line}`);
   }
 }

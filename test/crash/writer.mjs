@@ -1,6 +1,6 @@
 // A process that writes as fast as it can until it is killed. It reads one line from stdin, a WriterTask (see
-// writer-process.ts), opens the store and makes the writes. It prints `a <n>` when the writes up to n are acknowledged and
-// `d <n>` when write n, asked for with sync "always", is. Started ahead: the import is done when the line comes.
+// writer-process.ts), opens the store and makes the writes. It prints `a <n> <t>` when the writes up to n are acknowledged
+// and `d <n> <t>` when write n, asked for with sync "always", is; t is the monotonic clock then, in nanoseconds. Started ahead: the import is done when the line comes.
 import { readSync, writeSync } from "node:fs";
 import { open } from "crabkv";
 import { operationsOf } from "./sequence.mjs";
@@ -8,6 +8,11 @@ import { operationsOf } from "./sequence.mjs";
 // Blocking, and without process.stdout: what is acknowledged has to be in the pipe before anything else happens.
 function say(line) {
   writeSync(1, `${line}\n`);
+}
+
+// The clock is read first: what is said to have happened at a time had happened by then.
+function sayNow(what, n) {
+  say(`${what} ${n} ${process.hrtime.bigint()}`);
 }
 
 function readLine() {
@@ -28,6 +33,7 @@ const settled = new Set();
 let acknowledged = from - 1;
 let next = from;
 let wake;
+let failed = false;
 
 function settle(n) {
   settled.add(n);
@@ -36,7 +42,7 @@ function settle(n) {
     acknowledged++;
     moved = true;
   }
-  if (moved) say(`a ${acknowledged}`);
+  if (moved) sayNow("a", acknowledged);
   wake?.();
 }
 
@@ -46,12 +52,13 @@ function write(n) {
   if (operations.length === 2) return db.putMany(operations.map(({ key, value }) => ({ key, value })));
   if (operations.length > 2) return db.batch(operations);
   if (n % durableEvery !== 1) return db.put(first.key, first.value);
-  return db.put(first.key, first.value, { sync: "always" }).then(() => say(`d ${n}`));
+  return db.put(first.key, first.value, { sync: "always" }).then(() => sayNow("d", n));
 }
 
 // The disk is gone: whoever cut its power kills this process next.
 function fail(error) {
-  say(`failed ${error.code}`);
+  if (failed) return;
+  failed = true;
   process.stderr.write(`${error.stack}\n`);
   setInterval(() => undefined, 1000);
 }
