@@ -11,6 +11,7 @@ import {
   KIND_CHECK,
   KIND_DELETE,
   KIND_PUT,
+  ROW_KEEP_TTL,
   ROW_NUMBERS,
 } from "./native.js";
 import type { Bytes, Column } from "./native.js";
@@ -33,7 +34,8 @@ export type BatchOperation<K, V> =
       readonly type: "put";
       readonly key: K;
       readonly value: V;
-      readonly ttlMs?: number | undefined;
+      /** `"keep"`: what the key has. */
+      readonly ttlMs?: number | "keep" | undefined;
       readonly if?: Guard | undefined;
     }
   | { readonly type: "delete"; readonly key: K; readonly if?: Guard | undefined }
@@ -141,7 +143,9 @@ export function encodeBatch(
     values[i] = operation.type === "put" ? valueCodec.encode(operation.value, `${name}.value`) : "";
     rows[i * ROW_NUMBERS] = kind + 16 * guard;
     rows[i * ROW_NUMBERS + 1] = version;
-    if (operation.type === "put") {
+    if (operation.type === "put" && operation.ttlMs === "keep") {
+      rows[i * ROW_NUMBERS]! += ROW_KEEP_TTL;
+    } else if (operation.type === "put") {
       rows[i * ROW_NUMBERS + 2] = resolveTtl(operation.ttlMs, `${name}.ttlMs`, defaultTtlMs);
     }
   }

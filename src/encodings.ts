@@ -40,6 +40,8 @@ export type Accepted<T> = T extends Buffer ? Uint8Array : T;
 export interface Codec {
   /** What decode takes. Text is made by the addon in the call that reads. */
   readonly form: "text" | "bytes";
+  /** The stored bytes are the value itself, so a number is stored as people write it. */
+  readonly holdsText?: true;
   encode(value: unknown, name: string): Bytes;
   /** A string for the form "text", else a Buffer. */
   decode(stored: string | Buffer): unknown;
@@ -47,6 +49,7 @@ export interface Codec {
 
 export const utf8Codec: Codec = {
   form: "text",
+  holdsText: true,
   encode(value, name) {
     if (typeof value !== "string") throw new TypeError(`${name} must be a string, not ${describe(value)}`);
     return value;
@@ -56,6 +59,7 @@ export const utf8Codec: Codec = {
 
 export const bufferCodec: Codec = {
   form: "bytes",
+  holdsText: true,
   encode(value, name) {
     if (!(value instanceof Uint8Array)) throw new TypeError(`${name} must be a Uint8Array, not ${describe(value)}`);
     return value;

@@ -21,7 +21,8 @@ export type CrabKVErrorCode =
   | "CRABKV_ABORTED"
   | "CRABKV_NOT_RESIDENT"
   | "CRABKV_INTERNAL"
-  | "CRABKV_ENCODING";
+  | "CRABKV_ENCODING"
+  | "CRABKV_CONFLICT";
 
 /** Where an error of the file system or of a file's contents happened. */
 export interface ErrorDetails {
@@ -54,6 +55,7 @@ export interface ErrorDetails {
  * | `CRABKV_FAILED` | The store took a failure earlier: no writes until it is reopened; see `failure`. |
  * | `CRABKV_ABORTED` | Cancelled. |
  * | `CRABKV_ENCODING` | Stored bytes cannot be decoded with this encoding; `cause` says why. |
+ * | `CRABKV_CONFLICT` | An `update` or `increment` lost against other writers too many times. |
  * | `CRABKV_INTERNAL` | A bug in CrabKV. |
  *
  * Misuse is a `TypeError` or a `RangeError` that names the argument; a key, value or batch over its bound is a `RangeError`

@@ -4,7 +4,15 @@ export { Store } from "./store.js";
 export type { StoreEvents } from "./events.js";
 export type { ReadOptions } from "./store.js";
 export type { Entry } from "./reads.js";
-export type { CacheOptions, OpenOptions, PutOptions, Sync, WriteOptions } from "./options.js";
+export type {
+  CacheOptions,
+  IncrementOptions,
+  OpenOptions,
+  PutOptions,
+  Sync,
+  UpdateOptions,
+  WriteOptions,
+} from "./options.js";
 export type { BatchOperation, BatchResult, Guard, PutRecord } from "./batch.js";
 export type { Accepted, Decoded, Encoding, EncodingOption } from "./encodings.js";
 export { CrabKVError } from "./errors.js";

@@ -232,4 +232,6 @@ export const GUARD_ABSENT = 1;
 export const GUARD_PRESENT = 2;
 export const GUARD_VERSION = 3;
 /** Numbers in the row of one operation: kind + 16 * guard, guard version, ttlMs. */
+/** Added to a row's kind and guard: a put keeps the key's time to live. */
+export const ROW_KEEP_TTL = 256;
 export const ROW_NUMBERS = 3;

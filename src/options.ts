@@ -78,6 +78,32 @@ export interface PutOptions {
 /** Options of every other write. */
 export type WriteOptions = Pick<PutOptions, "sync">;
 
+/** Options of {@link Store.update}. */
+export interface UpdateOptions extends WriteOptions {
+  /** Milliseconds to live from now on, or `Infinity`. Default: a key keeps what it has, a new one gets `defaultTtlMs`. */
+  readonly ttlMs?: number | undefined;
+}
+
+/** Options of {@link Store.increment}. */
+export interface IncrementOptions extends UpdateOptions {
+  /** `"create"`: `ttlMs` is for a key that is not there; one that is keeps what it has. Default `"write"`: for both. */
+  readonly ttlOn?: "create" | "write" | undefined;
+}
+
+/** The time to live of what a read-modify-write writes, as the addon takes it (0: never). */
+export interface TtlRule {
+  /** For a key that is not there. */
+  readonly createMs: number;
+  /** For one that is; undefined: it keeps what it has. */
+  readonly changeMs: number | undefined;
+}
+
+/** The options of a read-modify-write, checked. */
+export interface Modification {
+  readonly ttl: TtlRule;
+  readonly durable: boolean;
+}
+
 /** Everything that a Store needs from the options, checked. */
 export interface ResolvedOptions {
   readonly native: NativeOptions;
@@ -185,6 +211,25 @@ export function resolveWriteSync(sync: unknown): boolean {
   throw new TypeError(
     `sync of one write can only be "always", which is at least what the store does; not ${describe(sync)}`,
   );
+}
+
+const updateOptionNames: ReadonlySet<string> = new Set<keyof UpdateOptions>(["ttlMs", "sync"]);
+const incrementOptionNames: ReadonlySet<string> = new Set<keyof IncrementOptions>(["ttlMs", "ttlOn", "sync"]);
+
+export function resolveUpdate(given: unknown, defaultTtlMs: number): Modification {
+  return resolveModification(checkKnown(given, updateOptionNames, "options"), defaultTtlMs, false);
+}
+
+export function resolveIncrement(given: unknown, defaultTtlMs: number): Modification {
+  const options = checkKnown(given, incrementOptionNames, "options") as IncrementOptions;
+  const onWrite = oneOf(options.ttlOn, "ttlOn", ["write", "create"]) === 0;
+  return resolveModification(options, defaultTtlMs, !onWrite);
+}
+
+function resolveModification(options: UpdateOptions, defaultTtlMs: number, onlyOnCreate: boolean): Modification {
+  const createMs = resolveTtl(options.ttlMs, "ttlMs", defaultTtlMs);
+  const changeMs = options.ttlMs === undefined || onlyOnCreate ? undefined : createMs;
+  return { ttl: { createMs, changeMs }, durable: resolveWriteSync(options.sync) };
 }
 
 export function flag(value: unknown, name: string, missing: boolean): boolean {

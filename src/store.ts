@@ -4,14 +4,23 @@ import { encodeBatch, encodeKeys, encodeRecords, rowsOfPuts } from "./batch.js";
 import type { BatchOperation, BatchResult, PutRecord } from "./batch.js";
 import { codecOf, utf8Codec } from "./encodings.js";
 import type { Accepted, Codec, Decoded, EncodingOption } from "./encodings.js";
-import { closedError, rejected } from "./errors.js";
+import { closedError, describe, rejected } from "./errors.js";
 import { StoreEmitter } from "./events.js";
 import { StoreIterator, decodeRange } from "./iteration.js";
 import type { IterationOptions, StoreRecord } from "./iteration.js";
+import { increment, update } from "./modify.js";
+import type { Target } from "./modify.js";
 import { native } from "./native.js";
 import type { StoreStats } from "./native.js";
-import { checkKnown, resolveTtl, resolveWriteSync } from "./options.js";
-import type { PutOptions, ResolvedOptions, WriteOptions } from "./options.js";
+import { checkKnown, resolveIncrement, resolveTtl, resolveUpdate, resolveWriteSync } from "./options.js";
+import type {
+  IncrementOptions,
+  Modification,
+  PutOptions,
+  ResolvedOptions,
+  UpdateOptions,
+  WriteOptions,
+} from "./options.js";
 import { read, readEntry, readMany, readManySync, readSync } from "./reads.js";
 import type { Entry } from "./reads.js";
 import type { Session } from "./session.js";
@@ -209,6 +218,38 @@ export class Store<K, V> extends StoreEmitter<K> {
     }
   }
 
+  /**
+   * Adds to the number under a key (0 when there is none) and resolves with the sum. Atomic, also against worker threads. Numbers
+   * are stored as text with the "utf8" and "buffer" encodings, else as the encoding writes them.
+   *
+   * @throws (rejects) `CRABKV_ENCODING` when the value is no number; `RangeError` when the sum would not be exact.
+   */
+  increment(key: Accepted<K>, by = 1, options?: IncrementOptions): Promise<number> {
+    try {
+      if (typeof by !== "number") throw new TypeError(`by must be a number, not ${describe(by)}`);
+      if (!Number.isFinite(by)) throw new RangeError(`by must be a finite number, not ${by}`);
+      return increment(this.#modify(key, resolveIncrement(options, this.#defaultTtlMs)), by);
+    } catch (error) {
+      return rejected(error);
+    }
+  }
+
+  /**
+   * Replaces a value by what `change` makes of it (undefined when there is none); undefined deletes. When somebody else wrote in
+   * between, `change` is called again with the newer value. Resolves with what was written.
+   *
+   * @throws (rejects) what `change` throws; `CRABKV_CONFLICT` after losing 1,000 times.
+   */
+  async update(
+    key: Accepted<K>,
+    change: (old: V | undefined) => Accepted<V> | undefined | Promise<Accepted<V> | undefined>,
+    options?: UpdateOptions,
+  ): Promise<Accepted<V> | undefined> {
+    if (typeof change !== "function") throw new TypeError(`change must be a function, not ${describe(change)}`);
+    const target = this.#modify(key, resolveUpdate(options, this.#defaultTtlMs));
+    return (await update(target, change as (old: unknown) => unknown)) as Accepted<V> | undefined;
+  }
+
   /** Sets the time to live of a key. Resolves with whether the key was there. `Infinity` is {@link persist}. */
   expire(key: Accepted<K>, ttlMs: number, options?: WriteOptions): Promise<boolean> {
     try {
@@ -360,6 +401,10 @@ export class Store<K, V> extends StoreEmitter<K> {
     const { ttlMs, sync } = checkKnown(options, putOptionNames, "options") as PutOptions;
     resolveWriteSync(sync);
     return resolveTtl(ttlMs, "ttlMs", this.#defaultTtlMs);
+  }
+
+  #modify(key: unknown, how: Modification): Target {
+    return { session: this.#session, key: this.#encodeKey(key), codec: this.#valueCodec, ...how };
   }
 
   #isDurable(options: unknown): boolean {

@@ -1,0 +1,133 @@
+// Read-modify-write: no update is lost, whoever else writes, and a key keeps its time to live unless told otherwise.
+import { join } from "node:path";
+import { Worker } from "node:worker_threads";
+import { expect, test } from "vitest";
+import { openStore, temporaryDirectory, temporaryStore } from "./temporary.js";
+
+test("increment starts at nothing, adds, subtracts, and keeps integers exact", async () => {
+  const db = await temporaryStore();
+  expect(await db.increment("n")).toBe(1);
+  expect(await db.increment("n", 41)).toBe(42);
+  expect(await db.increment("n", -2)).toBe(40);
+  expect(await db.get("n")).toBe("40");
+  expect(await db.increment("f", 0.5)).toBe(0.5);
+  await db.put("big", String(Number.MAX_SAFE_INTEGER));
+  await expect(db.increment("big")).rejects.toThrow(RangeError);
+  expect(await db.get("big")).toBe(String(Number.MAX_SAFE_INTEGER));
+});
+
+test("a value that is no number is refused and stays", async () => {
+  const db = await temporaryStore();
+  for (const value of ["crab", "", " 1", "0x10", "Infinity", "1_000"]) {
+    await db.put("k", value);
+    await expect(db.increment("k")).rejects.toMatchObject({ code: "CRABKV_ENCODING" });
+    expect(await db.get("k")).toBe(value);
+  }
+  for (const by of [NaN, Infinity, "1", null])
+    await expect(db.increment("n", by as number)).rejects.toThrow(/by must be/);
+});
+
+test("increment works with every encoding", async () => {
+  const json = await temporaryStore({ valueEncoding: "json" });
+  const bytes = await temporaryStore({ valueEncoding: "buffer" });
+  const own = { encode: (n: number) => Buffer.from([n]), decode: (b: Buffer) => b[0]! };
+  const custom = await temporaryStore({ valueEncoding: own });
+  for (const db of [json, bytes, custom])
+    expect([await db.increment("n", 2), await db.increment("n", 3)]).toEqual([2, 5]);
+  expect(await json.get("n")).toBe(5);
+  expect((await bytes.get("n"))!.toString()).toBe("5");
+  expect(await custom.get("n")).toBe(5);
+});
+
+test("ten thousand increments in flight lose none", async () => {
+  const db = await temporaryStore({ sync: "always" });
+  const sums = await Promise.all(Array.from({ length: 10_000 }, () => db.increment("n")));
+  expect(new Set(sums).size).toBe(10_000);
+  expect(await db.get("n")).toBe("10000");
+});
+
+test("update replaces, creates and deletes, with an async change too", async () => {
+  const db = await temporaryStore({ valueEncoding: "json" });
+  expect(await db.update("k", (old: unknown) => old ?? { n: 0 })).toEqual({ n: 0 });
+  expect(await db.update("k", async (old) => Promise.resolve({ n: (old as { n: number }).n + 1 }))).toEqual({ n: 1 });
+  expect(await db.update("k", () => undefined)).toBe(undefined);
+  expect(await db.has("k")).toBe(false);
+  expect(await db.update("k", () => undefined)).toBe(undefined);
+  await expect(db.update("k", () => { throw new Error("no"); })).rejects.toThrow("no"); // prettier-ignore
+});
+
+test("update calls again with the newer value when somebody wrote in between", async () => {
+  const db = await temporaryStore();
+  await db.put("k", "1");
+  const seen: (string | undefined)[] = [];
+  const result = await db.update("k", async (old) => {
+    seen.push(old);
+    if (seen.length === 1) await db.put("k", "2");
+    return `${old}!`;
+  });
+  expect(seen).toEqual(["1", "2"]);
+  expect(result).toBe("2!");
+  expect(await db.get("k")).toBe("2!");
+});
+
+test("the time to live is kept, set, or set only on creation", async () => {
+  const db = await temporaryStore();
+  await db.put("k", "1", { ttlMs: 60_000 });
+  await db.increment("k");
+  expect(await db.ttl("k")).toBeGreaterThan(50_000);
+  await db.increment("k", 1, { ttlMs: 5_000, ttlOn: "create" });
+  expect(await db.ttl("k")).toBeGreaterThan(50_000);
+  await db.increment("k", 1, { ttlMs: 5_000 });
+  expect(await db.ttl("k")).toBeLessThanOrEqual(5_000);
+  await db.update("k", (old) => old, { ttlMs: Infinity });
+  expect(await db.ttl("k")).toBe(Infinity);
+  await db.increment("window", 1, { ttlMs: 60_000, ttlOn: "create" });
+  expect(await db.ttl("window")).toBeLessThanOrEqual(60_000);
+  await db.batch([{ type: "put", key: "window", value: "9", ttlMs: "keep" }]);
+  expect(await db.get("window")).toBe("9");
+  expect(await db.ttl("window")).toBeGreaterThan(50_000);
+});
+
+test("increments and transfers from several workers lose nothing, and the sum holds at every read", async () => {
+  const directory = join(temporaryDirectory(), "data");
+  const db = await openStore(directory, { sync: "os" });
+  const accounts = Array.from({ length: 16 }, (_, i) => `account:${i}`);
+  await db.putMany(accounts.map((key) => ({ key, value: "100" })));
+  const rounds = 2000;
+  const script = `
+    const { workerData } = require("node:worker_threads");
+    import(workerData.library).then(async ({ open }) => {
+      const db = await open(workerData.directory, { sync: "os" });
+      for (let i = 0; i < workerData.rounds; i++) {
+        await db.increment("n");
+        const [from, to] = [Math.floor(Math.random() * 16), Math.floor(Math.random() * 16)].map((n) => "account:" + n);
+        const [a, b] = [await db.getEntry(from), await db.getEntry(to)];
+        if (from === to || Number(a.value) === 0) continue;
+        await db.batch([
+          { type: "put", key: from, value: String(Number(a.value) - 1), if: { version: a.version } },
+          { type: "put", key: to, value: String(Number(b.value) + 1), if: { version: b.version } },
+        ]);
+      }
+      await db.close();
+    });`;
+  const library = new URL("../dist/index.js", import.meta.url).href;
+  const workers = Array.from(
+    { length: 3 },
+    () => new Worker(script, { eval: true, workerData: { library, directory, rounds } }),
+  );
+  let running = workers.length;
+  const ended = workers.map((worker) => new Promise<number>((resolve, reject) => {
+    worker.on("error", reject);
+    worker.on("exit", (code) => { running--; resolve(code); });
+  })); // prettier-ignore
+  let reads = 0;
+  while (running > 0) {
+    const values = await db.getMany(accounts);
+    expect(values.reduce((sum, value) => sum + Number(value), 0)).toBe(1600);
+    reads++;
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  expect(await Promise.all(ended)).toEqual([0, 0, 0]);
+  expect(await db.get("n")).toBe(String(3 * rounds));
+  expect(reads).toBeGreaterThan(10);
+}, 60_000);
