@@ -2,6 +2,12 @@
 // that is a peer.
 import { durabilities, sidesOf } from "./rows.mjs";
 
+// One-minute load averages: before the run nothing else should be running; at its end, only the benchmark.
+const LOAD_MAX = 0.5;
+const DISTURBED =
+  "is more than this benchmark makes: other work disturbs the figures, and stores that hand work between\n" +
+  "threads suffer from it most, so that ratios come out too high";
+
 const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 const ms = (value) => `${value.toFixed(2)} ms`;
 const times = (ratio) => `${ratio.toFixed(2)}×`;
@@ -15,8 +21,7 @@ export function machineText(machine, settings) {
     `${whole.format(settings.count)} keys, 16-byte keys, 100-byte values; ${settings.repetitions} repetitions, interleaved`,
   ];
   if (machine.fileSystem === "tmpfs") lines.push("WARNING: the data is on tmpfs, where syncing costs nothing");
-  if (machine.load > 0.5)
-    lines.push(`WARNING: load average ${machine.load.toFixed(1)}: other work disturbs the figures`);
+  if (machine.load > LOAD_MAX) lines.push(`WARNING: load average ${machine.load.toFixed(1)} ${DISTURBED}`);
   return lines.join("\n");
 }
 
@@ -42,7 +47,8 @@ function comparisonText({ peer, ratio, min, max, atLeast, reached }) {
   return `${times(ratio)} ${peer.label} (${times(min)} to ${times(max)}), ${goal}`;
 }
 
-export function summaryText(results) {
+/** `loadAtEnd` and `cores` tell whether something else ran meanwhile. */
+export function summaryText(results, loadAtEnd, cores) {
   const lines = ["\nSummary"];
   for (const { row, summaries, comparisons } of results) {
     for (const { peer, ratio, atLeast, reached } of comparisons) {
@@ -51,6 +57,8 @@ export function summaryText(results) {
       lines.push(`  ${row.name.padEnd(16)}${rates.join(" ")}  ${peer.label.padEnd(42)}${goal}`);
     }
   }
+  // A side has one busy thread and one or two that mostly wait.
+  if (loadAtEnd > cores) lines.push(`WARNING: load average ${loadAtEnd.toFixed(1)} ${DISTURBED}`);
   return lines.join("\n");
 }
 

@@ -8,6 +8,7 @@
 import { fork } from "node:child_process";
 import { existsSync, fsyncSync, mkdirSync, mkdtempSync, openSync, closeSync, readdirSync, rmSync } from "node:fs";
 import { writeFileSync } from "node:fs";
+import { loadavg } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { describeMachine } from "./machine.mjs";
@@ -149,7 +150,7 @@ try {
     console.log(rowText(result));
     results.push(result);
   }
-  console.log(summaryText(results));
+  console.log(summaryText(results, loadavg()[0], machine.cores));
   if (flags.json !== undefined) {
     writeFileSync(flags.json, `${JSON.stringify(reportData(machine, settings, results), null, 2)}\n`);
   }
