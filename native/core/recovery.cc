@@ -51,8 +51,25 @@ Status Recovery::ListSegments() {
     file.path = directory_ + "/" + name;
     files_.push_back(std::move(file));
   }
+  if (options_.read_only) CRABKV_RETURN_IF_ERROR(ListUnnamedCopy());
   std::sort(files_.begin(), files_.end(), [](const LogFile& a, const LogFile& b) { return a.number < b.number; });
   for (LogFile& file : files_) CRABKV_RETURN_IF_ERROR(OpenSegment(&file));
+  return Status::Ok();
+}
+
+// An opening that died between its MANIFEST and the renaming of its copy left that under its temporary name. Only an
+// opening for writing may rename it; the others read it where it is.
+Status Recovery::ListUnnamedCopy() {
+  LogFile file;
+  file.number = manifest_->cut.next_segment;
+  if (file.number == 0) return Status::Ok();
+  for (const LogFile& named : files_) {
+    if (named.number == file.number) return Status::Ok();
+  }
+  file.path = directory_ + "/" + SegmentFileName(file.number) + ".tmp";
+  bool exists = false;
+  CRABKV_RETURN_IF_ERROR(env_->Exists(file.path, &exists));
+  if (exists) files_.push_back(std::move(file));
   return Status::Ok();
 }
 
@@ -69,7 +86,8 @@ Status Recovery::OpenSegment(LogFile* file) {
     return Status::Error(Code::kFormat, file->path + " belongs to another store");
   }
   if (file->header.number != file->number) {
-    return Status::Corruption(file->path, 24, "the file is segment " + std::to_string(file->header.number) + " by its header");
+    return Status::Corruption(file->path, 24,
+                              "the file is segment " + std::to_string(file->header.number) + " by its header");
   }
   if (file->header.kind != SegmentKind::kLog) return Status::Error(Code::kFormat, file->path + " has an unknown kind");
   return Status::Ok();
@@ -108,7 +126,8 @@ Status Recovery::WalkSegment(size_t index, bool* ended) {
       return Status::Ok();
     }
     if (result == FrameReader::Result::kEnd) why = "the log ends here";
-    // Nothing of this segment: the log ended in the one before, or this one was made ahead. Else it may go on in the next.
+    // Nothing of this segment: the log ended in the one before, or this one was made ahead. Else it may go on in the
+    // next.
     bool starts = false;
     if (index + 1 < files_.size() && end_.file == index && end_.offset != 0) {
       CRABKV_RETURN_IF_ERROR(StartsAfterWalk(index + 1, &starts));
@@ -150,8 +169,9 @@ bool Recovery::Continues(const Frame& frame, std::string* why) const {
 Status Recovery::TakeFrame(LogFile* file, const Frame& frame) {
   const FrameHeader& header = frame.header;
   if (header.epoch > manifest_->epoch) {
-    return Status::Corruption(file->path, frame.offset, "a frame of epoch " + std::to_string(header.epoch) +
-                                                            ", but the MANIFEST knows only " + std::to_string(manifest_->epoch));
+    return Status::Corruption(file->path, frame.offset,
+                              "a frame of epoch " + std::to_string(header.epoch) + ", but the MANIFEST knows only " +
+                                  std::to_string(manifest_->epoch));
   }
   epoch_ = header.epoch;
   clock_ms_ = std::max(clock_ms_, header.clock_ms);
@@ -180,7 +200,8 @@ void Recovery::ApplyRecords(const LogFile& file, const Frame& frame) {
     const KeyHash hash = HashKey(manifest_->hash_seed, key);
     Location location;
     if (record.type == RecordType::kPut) {
-      location = Location::Make(file.segment->handle, frame.offset + FrameHeader::kBytes + at, record.record_bytes(), false);
+      location =
+          Location::Make(file.segment->handle, frame.offset + FrameHeader::kBytes + at, record.record_bytes(), false);
     } else if (record.type == RecordType::kExpire) {
       location = index_->Find(hash);
     }
@@ -201,7 +222,8 @@ Status Recovery::FindBehindEnd(bool (*accept)(const FrameHeader&, uint64_t), uin
     const uint64_t from = i == end_.file && end_.offset != 0 ? end_.offset : SegmentHeader::kBytes;
     uint64_t at = 0;
     CRABKV_RETURN_IF_ERROR(FindFrameHeader(
-        file.file.get(), file.header.salt, from, size, [&](const FrameHeader& h) { return accept(h, argument); }, found, &at));
+        file.file.get(), file.header.salt, from, size, [&](const FrameHeader& h) { return accept(h, argument); }, found,
+        &at));
     if (*found) *where = file.path + " at offset " + std::to_string(at);
   }
   return Status::Ok();
@@ -213,15 +235,17 @@ Status Recovery::CheckEnd(const std::string& why) {
   const std::string path = files_.empty() ? directory_ : files_[end_.file].path;
   const uint64_t offset = std::max(end_.offset, SegmentHeader::kBytes);
   if (durable_lsn_ >= missing) {
-    return Status::Corruption(path, offset, why + "; records up to " + std::to_string(durable_lsn_) + " were durable, and " +
-                                                std::to_string(missing) + " is missing");
+    return Status::Corruption(path, offset,
+                              why + "; records up to " + std::to_string(durable_lsn_) + " were durable, and " +
+                                  std::to_string(missing) + " is missing");
   }
   bool found = false;
   std::string where;
   CRABKV_RETURN_IF_ERROR(FindBehindEnd(
       [](const FrameHeader& header, uint64_t lsn) { return header.durable_lsn >= lsn; }, missing, &found, &where));
   if (!found) return Status::Ok();
-  return Status::Corruption(path, offset, why + "; " + where + " proves that record " + std::to_string(missing) + " was durable");
+  return Status::Corruption(path, offset,
+                            why + "; " + where + " proves that record " + std::to_string(missing) + " was durable");
 }
 
 Status Recovery::CheckCleanEnd() {

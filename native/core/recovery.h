@@ -60,6 +60,7 @@ class Recovery {
   // --- What is there.
   Status FinishInterruptedCut();
   Status ListSegments();
+  Status ListUnnamedCopy();
   Status OpenSegment(LogFile* file);
   // --- The walk.
   Status Walk();
