@@ -8,6 +8,8 @@ import type { Group, Handle, OnCommit } from "./native.js";
 export class Session {
   /** 0 from close() on: every native call with it fails with CRABKV_CLOSED. */
   handle: Handle = 0;
+  /** The handle while close() waits: writes that were on their way to another thread still have to become durable. */
+  #closingHandle: Handle = 0;
   /** Of read values, when the store has one. */
   cache: ReadCache | undefined;
   readonly acknowledgements = new Commits();
@@ -66,7 +68,8 @@ export class Session {
   commitsOf(group: Group, durable: boolean): Commits {
     if (!durable || !this.#lazy) return this.acknowledgements;
     // Watermarks that nobody asked for are not reported, so this may be the first to hear that the group is durable.
-    if (native.requestDurable(this.handle) === 0) this.#durability.settle(group);
+    const handle = this.handle === 0 ? this.#closingHandle : this.handle;
+    if (native.requestDurable(handle) === 0) this.#durability.settle(group);
     return this.#durability;
   }
 
@@ -93,11 +96,13 @@ export class Session {
   async close(others: Promise<void> | undefined): Promise<void> {
     const { handle } = this;
     this.handle = 0;
+    this.#closingHandle = handle;
     this.#makeRoom();
     native.kick(handle);
     await others;
     await this.acknowledgements.drained();
     await this.#durability.drained();
+    this.#closingHandle = 0;
     await native.close(handle);
   }
 }

@@ -151,11 +151,15 @@ test("open refuses options that TypeScript would have refused", async () => {
   await settle(() => (native as unknown as Record<string, AnyFunction>).dumpSegment!(path, {}, "x"));
 });
 
-test("opening and closing a thousand times leaves nothing behind", async () => {
-  const path = join(temporaryDirectory(), "data");
-  const keep = await openStore(path, { sync: "os" });
-  const before = process.memoryUsage().rss;
-  for (let i = 0; i < 1000; i++) await native.close(await openHandle(path));
-  expect(process.memoryUsage().rss - before).toBeLessThan(64 * 1024 * 1024);
-  await keep.put("k", "v");
-});
+// ASan keeps what is freed for a while, on purpose.
+test.skipIf(process.env.CRABKV_SANITIZER === "address")(
+  "opening and closing a thousand times leaves nothing behind",
+  async () => {
+    const path = join(temporaryDirectory(), "data");
+    const keep = await openStore(path, { sync: "os" });
+    const before = process.memoryUsage().rss;
+    for (let i = 0; i < 1000; i++) await native.close(await openHandle(path));
+    expect(process.memoryUsage().rss - before).toBeLessThan(64 * 1024 * 1024);
+    await keep.put("k", "v");
+  },
+);

@@ -142,24 +142,28 @@ test("a version survives reopening, so that a guard still holds", async () => {
   expect(await again.get("a")).toBe("2");
 });
 
-test("thousands of guarded batches right after opening all settle, and close waits for them", async () => {
-  const path = temporaryDirectory();
-  const db = await openStore(path);
-  for (let i = 0; i < 2000; i++) void db.put(`k${i}`, "x".repeat(100));
-  await db.flush();
-  const versions = await Promise.all(
-    Array.from({ length: 2000 }, async (_, i) => (await db.getEntry(`k${i}`))!.version),
-  );
-  await db.close();
-  const again = await openStore(path);
-  const results = versions.map((version, i) =>
-    again.batch([{ type: "put", key: `k${i}`, value: "y", if: { version } }]),
-  );
-  await again.close();
-  expect((await Promise.all(results)).every((result) => result.committed)).toBe(true);
-  const third = await openStore(path);
-  expect(await third.get("k1999")).toBe("y");
-});
+// "os" with sync: "always" has to ask for durability when the batch comes back, which is after close() was called.
+test.each(["always", "os"] as const)(
+  "with sync %s, guarded batches right after opening all settle, and close waits for them",
+  async (sync) => {
+    const path = temporaryDirectory();
+    const db = await openStore(path, { sync });
+    for (let i = 0; i < 2000; i++) void db.put(`k${i}`, "x".repeat(100));
+    await db.flush();
+    const versions = await Promise.all(
+      Array.from({ length: 2000 }, async (_, i) => (await db.getEntry(`k${i}`))!.version),
+    );
+    await db.close();
+    const again = await openStore(path, { sync });
+    const results = versions.map((version, i) =>
+      again.batch([{ type: "put", key: `k${i}`, value: "y", if: { version } }], { sync: "always" }),
+    );
+    await again.close();
+    expect((await Promise.all(results)).every((result) => result.committed)).toBe(true);
+    const third = await openStore(path, { sync });
+    expect(await third.get("k1999")).toBe("y");
+  },
+);
 
 test("putMany takes mixed times to live", async () => {
   const db = await temporaryStore();
