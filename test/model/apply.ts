@@ -34,6 +34,26 @@ function persist(model: Model, key: string, times: Times): boolean {
   return entry?.deadlineHighMs !== Infinity && model.expire(key, "never", times);
 }
 
+const numberPattern = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+
+function increment(model: Model, { key, by, ttlMs, ttlOn }: CommandOf<"increment">, times: Times): Check {
+  const old = model.entries.get(key);
+  if (old !== undefined && !numberPattern.test(old.value)) return equals("CRABKV_ENCODING");
+  const sum = Number(old?.value ?? 0) + by;
+  const keeps = old !== undefined && (ttlMs === undefined || ttlOn === "create");
+  model.set(key, String(sum), keeps ? "keep" : ttlMs, times);
+  return equals(sum);
+}
+
+function update(model: Model, { key, value: next, ttlMs }: CommandOf<"update">, times: Times): Check {
+  const old = model.read(key)?.value ?? null;
+  // Of a key that is not there nothing is written.
+  if (next === null && old !== null) model.remove(key);
+  if (next !== null)
+    model.put({ key, value: next, ttlMs: old !== null && ttlMs === undefined ? "keep" : ttlMs }, times);
+  return equals([old, model.entries.get(key)?.value ?? null]);
+}
+
 function prefixed(model: Model, prefix: string): [key: string, value: string][] {
   const bytes = Buffer.from(prefix);
   const matching = [...model.entries].filter(([key]) => Buffer.from(key).subarray(0, bytes.length).equals(bytes));
@@ -92,6 +112,8 @@ const appliers: { [Op in Command["op"]]: Apply<CommandOf<Op>> } = {
   ttl: (model, { key }, times) => checkTtl(model.read(key), times),
   delete: (model, { key }) => equals(model.remove(key)),
   deleteMany: (model, { keys }) => equals(keys.map((key) => model.remove(key))),
+  increment,
+  update,
   batch: (model, { operations }, times) => model.batch(operations, times),
   expire: (model, { key, ttlMs }, times) => equals(model.expire(key, ttlMs, times)),
   persist: (model, { key }, times) => equals(persist(model, key, times)),

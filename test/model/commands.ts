@@ -14,7 +14,7 @@ export interface RecordSpec {
 /** `current` and `stale` stand for the version that the key has, and for one that it had not. */
 export type GuardSpec = "absent" | "present" | "current" | "stale";
 export type OperationSpec =
-  | ({ type: "put"; if?: GuardSpec | undefined } & RecordSpec)
+  | { type: "put"; key: string; value: ValueSpec; ttlMs?: Ttl | "keep"; if?: GuardSpec | undefined }
   | { type: "delete"; key: string; if?: GuardSpec | undefined }
   | { type: "check"; key: string; if: GuardSpec };
 export type Part = "entries" | "keys" | "values";
@@ -27,6 +27,9 @@ export type Command =
   | { op: "delete"; key: string; durable: boolean }
   | { op: "batch"; operations: OperationSpec[] }
   | { op: "expire"; key: string; ttlMs: number | "never" }
+  | { op: "increment"; key: string; by: number; ttlMs?: Ttl; ttlOn: "create" | "write" }
+  /** Replaces whatever is there by the value; null deletes. */
+  | { op: "update"; key: string; value: ValueSpec | null; ttlMs?: Ttl }
   /** Puts with a time to live of a few milliseconds, or expires one key in so many, and waits until it is over. */
   | { op: "lapse"; records: RecordSpec[] }
   | { op: "lapseKey"; key: string; ttlMs: number }
@@ -59,7 +62,10 @@ function keyOf(n: number): string {
 }
 
 const key = fc.nat({ max: KEYS - 1 }).map(keyOf);
-const keys = fc.array(key, { maxLength: 8, size: "max" });
+// Keys that only increment writes, so that they hold numbers.
+const counter = fc.nat({ max: 5 }).map((n) => `#${n}`);
+const anyKey = fc.oneof({ weight: 12, arbitrary: key }, { weight: 1, arbitrary: counter });
+const keys = fc.array(anyKey, { maxLength: 8, size: "max" });
 const length = fc.oneof(
   { weight: 60, arbitrary: fc.nat({ max: 40 }) },
   { weight: 40, arbitrary: fc.nat({ max: 600 }) },
@@ -76,15 +82,24 @@ const ttlMs: fc.Arbitrary<Ttl> = fc.oneof(
 );
 const record: fc.Arbitrary<RecordSpec> = fc.record({ key, value, ttlMs });
 const records = fc.array(record, { maxLength: 10, size: "max" });
-const durable = fc.integer({ min: 0, max: 9 }).map((n) => n === 0);
+const durable = fc.integer({ min: 0, max: 29 }).map((n) => n === 0);
 const shortMs = fc.integer({ min: 1, max: 3 });
 
 const guard = fc.constantFrom<GuardSpec>("absent", "present", "current", "current", "current", "stale");
 const maybeGuard = fc.option(guard, { nil: undefined, freq: 2 });
 const operation: fc.Arbitrary<OperationSpec> = fc.oneof(
-  { weight: 6, arbitrary: fc.record({ type: fc.constant("put" as const), key, value, ttlMs, if: maybeGuard }) },
-  { weight: 2, arbitrary: fc.record({ type: fc.constant("delete" as const), key, if: maybeGuard }) },
-  { weight: 1, arbitrary: fc.record({ type: fc.constant("check" as const), key, if: guard }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      type: fc.constant("put" as const),
+      key,
+      value,
+      ttlMs: fc.oneof(ttlMs, fc.constant("keep" as const)),
+      if: maybeGuard,
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ type: fc.constant("delete" as const), key: anyKey, if: maybeGuard }) },
+  { weight: 1, arbitrary: fc.record({ type: fc.constant("check" as const), key: anyKey, if: guard }) },
 );
 
 function weighted(weight: number, arbitrary: fc.Arbitrary<Command>) {
@@ -104,17 +119,25 @@ const walk = fc.record({
   fromKey: fc.option(key, { freq: 3 }),
 });
 
+const increment = fc.record({
+  op: op("increment"),
+  key: fc.oneof({ weight: 5, arbitrary: counter }, { weight: 1, arbitrary: key }),
+  by: fc.constantFrom(1, 10, -3, 0.5),
+  ttlMs,
+  ttlOn: fc.constantFrom("create" as const, "write" as const),
+});
+
 const command: fc.Arbitrary<Command> = fc.oneof(
   weighted(300, fc.record({ op: op("put"), record, durable })),
   weighted(30, fc.record({ op: op("putMany", "stream"), records })),
   weighted(80, fc.record({ op: op("batch"), operations: fc.array(operation, { maxLength: 6, size: "max" }) })),
-  weighted(50, fc.record({ op: op("delete"), key, durable })),
+  weighted(50, fc.record({ op: op("delete"), key: anyKey, durable })),
   weighted(10, fc.record({ op: op("deleteMany"), keys })),
   weighted(
     40,
-    fc.record({ op: op("expire"), key, ttlMs: fc.constantFrom(HOUR_MS, 5 * HOUR_MS, 1e15, "never" as const) }),
+    fc.record({ op: op("expire"), key: anyKey, ttlMs: fc.constantFrom(HOUR_MS, 5 * HOUR_MS, 1e15, "never" as const) }),
   ),
-  weighted(20, fc.record({ op: op("persist"), key })),
+  weighted(20, fc.record({ op: op("persist"), key: anyKey })),
   weighted(
     3,
     fc.record({
@@ -122,9 +145,11 @@ const command: fc.Arbitrary<Command> = fc.oneof(
       records: fc.array(fc.record({ key, value, ttlMs: shortMs }), { minLength: 1, maxLength: 4 }),
     }),
   ),
-  weighted(3, fc.record({ op: op("lapseKey"), key, ttlMs: shortMs })),
+  weighted(40, increment),
+  weighted(30, fc.record({ op: op("update"), key, value: fc.option(value, { nil: null, freq: 4 }), ttlMs })),
+  weighted(3, fc.record({ op: op("lapseKey"), key: anyKey, ttlMs: shortMs })),
   weighted(1, fc.record({ op: op("clear"), prefix: fc.constantFrom("", "user:", "user:1", "{tag}:1", "ü1") })),
-  weighted(240, fc.record({ op: op("get", "getSync", "getEntry", "has", "ttl"), key })),
+  weighted(240, fc.record({ op: op("get", "getSync", "getEntry", "has", "ttl"), key: anyKey })),
   weighted(60, fc.record({ op: op("getMany", "getManySync", "hasMany"), keys })),
   weighted(20, walk),
   weighted(6, fc.record({ op: op("snapshot") })),
@@ -134,8 +159,9 @@ const command: fc.Arbitrary<Command> = fc.oneof(
 
 const options: fc.Arbitrary<OpenOptions> = fc.record({
   shards: fc.constantFrom(1, 2, 16, 333),
-  sync: fc.constantFrom("always" as const, "os" as const, { everyMs: 1 }, { everyMs: 50 }),
+  sync: fc.constantFrom("always" as const, "os" as const, "os" as const, { everyMs: 1 }, { everyMs: 50 }),
   compression: fc.constantFrom("none" as const, "snappy" as const),
+  cache: fc.constantFrom(false as const, { entries: 20 }, { bytes: 10_000 }),
   segmentBytes: fc.constantFrom(64 * 1024, 100_000, 1024 * 1024),
   defaultTtlMs: fc.constantFrom(undefined, undefined, 2 * HOUR_MS),
 });

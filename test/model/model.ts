@@ -2,9 +2,10 @@
 // end. A command is applied first; what comes back checks the store's answer and may teach the model what only the store decides:
 // versions, and the exact deadlines.
 import { isDeepStrictEqual } from "node:util";
-import type { Command, GuardSpec, OperationSpec, RecordSpec, Ttl } from "./commands.js";
+import type { Command, GuardSpec, OperationSpec, Ttl } from "./commands.js";
 import type { AuditedEntry } from "./store-process.js";
 import { digestOf, valueOf } from "./values.mjs";
+import type { ValueSpec } from "./values.mjs";
 
 export interface Times {
   readonly beforeMs: number;
@@ -58,13 +59,16 @@ export class Model {
     return copy;
   }
 
-  put({ key, value, ttlMs }: RecordSpec, times: Times): void {
+  put({ key, value, ttlMs }: { key: string; value: ValueSpec; ttlMs?: Ttl | "keep" }, times: Times): void {
+    this.set(key, digestOf(valueOf(value)), ttlMs, times);
+  }
+
+  set(key: string, value: string, ttlMs: Ttl | "keep", times: Times): void {
+    const before = this.entries.get(key);
+    const ttl = ttlMs === "keep" && before === undefined ? "never" : (ttlMs ?? this.defaultTtlMs ?? "never");
+    const { deadlineLowMs, deadlineHighMs } = ttl === "keep" ? before! : deadlineAfter(ttl, times);
     this.remove(key);
-    this.entries.set(key, {
-      value: digestOf(valueOf(value)),
-      ...deadlineAfter(ttlMs ?? this.defaultTtlMs ?? "never", times),
-      version: undefined,
-    });
+    this.entries.set(key, { value, deadlineLowMs, deadlineHighMs, version: undefined });
   }
 
   /** Whether it was there. */

@@ -94,6 +94,17 @@ const commands = {
     for (const operation of operations) resolved.push(await operationOf(operation));
     return db.batch(resolved);
   },
+  increment: ({ key, by, ttlMs, ttlOn }) =>
+    db.increment(key, by, { ttlMs: ttlOf(ttlMs), ttlOn }).catch((error) => error.code ?? String(error)),
+  update: async ({ key, value, ttlMs }) => {
+    let before;
+    const change = (old) => {
+      before = digestOrNull(old);
+      return value === null ? undefined : valueOf(value);
+    };
+    const after = await db.update(key, change, { ttlMs: ttlOf(ttlMs) });
+    return [before, digestOrNull(after)];
+  },
   expire: ({ key, ttlMs }) => db.expire(key, ttlOf(ttlMs)),
   lapse: async ({ records }) => {
     const before = Date.now();
