@@ -37,6 +37,7 @@ bool MemoryAgrees(Store* store, const ModelLog& log) {
 TEST(A_full_disk_refuses_batches_whole_and_takes_writes_again_when_there_is_space) {
   for (const SyncMode mode : {SyncMode::kAlways, SyncMode::kInterval, SyncMode::kOs}) {
     for (const uint64_t space : {kMiB, kMiB + 4096, kMiB + 20 * 4096, 2 * kMiB + 52 * 1024}) {
+      if (Stride() > 1 && space != kMiB) continue;
       const Context context("sync mode " + std::to_string(static_cast<int>(mode)) + ", space " + std::to_string(space));
       MemEnv memory;
       FaultEnv env(&memory);

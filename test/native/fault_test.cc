@@ -209,20 +209,20 @@ constexpr Way kNoSpace = {"no space for ever", kWriteCall | kOpenCall | kRenameC
 constexpr Way kChangesFail = {"changes fail for ever", kChangingCalls, EIO, true, 0};
 
 TEST(Any_call_may_fail_once_and_nothing_acknowledged_is_lost) {
-  FailEachCall(SyncMode::kAlways, kOnce, LongRun() ? 1 : 2 * Stride());
-  FailEachCall(SyncMode::kInterval, kOnce, LongRun() ? 1 : 4 * Stride());
-  FailEachCall(SyncMode::kOs, kOnce, LongRun() ? 1 : 4 * Stride());
+  FailEachCall(SyncMode::kAlways, kOnce, LongRun() ? 1 : 2 * Stride() * Stride());
+  FailEachCall(SyncMode::kInterval, kOnce, LongRun() ? 1 : 4 * Stride() * Stride());
+  FailEachCall(SyncMode::kOs, kOnce, LongRun() ? 1 : 4 * Stride() * Stride());
 }
 
 TEST(Any_call_may_fail_for_ever_and_nothing_acknowledged_is_lost) {
-  FailEachCall(SyncMode::kAlways, kForever, LongRun() ? 1 : 2 * Stride());
-  FailEachCall(SyncMode::kInterval, kChangesFail, LongRun() ? 1 : 4 * Stride());
-  FailEachCall(SyncMode::kOs, kForever, LongRun() ? 1 : 4 * Stride());
+  FailEachCall(SyncMode::kAlways, kForever, LongRun() ? 1 : 2 * Stride() * Stride());
+  FailEachCall(SyncMode::kInterval, kChangesFail, LongRun() ? 1 : 4 * Stride() * Stride());
+  FailEachCall(SyncMode::kOs, kForever, LongRun() ? 1 : 4 * Stride() * Stride());
 }
 
 TEST(Any_write_may_be_short_or_find_no_space_and_nothing_acknowledged_is_lost) {
   for (const SyncMode mode : {SyncMode::kAlways, SyncMode::kInterval, SyncMode::kOs}) {
-    const uint64_t step = LongRun() ? 1 : (mode == SyncMode::kAlways ? 2 : 4) * Stride();
+    const uint64_t step = LongRun() ? 1 : (mode == SyncMode::kAlways ? 2 : 4) * Stride() * Stride();
     FailEachCall(mode, kShort, 2 * step);
     FailEachCall(mode, kShortFull, 2 * step);
     FailEachCall(mode, kNoSpace, 2 * step);

@@ -155,7 +155,7 @@ bool LongRun() {
 
 uint64_t Stride() {
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-  return LongRun() ? 1 : 7;
+  return LongRun() ? 1 : 4;
 #else
   return 1;
 #endif

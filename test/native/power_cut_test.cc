@@ -210,7 +210,7 @@ TEST(An_opening_that_dies_at_any_call_loses_nothing) {
       if (store == nullptr) return;
       at_least = std::min(at_least, store->Stats().last_version);
     }
-    for (uint64_t calls = 1;; calls++) {
+    for (uint64_t calls = 1 + random.Below(Stride());; calls += Stride()) {
       const Context context("round " + std::to_string(round) + ", dies after call " + std::to_string(calls));
       if (!DieOpening(*torn, shown_log, at_least, calls, &random)) break;
     }
