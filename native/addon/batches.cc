@@ -12,6 +12,9 @@ namespace crabkv::addon {
 
 namespace {
 
+// How many records before its turn a key's index entry is asked for.
+constexpr size_t kPrefetchAhead = 8;
+
 // One row of the table for each operation: kind + 16 * guard + 256 * keep expiry, guard version, ttlMs.
 constexpr size_t kRowNumbers = 3;
 
@@ -242,6 +245,7 @@ napi_value PutEach(napi_env env, napi_callback_info info) {
     uint64_t expires_at_ms = 0;
     if (!DeadlineOf(env, same_ttl ? ttl_ms : ttls.data[i], *handle, &expires_at_ms)) return nullptr;
     Commit commit;
+    if (i + kPrefetchAhead < batch.keys.size()) handle->store().Prefetch(batch.keys[i + kPrefetchAhead]);
     const Status status = handle->store().Put(batch.keys[i], batch.values[i], expires_at_ms, &commit);
     if (status.Is(Code::kBusy)) {
       handle->AwaitRoom();

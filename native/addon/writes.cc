@@ -36,8 +36,9 @@ napi_value Put(napi_env env, napi_callback_info info) {
   std::string_view key;
   std::string_view value;
   uint64_t expires_at_ms = 0;
-  if (handle == nullptr || !ReadKey(call.environment(), *handle, call[1], &key) ||
-      !ReadValue(call.environment(), *handle, call[2], &value) ||
+  if (handle == nullptr || !ReadKey(call.environment(), *handle, call[1], &key)) return nullptr;
+  handle->store().Prefetch(key);  // most of a put is waiting for the index entry: it comes while the value is read
+  if (!ReadValue(call.environment(), *handle, call[2], &value) ||
       !ReadDeadline(env, call[3], *handle, &expires_at_ms)) {
     return nullptr;
   }

@@ -32,6 +32,7 @@ CommitLog::CommitLog(Env* env, std::string directory, const Options& options, Se
       segments_(segments),
       undo_from_(std::move(undo_from)),
       maker_(env, directory_, start.store_id, start.next_segment_number),
+      space_(options.sync != SyncMode::kOs),
       disk_(env, directory_),
       queue_(LimitsOf(options), segments, &maker_),
       appender_(clock, &maker_, &space_, start.epoch),

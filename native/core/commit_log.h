@@ -91,6 +91,7 @@ class CommitLog {
   Status RotateTo(Segment* next);
   Status RotateAndAppend(Group* group);
   Status SyncInline(Segment* segment);
+  bool WantsSegmentAhead();
   void Finish(Group* group);
   void Settle(Group* first, const Status& status);
   void RollBack(uint64_t first_number, const Status& status, bool sticky);
@@ -150,6 +151,7 @@ class CommitLog {
   std::mutex writer_mutex_;
   std::condition_variable writer_wakes_;
   uint64_t next_group_ = 1;         // writer thread
+  const Segment* asked_ahead_in_ = nullptr;  // writer thread: see WantsSegmentAhead
   uint64_t frame_durable_lsn_ = 0;  // writer thread: what the last frame tells
 
   // Syncer. Guarded by sync_mutex_ unless atomic.

@@ -30,39 +30,27 @@ Index::Index(uint32_t shard_count, const std::vector<uint16_t>& slot_to_shard, S
   }
 }
 
-void Index::LatchSet::Acquire(Index* index, const uint16_t* slots, size_t count) {
-  index_ = index;
-  for (;;) {
-    shards_.clear();
-    for (size_t i = 0; i < count; i++) {
-      shards_.push_back(index->slot_to_shard_[slots[i]].load(std::memory_order_acquire));
-    }
-    std::sort(shards_.begin(), shards_.end());
-    shards_.erase(std::unique(shards_.begin(), shards_.end()), shards_.end());
-    for (uint32_t shard : shards_) index->shards_[shard].latch.lock();
-    // A slot may have moved to another shard before its old shard's latch was ours.
-    bool current = true;
-    for (size_t i = 0; i < count && current; i++) {
-      const uint32_t shard = index->slot_to_shard_[slots[i]].load(std::memory_order_acquire);
-      current = std::binary_search(shards_.begin(), shards_.end(), shard);
-    }
-    if (current) return;
-    Release();
-  }
+void Index::LatchSet::AcquireAll(Index* index) {
+  BeginSet(index);
+  for (uint32_t shard = 0; shard < index->shard_count_; shard++) shards_[shard / 64] |= uint64_t{1} << (shard % 64);
+  LockSet();
 }
 
-void Index::LatchSet::AcquireAll(Index* index) {
-  index_ = index;
-  shards_.clear();
-  for (uint32_t shard = 0; shard < index->shard_count_; shard++) {
-    shards_.push_back(shard);
-    index->shards_[shard].latch.lock();
+void Index::LatchSet::LockSet() {
+  for (uint32_t word = 0; word < words_; word++) {
+    for (uint64_t left = shards_[word]; left != 0; left &= left - 1) {
+      index_->shards_[64 * word + static_cast<uint32_t>(__builtin_ctzll(left))].latch.lock();
+    }
   }
 }
 
 void Index::LatchSet::Release() {
-  for (uint32_t shard : shards_) index_->shards_[shard].latch.unlock();
-  shards_.clear();
+  for (uint32_t word = 0; word < words_; word++) {
+    for (uint64_t left = shards_[word]; left != 0; left &= left - 1) {
+      index_->shards_[64 * word + static_cast<uint32_t>(__builtin_ctzll(left))].latch.unlock();
+    }
+  }
+  words_ = 0;
 }
 
 Index::SlotLatch::SlotLatch(Index* index, uint16_t slot) {

@@ -78,12 +78,42 @@ class Index {
     ~LatchSet() { Release(); }
     LatchSet(const LatchSet&) = delete;
     LatchSet& operator=(const LatchSet&) = delete;
-    void Acquire(Index* index, const uint16_t* slots, size_t count);
+    // `slot_of(i)` for i below `count`.
+    template <typename SlotOf>
+    void Acquire(Index* index, size_t count, SlotOf slot_of) {
+      do {
+        BeginSet(index);
+        for (size_t i = 0; i < count; i++) Include(slot_of(i));
+        LockSet();
+        // A slot may have moved to another shard before its old shard's latch was ours.
+      } while (!HoldsAll(count, slot_of) && (Release(), true));
+    }
     void AcquireAll(Index* index);
     void Release();
 
    private:
-    std::vector<uint32_t> shards_;
+    static constexpr uint32_t kWords = 64;  // of 64 shards: 4096, the most there are
+    void BeginSet(Index* index) {
+      index_ = index;
+      words_ = (index->shard_count_ + 63) / 64;
+      for (uint32_t word = 0; word < words_; word++) shards_[word] = 0;
+    }
+    void Include(uint16_t slot) {
+      const uint32_t shard = index_->slot_to_shard_[slot].load(std::memory_order_acquire);
+      shards_[shard / 64] |= uint64_t{1} << (shard % 64);
+    }
+    template <typename SlotOf>
+    bool HoldsAll(size_t count, SlotOf slot_of) const {
+      for (size_t i = 0; i < count; i++) {
+        const uint32_t shard = index_->slot_to_shard_[slot_of(i)].load(std::memory_order_acquire);
+        if ((shards_[shard / 64] & (uint64_t{1} << (shard % 64))) == 0) return false;
+      }
+      return true;
+    }
+    void LockSet();
+
+    uint64_t shards_[kWords];  // a bit for each shard in the set; the first words_ are valid
+    uint32_t words_ = 0;
     Index* index_ = nullptr;
   };
   // Holds the shard of one slot.
@@ -97,6 +127,9 @@ class Index {
    private:
     Shard* shard_;
   };
+
+  // A hint, without any latch: the key is about to be looked up.
+  void Prefetch(const KeyHash& hash) const { slots_[hash.slot].locations.Prefetch(hash.fingerprint); }
 
   // --- Under the latch of the slot's shard.
   const SlotTable& slot(uint16_t slot) const { return slots_[slot]; }

@@ -109,6 +109,14 @@ Status CommitLog::WriteGroup(Group* group) {
   return status;
 }
 
+// True once in each segment: when it is half full.
+bool CommitLog::WantsSegmentAhead() {
+  const FrameAppender::End& end = appender_.end();
+  if (end.offset * 2 <= segment_bytes_ || asked_ahead_in_ == end.segment) return false;
+  asked_ahead_in_ = end.segment;
+  return true;
+}
+
 // The group is in the file: readers find it there from here on.
 void CommitLog::Finish(Group* group) {
   const uint64_t number = group->number.load(std::memory_order_relaxed);
@@ -137,7 +145,7 @@ void CommitLog::Finish(Group* group) {
     // The syncer is not woken for each group: only when it has nothing to time, or somebody waits for it.
     if (syncer_idle_ || durable_wanted_group_ > durable_group_.load()) syncer_wakes_.notify_one();
   }
-  if (wants_space || (disk_.reserve_missing() && !disk_.full())) {
+  if (wants_space || WantsSegmentAhead() || (disk_.reserve_missing() && !disk_.full())) {
     std::lock_guard<std::mutex> lock(prepare_mutex_);
     prepare_wanted_ = true;
     preparer_wakes_.notify_one();

@@ -1,5 +1,6 @@
 #include "native/core/slot_table.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "native/core/status.h"
@@ -41,50 +42,58 @@ uint64_t Location::SizeOfClass(uint32_t size_class) {
   return (uint64_t{16 + size_class % 16} << shift) * 8;
 }
 
+void FingerprintTable::Replace(Entry* entries, uint32_t capacity, uint32_t cells) {
+  delete[] entries_.exchange(entries, std::memory_order_relaxed);
+  capacity_.store(capacity, std::memory_order_relaxed);
+  cells_ = cells;
+}
+
 FingerprintTable& FingerprintTable::operator=(const FingerprintTable& other) {
   if (this == &other) return *this;
-  entries_.reset(other.cells_ == 0 ? nullptr : new Entry[other.cells_]);
-  if (other.cells_ != 0) std::memcpy(static_cast<void*>(entries_.get()), other.entries_.get(), other.memory_bytes());
-  capacity_ = other.capacity_;
-  cells_ = other.cells_;
+  Entry* entries = other.cells_ == 0 ? nullptr : new Entry[other.cells_];
+  std::copy_n(other.entries(), other.cells_, entries);
+  Replace(entries, other.capacity(), other.cells_);
   count_ = other.count_;
   return *this;
 }
 
 uint32_t FingerprintTable::Seek(const Fingerprint& fingerprint) const {
+  const Entry* const entries = this->entries();
   uint32_t cell = HomeOf(fingerprint);
-  while (cell < cells_ && !entries_[cell].empty() && entries_[cell].fingerprint < fingerprint) cell++;
+  while (cell < cells_ && !entries[cell].empty() && entries[cell].fingerprint < fingerprint) cell++;
   return cell;
 }
 
 uint64_t FingerprintTable::Find(const Fingerprint& fingerprint) const {
   if (count_ == 0) return 0;
   const uint32_t cell = Seek(fingerprint);
-  if (cell == cells_ || entries_[cell].empty() || !(entries_[cell].fingerprint == fingerprint)) return 0;
-  return entries_[cell].value();
+  const Entry* const entries = this->entries();
+  if (cell == cells_ || entries[cell].empty() || !(entries[cell].fingerprint == fingerprint)) return 0;
+  return entries[cell].value();
 }
 
 uint64_t FingerprintTable::Put(const Fingerprint& fingerprint, uint64_t value) {
   CRABKV_ASSERT(value != 0);
-  if (uint64_t{count_} * kLoadDenominator >= uint64_t{capacity_} * kLoadNumerator) {
+  if (uint64_t{count_} * kLoadDenominator >= uint64_t{capacity()} * kLoadNumerator) {
     if (const uint64_t old = Find(fingerprint); old == 0) Rehash(CapacityFor(count_ + count_ / 4 + 1));
   }
   for (;;) {
     const uint32_t cell = Seek(fingerprint);
-    if (cell < cells_ && !entries_[cell].empty() && entries_[cell].fingerprint == fingerprint) {
-      const uint64_t old = entries_[cell].value();
-      entries_[cell].set_value(value);
+    Entry* const entries = this->entries();
+    if (cell < cells_ && !entries[cell].empty() && entries[cell].fingerprint == fingerprint) {
+      const uint64_t old = entries[cell].value();
+      entries[cell].set_value(value);
       return old;
     }
     uint32_t end = cell;
-    while (end < cells_ && !entries_[end].empty()) end++;
+    while (end < cells_ && !entries[end].empty()) end++;
     if (end == cells_) {  // the last run reached the end of the overflow cells
-      Rehash(capacity_ + capacity_ / 4 + 1);
+      Rehash(capacity() + capacity() / 4 + 1);
       continue;
     }
-    std::memmove(static_cast<void*>(&entries_[cell + 1]), &entries_[cell], (end - cell) * sizeof(Entry));
-    entries_[cell].fingerprint = fingerprint;
-    entries_[cell].set_value(value);
+    std::memmove(static_cast<void*>(&entries[cell + 1]), &entries[cell], (end - cell) * sizeof(Entry));
+    entries[cell].fingerprint = fingerprint;
+    entries[cell].set_value(value);
     count_++;
     return 0;
   }
@@ -93,46 +102,45 @@ uint64_t FingerprintTable::Put(const Fingerprint& fingerprint, uint64_t value) {
 uint64_t FingerprintTable::Erase(const Fingerprint& fingerprint) {
   if (count_ == 0) return 0;
   const uint32_t cell = Seek(fingerprint);
-  if (cell == cells_ || entries_[cell].empty() || !(entries_[cell].fingerprint == fingerprint)) return 0;
-  const uint64_t old = entries_[cell].value();
+  Entry* const entries = this->entries();
+  if (cell == cells_ || entries[cell].empty() || !(entries[cell].fingerprint == fingerprint)) return 0;
+  const uint64_t old = entries[cell].value();
   // Shift the run's later entries back by one, up to the first that is at its home (or the run's end).
   uint32_t end = cell + 1;
-  while (end < cells_ && !entries_[end].empty() && HomeOf(entries_[end].fingerprint) < end) end++;
-  std::memmove(static_cast<void*>(&entries_[cell]), &entries_[cell + 1], (end - cell - 1) * sizeof(Entry));
-  entries_[end - 1] = Entry{};
+  while (end < cells_ && !entries[end].empty() && HomeOf(entries[end].fingerprint) < end) end++;
+  std::memmove(static_cast<void*>(&entries[cell]), &entries[cell + 1], (end - cell - 1) * sizeof(Entry));
+  entries[end - 1] = Entry{};
   count_--;
   // A table that emptied gives its memory back, in steps far enough apart that it does not grow again at once.
   if (count_ == 0) {
-    entries_.reset();
-    capacity_ = cells_ = 0;
-  } else if (capacity_ > 64 && count_ < capacity_ / 4) {
+    Replace(nullptr, 0, 0);
+  } else if (capacity() > 64 && count_ < capacity() / 4) {
     Rehash(CapacityFor(count_ * 2));
   }
   return old;
 }
 
 void FingerprintTable::Reserve(uint32_t count) {
-  if (CapacityFor(count) > capacity_) Rehash(CapacityFor(count));
+  if (CapacityFor(count) > capacity()) Rehash(CapacityFor(count));
 }
 
 void FingerprintTable::Rehash(uint32_t capacity) {
+  const Entry* const before = entries();
   for (;; capacity += capacity / 8 + 1) {
     const uint32_t cells = capacity + kOverflowCells;
     std::unique_ptr<Entry[]> entries(new Entry[cells]());
     uint32_t next = 0;
     bool fits = true;
     for (uint32_t i = 0; i < cells_ && fits; i++) {
-      if (entries_[i].empty()) continue;
-      const uint32_t home = static_cast<uint32_t>((uint64_t{entries_[i].fingerprint.high} * capacity) >> 32);
+      if (before[i].empty()) continue;
+      const uint32_t home = static_cast<uint32_t>((uint64_t{before[i].fingerprint.high} * capacity) >> 32);
       const uint32_t cell = home > next ? home : next;
       fits = cell < cells;
-      if (fits) entries[cell] = entries_[i];
+      if (fits) entries[cell] = before[i];
       next = cell + 1;
     }
     if (!fits) continue;
-    entries_ = std::move(entries);
-    capacity_ = capacity;
-    cells_ = cells;
+    Replace(entries.release(), capacity, cells);
     return;
   }
 }

@@ -5,6 +5,7 @@
 // is never a pause. Not thread-safe: guarded by the latch of the shard that owns the slot.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 
@@ -49,8 +50,7 @@ class FingerprintTable {
   FingerprintTable() = default;
   FingerprintTable(const FingerprintTable& other) { *this = other; }
   FingerprintTable& operator=(const FingerprintTable& other);
-  FingerprintTable(FingerprintTable&&) = default;
-  FingerprintTable& operator=(FingerprintTable&&) = default;
+  ~FingerprintTable() { delete[] entries(); }
 
   // 0 when absent.
   uint64_t Find(const Fingerprint& fingerprint) const;
@@ -67,9 +67,14 @@ class FingerprintTable {
         visit(entries_[i].fingerprint, entries_[i].value());
     }
   }
-  // Asks for the cache line where the entry would be.
+  // Asks for the cache lines where the entry would be. Needs no latch: the table may change meanwhile, and then these are lines that
+  // nobody wants.
   void Prefetch(const Fingerprint& fingerprint) const {
-    if (cells_ != 0) __builtin_prefetch(&entries_[HomeOf(fingerprint)]);
+    const uint64_t home = (uint64_t{fingerprint.high} * capacity_.load(std::memory_order_relaxed)) >> 32;
+    // As a number: the two loads may be of different tables, and then this is no pointer into either.
+    const uintptr_t entry = reinterpret_cast<uintptr_t>(entries_.load(std::memory_order_relaxed)) + home * sizeof(Entry);
+    __builtin_prefetch(reinterpret_cast<const void*>(entry));
+    __builtin_prefetch(reinterpret_cast<const void*>(entry + 64));
   }
 
   uint32_t count() const { return count_; }
@@ -89,13 +94,18 @@ class FingerprintTable {
   };
   static_assert(sizeof(Entry) == 20, "five words, no padding");
 
-  uint32_t HomeOf(const Fingerprint& f) const { return static_cast<uint32_t>((uint64_t{f.high} * capacity_) >> 32); }
+  // Under the latch these are plain variables; they are atomic for Prefetch alone.
+  Entry* entries() const { return entries_.load(std::memory_order_relaxed); }
+  uint32_t capacity() const { return capacity_.load(std::memory_order_relaxed); }
+  // Takes ownership of `entries`.
+  void Replace(Entry* entries, uint32_t capacity, uint32_t cells);
+  uint32_t HomeOf(const Fingerprint& f) const { return static_cast<uint32_t>((uint64_t{f.high} * capacity()) >> 32); }
   // The cell of the first entry not smaller than `fingerprint` at or after its home, or the empty cell before it.
   uint32_t Seek(const Fingerprint& fingerprint) const;
   void Rehash(uint32_t capacity);
 
-  std::unique_ptr<Entry[]> entries_;
-  uint32_t capacity_ = 0;  // homes
+  std::atomic<Entry*> entries_{nullptr};  // owned
+  std::atomic<uint32_t> capacity_{0};     // homes
   uint32_t cells_ = 0;     // homes and the overflow cells after the last one
   uint32_t count_ = 0;
 };

@@ -13,7 +13,7 @@ void SpaceAhead::Begin(Segment* segment, uint64_t written) {
 }
 
 bool SpaceAhead::WantedLocked() const {
-  return segment_ != nullptr && making_until_ == 0 && ready_ < segment_->capacity && claimed_ + window_ / 2 > ready_;
+  return on_ && segment_ != nullptr && making_until_ == 0 && ready_ < segment_->capacity && claimed_ + window_ / 2 > ready_;
 }
 
 bool SpaceAhead::Claim(uint64_t end) {

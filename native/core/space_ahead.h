@@ -17,6 +17,9 @@ class SpaceAhead {
   static constexpr uint64_t kWindowBytesMin = 64 << 10;
   static constexpr uint64_t kWindowBytesMax = 1 << 20;
 
+  // Off (for SyncMode::kOs, where no write waits for a sync and zeroing would be a second write) it only follows the writer.
+  explicit SpaceAhead(bool on) : on_(on) {}
+
   // The writer goes on in `segment`, whose file has nothing behind `written` yet.
   void Begin(Segment* segment, uint64_t written);
   // The writer is about to write up to `end`. Waits for a window under way that it would meet.
@@ -30,6 +33,7 @@ class SpaceAhead {
  private:
   bool WantedLocked() const;
 
+  const bool on_;
   std::mutex mutex_;
   std::condition_variable made_;
   Segment* segment_ = nullptr;    // all guarded by mutex_

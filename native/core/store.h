@@ -143,6 +143,8 @@ class Store {
   virtual Status Write(Operation* operations, uint32_t count, DiskWait wait, Commit* commit) = 0;
   // Write of one unguarded put.
   virtual Status Put(std::string_view key, std::string_view value, uint64_t expires_at_ms, Commit* commit) = 0;
+  // Asks for the memory that a Put of this key will look at; a caller that still has to fetch the value does so meanwhile.
+  virtual void Prefetch(std::string_view key) const = 0;
   // Wakes the writer for what has been written so far. Callers that write many small records call it once at the end
   // (of a JavaScript turn, of a socket chunk), so that groups form; the store wakes it itself when a group is large.
   virtual void Kick() = 0;

@@ -27,6 +27,7 @@ class StoreImpl final : public Store {
   Status OpenFiles();
 
   Status Write(Operation* operations, uint32_t count, DiskWait wait, Commit* commit) override;
+  void Prefetch(std::string_view key) const override { index_.Prefetch(Hash(key)); }
   Status Put(std::string_view key, std::string_view value, uint64_t expires_at_ms, Commit* commit) override;
   void Kick() override;
   Status RequestDurable(uint64_t* group) override;
@@ -110,6 +111,7 @@ class StoreImpl final : public Store {
   // REQUIRES: the slot's latch. A location is found only when the entry has not expired.
   void Locate(const KeyHash& hash, Found* found);
   void Hold(Found* found);
+  static void PrefetchRecord(const Found& found);
   static RecordSource SourceOf(const Found& found);
   bool Expired(uint64_t deadline_ms) const { return deadline_ms != 0 && deadline_ms <= clock_->NowMs(); }
   bool IsResident(const Found& found) const;

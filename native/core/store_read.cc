@@ -35,6 +35,18 @@ bool StoreImpl::IsResident(const Found& found) const {
   return found.pending || found.segment->resident.Contains(found.location.offset(), found.location.approximate_bytes());
 }
 
+// Asks for all cache lines of a small record at once: the looks at header, key and value would wait for one after the other.
+void StoreImpl::PrefetchRecord(const Found& found) {
+  constexpr uint64_t kLine = 64;
+  constexpr uint64_t kBytesMax = 512;
+  if (found.pending) return;
+  const char* data = found.segment->mapping->data() + found.location.offset();
+  const uint64_t bytes = found.location.approximate_bytes();
+  const uint64_t end = bytes < kBytesMax ? bytes : kBytesMax;
+  for (uint64_t at = 0; at < end; at += kLine) __builtin_prefetch(data + at);
+  __builtin_prefetch(data + end - 1);
+}
+
 RecordSource StoreImpl::SourceOf(const Found& found) {
   RecordSource source;
   if (found.pending) {
@@ -67,6 +79,7 @@ Status StoreImpl::Get(std::string_view key, DiskWait wait, ReadBuffer* value, En
     Index::SlotLatch latch(&index_, hash.slot);
     Locate(hash, &found);
     if (!found.location) return Status::Ok();
+    PrefetchRecord(found);
     found.segment->pins.fetch_add(1, std::memory_order_relaxed);
   }
   const SegmentPin pin(SegmentPin::Adopt{}, found.segment);
@@ -88,36 +101,36 @@ Status StoreImpl::GetMany(const std::string_view* keys, uint32_t count, DiskWait
   CRABKV_RETURN_IF_ERROR(RefuseRead());
   result->values.Clear();
   result->items.assign(count, MultiGetResult::Item());
-  std::vector<KeyHash> hashes(count);
-  std::vector<uint16_t> slots(count);
-  std::vector<Found> found(count);
+  struct Probe {
+    KeyHash hash;
+    Found found;
+  };
+  std::vector<Probe> probes(count);
   std::vector<SegmentPin> pins;
-  pins.reserve(count);
   for (uint32_t i = 0; i < count; i++) {
-    hashes[i] = Hash(keys[i]);
-    slots[i] = hashes[i].slot;
+    probes[i].hash = Hash(keys[i]);
+    index_.Prefetch(probes[i].hash);
   }
   {
     Index::LatchSet latches;
-    latches.Acquire(&index_, slots.data(), count);
-    for (uint32_t i = 0; i < count; i++) index_.slot(slots[i]).locations.Prefetch(hashes[i].fingerprint);
-    for (uint32_t i = 0; i < count; i++) {
-      Locate(hashes[i], &found[i]);
-      if (!found[i].location) continue;
-      if (pins.empty() || pins.back().get() != found[i].segment) pins.emplace_back(found[i].segment);
-      if (wait == DiskWait::kNever && !IsResident(found[i])) {
+    latches.Acquire(&index_, count, [&probes](size_t i) { return probes[i].hash.slot; });
+    for (Probe& probe : probes) {
+      Locate(probe.hash, &probe.found);
+      if (!probe.found.location) continue;
+      if (pins.empty() || pins.back().get() != probe.found.segment) pins.emplace_back(probe.found.segment);
+      if (wait == DiskWait::kNever && !IsResident(probe.found)) {
         cold_reads_.fetch_add(1, std::memory_order_relaxed);
         return Status::Error(Code::kNotResident, "");
       }
-      if (!found[i].pending) __builtin_prefetch(found[i].segment->mapping->data() + found[i].location.offset());
+      PrefetchRecord(probe.found);
     }
   }
   for (uint32_t i = 0; i < count; i++) {
-    if (!found[i].location) continue;
+    if (!probes[i].found.location) continue;
     MultiGetResult::Item& item = result->items[i];
     item.offset = result->values.size();
     RecordHeader header;
-    CRABKV_RETURN_IF_ERROR(Read(found[i], keys[i], &result->values, &header));
+    CRABKV_RETURN_IF_ERROR(Read(probes[i].found, keys[i], &result->values, &header));
     item.length = result->values.size() - item.offset;
     item.found = true;
   }
@@ -138,14 +151,10 @@ Status StoreImpl::Has(std::string_view key, EntryInfo* info) {
 Status StoreImpl::HasMany(const std::string_view* keys, uint32_t count, bool* found) {
   CRABKV_RETURN_IF_ERROR(RefuseRead());
   std::vector<KeyHash> hashes(count);
-  std::vector<uint16_t> slots(count);
-  for (uint32_t i = 0; i < count; i++) {
-    hashes[i] = Hash(keys[i]);
-    slots[i] = hashes[i].slot;
-  }
+  for (uint32_t i = 0; i < count; i++) hashes[i] = Hash(keys[i]);
   const uint64_t now_ms = clock_->NowMs();
   Index::LatchSet latches;
-  latches.Acquire(&index_, slots.data(), count);
+  latches.Acquire(&index_, count, [&hashes](size_t i) { return hashes[i].slot; });
   for (uint32_t i = 0; i < count; i++) found[i] = StateOf(hashes[i], now_ms).live;
   return Status::Ok();
 }

@@ -253,21 +253,20 @@ Status StoreImpl::Write(Operation* operations, uint32_t count, DiskWait wait, Co
                                               std::to_string(options_.batch_operations_max));
   }
   std::vector<Prepared> prepared(count);
-  std::vector<uint16_t> slots(count);
   ReadBuffer scratch;
   uint64_t put_bytes = 0;
   for (uint32_t i = 0; i < count; i++) {
     CRABKV_RETURN_IF_ERROR(CheckSizes(operations[i]));
     Prepare(operations[i], &prepared[i], &scratch);
-    slots[i] = prepared[i].hash.slot;
     if (prepared[i].header.type == RecordType::kPut) put_bytes += prepared[i].header.record_bytes();
   }
-  if (put_bytes != 0 && log_->disk().full() && log_->disk().RefusesPut(put_bytes)) return log_->disk().Error();
+  if (put_bytes != 0 && log_->disk().full() && log_->disk().RefusesPut(put_bytes + log_->queue().pending_bytes()))
+    return log_->disk().Error();
   for (uint32_t i = 0; i < count; i++) FinishPrepare(operations[i], scratch, &prepared[i]);
   if (wait == DiskWait::kAllowed) CRABKV_RETURN_IF_ERROR(WarmUpGuards(operations, count));
   for (;;) {
     Index::LatchSet latches;
-    latches.Acquire(&index_, slots.data(), count);
+    latches.Acquire(&index_, count, [&prepared](size_t i) { return prepared[i].hash.slot; });
     CRABKV_RETURN_IF_ERROR(CheckGuards(operations, prepared, count, wait, commit));
     if (!commit->committed) return Status::Ok();
     Resolve(operations, &prepared, count);
@@ -290,7 +289,8 @@ Status StoreImpl::Put(std::string_view key, std::string_view value, uint64_t exp
   ReadBuffer scratch;
   Prepare(operation, &prepared, &scratch);
   const uint64_t bytes = prepared.header.record_bytes();
-  if (log_->disk().full() && log_->disk().RefusesPut(bytes)) return log_->disk().Error();
+  if (log_->disk().full() && log_->disk().RefusesPut(bytes + log_->queue().pending_bytes()))
+    return log_->disk().Error();
   prepared.header.flags |= kRecordEndOfBatch;
   FinishPrepare(operation, scratch, &prepared);
   for (;;) {
