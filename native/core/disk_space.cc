@@ -44,8 +44,10 @@ void DiskSpace::Open() {
 bool DiskSpace::RefusesPut(uint64_t bytes) {
   uint64_t available = 0;
   if (!env_->FreeSpace(directory_, &available).ok()) return false;  // then the write itself tells
-  if (available < bytes + kReserveBytes + kSlackBytes) return true;
-  full_.store(false, std::memory_order_release);
+  const bool reserved = reserved_.load(std::memory_order_acquire);
+  if (available < bytes + (reserved ? 0 : kReserveBytes) + kSlackBytes) return true;
+  // Until the reserve is there again puts keep out of its space.
+  if (reserved) full_.store(false, std::memory_order_release);
   return false;
 }
 
@@ -58,7 +60,10 @@ bool DiskSpace::GiveUpReserve() {
 
 void DiskSpace::Restore() {
   std::lock_guard<std::mutex> lock(mutex_);
-  if (!reserved_ && !full()) reserved_ = Create().ok();
+  uint64_t available = 0;
+  if (reserved_ || !env_->FreeSpace(directory_, &available).ok() || available < kReserveBytes + kSlackBytes) return;
+  reserved_ = Create().ok();
+  if (reserved_) full_.store(false, std::memory_order_release);
 }
 
 Status DiskSpace::Error() const { return Status::FromErrno(ENOSPC, "write to", directory_); }

@@ -28,7 +28,7 @@ class DiskSpace {
   bool full() const { return full_.load(std::memory_order_acquire); }
   bool reserve_missing() const { return !reserved_.load(std::memory_order_relaxed); }
   void MarkFull() { full_.store(true, std::memory_order_release); }
-  // True when the disk is full still: a put of `bytes` would not leave room for the reserve.
+  // True when the disk is full still: puts of `bytes` in all would not leave room for the reserve.
   bool RefusesPut(uint64_t bytes);
   // Frees the reserve's blocks for the write that needs them; false when it is gone already.
   bool GiveUpReserve();

@@ -1,5 +1,6 @@
-// The commit log's other two threads. The syncer makes written groups durable in the lazy modes, has a watermark frame written
-// after 50 ms of idleness, and rotates the residency bitmaps. The preparer zeroes space and makes segments ahead of the writer.
+// The commit log's other two threads. The syncer makes written groups durable in the lazy modes, has a watermark frame
+// written after 50 ms of idleness, and rotates the residency bitmaps. The preparer zeroes space and makes segments
+// ahead of the writer.
 #include "native/core/commit_log.h"
 
 #include <algorithm>
@@ -7,8 +8,8 @@
 namespace crabkv {
 
 namespace {
-constexpr uint64_t kIdleMs = 50;           // after which a watermark frame vouches for the last frames
-constexpr uint64_t kResidencyMs = 30000;   // an epoch of the residency bitmaps
+constexpr uint64_t kIdleMs = 50;          // after which a watermark frame vouches for the last frames
+constexpr uint64_t kResidencyMs = 30000;  // an epoch of the residency bitmaps
 }  // namespace
 
 void CommitLog::SyncerMain() {
@@ -106,8 +107,8 @@ void CommitLog::PreparerMain() {
     if (preparer_stops_) return;
     prepare_wanted_ = false;
     lock.unlock();
+    disk_.Restore();
     if (!disk_.full()) {
-      disk_.Restore();
       space_.MakeNext();
       if (PastHalfOfSegment()) maker_.Prepare();
     }

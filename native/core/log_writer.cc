@@ -145,7 +145,7 @@ void CommitLog::Finish(Group* group) {
     // The syncer is not woken for each group: only when it has nothing to time, or somebody waits for it.
     if (syncer_idle_ || durable_wanted_group_ > durable_group_.load()) syncer_wakes_.notify_one();
   }
-  if (wants_space || WantsSegmentAhead() || (disk_.reserve_missing() && !disk_.full())) {
+  if (wants_space || WantsSegmentAhead() || disk_.reserve_missing()) {
     std::lock_guard<std::mutex> lock(prepare_mutex_);
     prepare_wanted_ = true;
     preparer_wakes_.notify_one();

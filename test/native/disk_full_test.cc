@@ -1,5 +1,8 @@
 // A disk without space: a write that finds none is refused whole, everything else goes on, and when space is back so do
 // writes, without a reopening.
+#include <chrono>
+#include <thread>
+
 #include "native/core/disk_space.h"
 #include "test/native/fault_env.h"
 #include "test/native/harness.h"
@@ -66,6 +69,7 @@ TEST(A_full_disk_refuses_batches_whole_and_takes_writes_again_when_there_is_spac
       Commit commit;
       EXPECT_OK(WriteAndWait(store.get(), changes, &commit));
       log.Add(commit, changes);
+      for (int i = 0; i < 2000 && store->Stats().disk_full; i++) std::this_thread::sleep_for(std::chrono::milliseconds(1));
       EXPECT(!store->Stats().disk_full);
       auto killed = memory.KillProcess();
       EXPECT_OK(store->Close());
