@@ -1,5 +1,5 @@
 // A disk whose power can be cut: ext4 on a sparse file, mounted through a loop device in a folder of its own. Linux and root
-// only. What it mounted it unmounts, also when the test fails or the process exits; it touches no other mount.
+// only. What it mounted is unmounted, also when the test fails, the process exits or crashes; no other mount is touched.
 import { spawn, spawnSync } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
 import { closeSync, ftruncateSync, mkdirSync, mkdtempSync, openSync, rmSync } from "node:fs";
@@ -89,7 +89,12 @@ export class Ext4Image {
 
   #startCutter(): void {
     const program = fileURLToPath(new URL("shutdown.py", import.meta.url));
-    const cutter = spawn("python3", [program], { env: plainEnv, stdio: ["pipe", "pipe", "inherit"] });
+    const cutter = spawn("python3", [program, this.mountPoint, this.#folder], {
+      env: plainEnv,
+      stdio: ["pipe", "pipe", "inherit"],
+      // It cleans up after a test that was interrupted, so it must not be.
+      detached: true,
+    });
     cutter.on("error", () => undefined);
     cutter.stdin.on("error", () => undefined);
     createInterface(cutter.stdout).on("line", (line) => this.#cut?.(Number(line.split(" ")[1])));

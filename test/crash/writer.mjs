@@ -55,12 +55,12 @@ function write(n) {
   return db.put(first.key, first.value, { sync: "always" }).then(() => sayNow("d", n));
 }
 
-// The disk is gone: whoever cut its power kills this process next.
+// The disk is gone: whoever cut its power kills this process next, or is gone itself.
 function fail(error) {
   if (failed) return;
   failed = true;
   process.stderr.write(`${error.stack}\n`);
-  setInterval(() => undefined, 1000);
+  process.stdin.on("close", () => process.exit(1)).resume();
 }
 
 const db = await open(directory, options);
