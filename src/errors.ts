@@ -21,6 +21,8 @@ export type CrabKVErrorCode =
   | "CRABKV_ABORTED"
   | "CRABKV_NOT_RESIDENT"
   | "CRABKV_INTERNAL"
+  | "CRABKV_POSITION_GONE"
+  | "CRABKV_LAGGED"
   | "CRABKV_ENCODING"
   | "CRABKV_CONFLICT";
 
@@ -32,6 +34,8 @@ export interface ErrorDetails {
   offset?: number | undefined;
   /** The operating system's error number. */
   errno?: number | undefined;
+  /** Where a watch stood. */
+  version?: number | undefined;
   cause?: unknown;
 }
 
@@ -56,6 +60,8 @@ export interface ErrorDetails {
  * | `CRABKV_ABORTED` | Cancelled. |
  * | `CRABKV_ENCODING` | Stored bytes cannot be decoded with this encoding; `cause` says why. |
  * | `CRABKV_CONFLICT` | An `update` or `increment` lost against other writers too many times. |
+ * | `CRABKV_POSITION_GONE` | The log no longer has, or never had, what a `watch` was to begin after. |
+ * | `CRABKV_LAGGED` | A `watch` fell behind by more than `lagBytesMax`; go on with `from` at the error's `version`. |
  * | `CRABKV_INTERNAL` | A bug in CrabKV. |
  *
  * Misuse is a `TypeError` or a `RangeError` that names the argument; a key, value or batch over its bound is a `RangeError`
@@ -70,6 +76,8 @@ export class CrabKVError extends Error {
   declare readonly offset?: number;
   /** The operating system's error number. */
   declare readonly errno?: number;
+  /** Where a watch stood: everything up to this version was shown. */
+  declare readonly version?: number;
 
   constructor(code: CrabKVErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -77,6 +85,7 @@ export class CrabKVError extends Error {
     if (details.path !== undefined) this.path = details.path;
     if (details.offset !== undefined) this.offset = details.offset;
     if (details.errno !== undefined) this.errno = details.errno;
+    if (details.version !== undefined) this.version = details.version;
   }
 
   override get name(): string {
@@ -105,6 +114,8 @@ export const codeTable: readonly (CrabKVErrorCode | undefined)[] = [
   "CRABKV_ABORTED",
   "CRABKV_NOT_RESIDENT",
   "CRABKV_INTERNAL",
+  "CRABKV_POSITION_GONE",
+  "CRABKV_LAGGED",
 ];
 
 /** The error of a failed native call. The addon calls this for every status that is not OK. */

@@ -41,6 +41,8 @@ napi_value RemoveExpired(napi_env env, napi_callback_info info);
 
 // scans.cc
 napi_value ScanOpen(napi_env env, napi_callback_info info);
+napi_value FeedOpen(napi_env env, napi_callback_info info);
+napi_value FeedWait(napi_env env, napi_callback_info info);
 napi_value ScanNext(napi_env env, napi_callback_info info);
 napi_value ScanEnd(napi_env env, napi_callback_info info);
 

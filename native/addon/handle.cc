@@ -91,7 +91,8 @@ void CommitInbox::OnDurable(uint64_t up_to_group) {
 
 void CommitInbox::OnFailed(uint64_t first_group, uint64_t last_group, const Status& status) {
   std::unique_lock<std::mutex> lock(mutex_);
-  // A sticky failure reaches back to writes that were acknowledged and not yet durable: those are no longer waiting for this.
+  // A sticky failure reaches back to writes that were acknowledged and not yet durable: those are no longer waiting for
+  // this.
   const uint64_t first_unacknowledged = std::max(first_group, news_.acknowledged + 1);
   news_.failures.push_back(Failure{first_group, first_unacknowledged, last_group, status});
   Send(std::move(lock));
@@ -220,9 +221,21 @@ Handle::ScanSlot* Handle::FindScan(uint32_t scan_id) {
   return found == scans_.end() ? nullptr : &found->second;
 }
 
+void Handle::WaitForScan(uint32_t scan_id, bool waiting) {
+  ScanSlot* slot = FindScan(scan_id);
+  if (slot == nullptr || slot->waiting == waiting) return;
+  slot->waiting = waiting;
+  if (waiting) {
+    environment_.gate().Hold();
+  } else {
+    environment_.gate().Release();
+  }
+}
+
 void Handle::EndScan(uint32_t scan_id) {
   ScanSlot* slot = FindScan(scan_id);
   if (slot == nullptr) return;
+  WaitForScan(scan_id, false);
   slot->ended = true;
   if (!slot->busy) scans_.erase(scan_id);
 }
@@ -246,6 +259,7 @@ std::shared_ptr<Handle::Release> Handle::TakeRelease() {
 void Handle::Close(napi_deferred deferred) {
   environment_.gate().Hold();
   LetLoopGo();
+  for (const auto& scan : scans_) WaitForScan(scan.first, false);
   napi_delete_reference(environment_.env(), on_commit_);
   auto gate = environment_.shared_gate();
   auto release = TakeRelease();

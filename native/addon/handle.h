@@ -47,7 +47,8 @@ class CommitInbox : public CommitListener, public std::enable_shared_from_this<C
  public:
   struct Failure {
     uint64_t first_group;
-    uint64_t first_unacknowledged;  // the groups before it were acknowledged, and fail only those who wait for durability
+    // The groups before it were acknowledged, and fail only those who wait for durability.
+    uint64_t first_unacknowledged;
     uint64_t last_group;
     Status status;
   };
@@ -111,15 +112,17 @@ class Handle {
   // Passes news on to JavaScript.
   void DeliverNews();
 
-  // --- Scans. A scan is used by one job at a time, and destroyed on this thread or, at close, by Release.
+  // --- Scans and feeds. Each is used by one job at a time, and destroyed on this thread or, at close, by Release.
   struct ScanSlot {
     std::unique_ptr<Scan> scan;
-    bool busy = false;   // a job uses it
-    bool ended = false;  // to be destroyed when the job is done
+    bool busy = false;     // a job uses it
+    bool ended = false;    // to be destroyed when the job is done
+    bool waiting = false;  // a feed whose next change is waited for: holds the event loop
   };
   uint32_t AddScan(std::unique_ptr<Scan> scan);
   ScanSlot* FindScan(uint32_t scan_id);
   void EndScan(uint32_t scan_id);
+  void WaitForScan(uint32_t scan_id, bool waiting);
   void ScanIsIdle(uint32_t scan_id);
 
   // Give up the store on a native thread, after the jobs in flight. The handle is of no use afterwards.

@@ -45,6 +45,8 @@ constexpr NamedFunction kFunctions[] = {
     {"nextDeadline", NextDeadline},
     {"removeExpired", RemoveExpired},
     {"scanOpen", ScanOpen},
+    {"feedOpen", FeedOpen},
+    {"feedWait", FeedWait},
     {"scanNext", ScanNext},
     {"scanEnd", ScanEnd},
     {"stats", Stats},

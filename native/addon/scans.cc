@@ -1,4 +1,4 @@
-// Scans: opened here, advanced on a reader thread chunk by chunk, destroyed here or at close.
+// Scans and feeds: opened here, advanced on a reader thread chunk by chunk, destroyed here or at close.
 #include <cstring>
 #include <string>
 #include <utility>
@@ -25,7 +25,10 @@ class ScanChunk : public Delivery {
         bytes_max_(bytes_max) {}
 
   // The handle keeps the scan while the slot is busy, and at close until the jobs are done.
-  void Run(Store&) { status_ = scan_->Next(entries_max_, bytes_max_, &chunk_, &entries_, &done_); }
+  void Run(Store&) {
+    status_ = scan_->Next(entries_max_, bytes_max_, &chunk_, &entries_, &done_);
+    version_ = scan_->version();
+  }
 
   void Deliver(Environment& environment) override {
     environment.gate().Release();
@@ -33,7 +36,7 @@ class ScanChunk : public Delivery {
     if (handle != nullptr) handle->ScanIsIdle(scan_id_);
     if (!status_.ok()) return Reject(environment, deferred_, status_);
     Resolve(environment, deferred_,
-            environment.MakeArray(3, [&](size_t index) { return Part(environment.env(), index); }));
+            environment.MakeArray(4, [&](size_t index) { return Part(environment.env(), index); }));
   }
 
  private:
@@ -41,6 +44,7 @@ class ScanChunk : public Delivery {
     napi_value part;
     if (index == 1) return napi_create_uint32(env, entries_, &part) == napi_ok ? part : nullptr;
     if (index == 2) return napi_get_boolean(env, done_, &part) == napi_ok ? part : nullptr;
+    if (index == 3) return napi_create_double(env, static_cast<double>(version_), &part) == napi_ok ? part : nullptr;
     void* data = nullptr;
     if (napi_create_arraybuffer(env, chunk_.size(), &data, &part) != napi_ok) return nullptr;
     if (chunk_.size() > 0) std::memcpy(data, chunk_.data(), chunk_.size());
@@ -57,7 +61,10 @@ class ScanChunk : public Delivery {
   ReadBuffer chunk_;
   uint32_t entries_ = 0;
   bool done_ = false;
+  uint64_t version_ = 0;
 };
+
+constexpr uint64_t kSafeIntegerMax = (uint64_t{1} << 53) - 1;
 
 }  // namespace
 
@@ -72,7 +79,7 @@ napi_value ScanOpen(napi_env env, napi_callback_info info) {
   const Bound bound{handle->options().key_bytes_max, "keyBytesMax"};
   if (!ReadBytes(environment, call[1], "prefix", bound, &environment.key_scratch, &prefix) ||
       !ReadBool(env, call[2], "values", &options.values) ||
-      !ReadInteger(env, call[3], "from", (uint64_t{1} << 53) - 1, &options.after_version)) {
+      !ReadInteger(env, call[3], "from", kSafeIntegerMax, &options.after_version)) {
     return nullptr;
   }
   options.prefix = prefix;
@@ -84,8 +91,49 @@ napi_value ScanOpen(napi_env env, napi_callback_info info) {
   return scan_id;
 }
 
-// scanNext(handle, scan, entriesMax, bytesMax): Promise<[ArrayBuffer, entries, done]>. One call at a time for each
-// scan.
+// feedOpen(handle, prefix, resume, afterVersion, lagBytesMax): number, a feed: used and ended like a scan. Results: the
+// version after which it begins.
+napi_value FeedOpen(napi_env env, napi_callback_info info) {
+  Call<5> call(env, info);
+  Handle* handle = call.handle();
+  if (handle == nullptr) return nullptr;
+  Environment& environment = call.environment();
+  std::string_view prefix;
+  FeedOptions options;
+  const Bound bound{handle->options().key_bytes_max, "keyBytesMax"};
+  if (!ReadBytes(environment, call[1], "prefix", bound, &environment.key_scratch, &prefix) ||
+      !ReadBool(env, call[2], "resume", &options.resume) ||
+      !ReadInteger(env, call[3], "from", kSafeIntegerMax, &options.after_version) ||
+      !ReadInteger(env, call[4], "lagBytesMax", kSafeIntegerMax, &options.lag_bytes_max)) {
+    return nullptr;
+  }
+  options.prefix = prefix;
+  std::unique_ptr<Scan> feed;
+  const Status status = handle->store().NewFeed(options, &feed);
+  if (!status.ok()) return ThrowStatus(environment, status);
+  environment.results()[kResultVersion] = static_cast<double>(feed->version());
+  napi_value feed_id;
+  napi_create_uint32(env, handle->AddScan(std::move(feed)), &feed_id);
+  return feed_id;
+}
+
+// feedWait(handle, feed, waiting): whether somebody waits for the feed's next change, which keeps the event loop alive.
+// Forgiving, as scanEnd is.
+napi_value FeedWait(napi_env env, napi_callback_info info) {
+  Call<3> call(env, info);
+  uint32_t id = 0;
+  uint32_t feed_id = 0;
+  bool waiting = false;
+  napi_get_value_uint32(env, call[0], &id);
+  napi_get_value_uint32(env, call[1], &feed_id);
+  napi_get_value_bool(env, call[2], &waiting);
+  Handle* handle = call.environment().Find(id);
+  if (handle != nullptr) handle->WaitForScan(feed_id, waiting);
+  return nullptr;
+}
+
+// scanNext(handle, scan, entriesMax, bytesMax): Promise<[ArrayBuffer, entries, done, version]>, see Scan. One call at a
+// time for each scan.
 napi_value ScanNext(napi_env env, napi_callback_info info) {
   Call<4> call(env, info);
   Handle* handle = call.handle();

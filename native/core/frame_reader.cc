@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cstring>
 
+#include "native/core/compression.h"
 #include "native/core/crc32c.h"
+#include "native/core/options.h"
 
 namespace crabkv {
 
@@ -83,6 +85,15 @@ Status FrameReader::Next(Result* result, Frame* frame, std::string* why) {
   *result = Result::kFrame;
   offset_ += frame_bytes;
   return Status::Ok();
+}
+
+bool CopyValue(const RecordHeader& record, std::string_view bytes, char* to) {
+  const std::string_view stored = bytes.substr(RecordHeader::kBytes + record.key_bytes, record.stored_bytes);
+  if ((record.flags & kRecordCodecMask) != static_cast<uint8_t>(Codec::kNone)) {
+    return DecompressSnappy(stored, record.raw_bytes, to);
+  }
+  std::copy_n(stored.data(), stored.size(), to);
+  return true;
 }
 
 }  // namespace crabkv

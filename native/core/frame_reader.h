@@ -1,6 +1,6 @@
-// Reads the frames of one segment in file order, each checked whole: header, payload, every record. For recovery, scans and
-// dumps; random reads of single records are record_reader.h.
-// Not thread-safe. Reads the file in large pieces; never allocates more than the file holds.
+// Reads the frames of one segment in file order, each checked whole: header, payload, every record. For recovery, scans
+// and dumps; random reads of single records are record_reader.h. Not thread-safe. Reads the file in large pieces; never
+// allocates more than the file holds.
 #pragma once
 
 #include <cstdint>
@@ -34,6 +34,8 @@ class FrameReader {
   // The frame at offset(); on kFrame moves behind it. `*why` says what is wrong on kBad.
   Status Next(Result* result, Frame* frame, std::string* why);
   uint64_t offset() const { return offset_; }
+  // More of the file may be read by now.
+  void Extend(uint64_t limit) { limit_ = limit; }
 
  private:
   // Makes [offset, offset + length) available in the buffer; less at the limit.
@@ -43,11 +45,15 @@ class FrameReader {
   const std::string path_;
   const uint64_t salt_;
   uint64_t offset_;
-  const uint64_t limit_;
+  uint64_t limit_;
   std::vector<char> buffer_;
   uint64_t buffer_offset_ = 0;  // of buffer_[0] in the file
   uint64_t buffer_bytes_ = 0;
 };
+
+// Copies the value of the record that `bytes` begin with, decompressed, to `to`, which has room for record.raw_bytes.
+// False when it can't be decompressed.
+bool CopyValue(const RecordHeader& record, std::string_view bytes, char* to);
 
 // Calls visit(record header, record offset in the payload) for each record of a payload that FrameReader checked.
 template <typename Visit>
@@ -60,8 +66,8 @@ void ForEachRecord(std::string_view payload, Visit visit) {
   }
 }
 
-// The first valid frame header at or behind `offset` (at multiples of 8) that satisfies `accept`; false when there is none.
-// For finding what a damaged log proves; the payloads are not looked at.
+// The first valid frame header at or behind `offset` (at multiples of 8) that satisfies `accept`; false when there is
+// none. For finding what a damaged log proves; the payloads are not looked at.
 template <typename Accept>
 Status FindFrameHeader(File* file, uint64_t salt, uint64_t offset, uint64_t limit, Accept accept, bool* found,
                        uint64_t* found_offset) {
@@ -74,7 +80,8 @@ Status FindFrameHeader(File* file, uint64_t salt, uint64_t offset, uint64_t limi
     CRABKV_RETURN_IF_ERROR(file->ReadAt(begin, wanted, piece.data(), &got));
     for (uint64_t at = 0; at < kPiece && at + FrameHeader::kBytes <= got; at += 8) {
       FrameHeader header;
-      if (DecodeFrameHeader(std::string_view(piece.data() + at, FrameHeader::kBytes), salt, &header) && accept(header)) {
+      if (DecodeFrameHeader(std::string_view(piece.data() + at, FrameHeader::kBytes), salt, &header) &&
+          accept(header)) {
         *found = true;
         *found_offset = begin + at;
         return Status::Ok();

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "native/core/coding.h"
-#include "native/core/compression.h"
 
 namespace crabkv {
 
@@ -32,7 +31,8 @@ LogScan::LogScan(StoreImpl* store, ScanOptions options) : store_(store), options
 
 LogScan::~LogScan() { store_->index_.DropSnapshot(std::move(snapshot_)); }
 
-// What was accepted before the scan is in the log, or undone, when this returns; either way the walk finds what there is.
+// What was accepted before the scan is in the log, or undone, when this returns; either way the walk finds what there
+// is.
 void LogScan::WaitUntilWritten() {
   if (written_) return;
   const Status fate = store_->WaitFor(end_group_, false);
@@ -47,7 +47,8 @@ void LogScan::NextSegment(bool* done) {
     const uint64_t limit = segment_->written.load(std::memory_order_acquire);
     if (limit <= SegmentHeader::kBytes) continue;
     if (segment_->last_lsn.load(std::memory_order_acquire) <= options_.after_version) continue;
-    reader_ = std::make_unique<FrameReader>(segment_->file.get(), segment_->path, segment_->salt, SegmentHeader::kBytes, limit);
+    reader_ = std::make_unique<FrameReader>(segment_->file.get(), segment_->path, segment_->salt, SegmentHeader::kBytes,
+                                            limit);
     return;
   }
   *done = true;
@@ -87,7 +88,6 @@ bool LogScan::Shows(const RecordHeader& record, std::string_view key) {
 
 Status LogScan::Emit(const RecordHeader& record, uint64_t at, ReadBuffer* chunk) {
   constexpr uint64_t kEntryHeaderBytes = 24;
-  const std::string_view stored = frame_.payload.substr(at + RecordHeader::kBytes + record.key_bytes, record.stored_bytes);
   const uint32_t value_bytes = options_.values ? record.raw_bytes : 0;
   char* to = chunk->Extend(kEntryHeaderBytes + record.key_bytes + value_bytes);
   PutU32(to, record.key_bytes);
@@ -97,13 +97,9 @@ Status LogScan::Emit(const RecordHeader& record, uint64_t at, ReadBuffer* chunk)
   to += kEntryHeaderBytes;
   std::copy_n(frame_.payload.data() + at + RecordHeader::kBytes, record.key_bytes, to);
   to += record.key_bytes;
-  if (!options_.values) return Status::Ok();
-  if ((record.flags & kRecordCodecMask) == static_cast<uint8_t>(Codec::kNone)) {
-    std::copy_n(stored.data(), stored.size(), to);
-    return Status::Ok();
-  }
-  if (DecompressSnappy(stored, record.raw_bytes, to)) return Status::Ok();
-  return Status::Corruption(segment_->path, frame_.offset + FrameHeader::kBytes + at, "the value can't be decompressed");
+  if (!options_.values || CopyValue(record, frame_.payload.substr(at), to)) return Status::Ok();
+  return Status::Corruption(segment_->path, frame_.offset + FrameHeader::kBytes + at,
+                            "the value can't be decompressed");
 }
 
 Status LogScan::Next(uint32_t entries_max, uint64_t bytes_max, ReadBuffer* chunk, uint32_t* entries, bool* done) {

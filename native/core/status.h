@@ -30,6 +30,8 @@ enum class Code : uint8_t {
   kAborted = 16,         // cancelled by the caller
   kNotResident = 17,     // internal: the read would have to wait for the disk
   kInternal = 18,        // an invariant broke, or memory ran out
+  kPositionGone = 19,    // a feed was to begin, or go on, where the log no longer has the changes
+  kLagged = 20,          // a feed fell behind by more than its bound
 };
 
 class [[nodiscard]] Status {
@@ -66,9 +68,9 @@ class [[nodiscard]] Status {
   std::shared_ptr<const Detail> detail_;
 };
 
-#define CRABKV_RETURN_IF_ERROR(expression)                  \
-  do {                                                      \
-    ::crabkv::Status status_of_expression_ = (expression);  \
+#define CRABKV_RETURN_IF_ERROR(expression)                         \
+  do {                                                             \
+    ::crabkv::Status status_of_expression_ = (expression);         \
     if (!status_of_expression_.ok()) return status_of_expression_; \
   } while (false)
 

@@ -52,7 +52,8 @@ struct EntryInfo {
   bool found = false;
   uint64_t version = 0;        // the record's LSN
   uint64_t expires_at_ms = 0;  // 0 = never
-  // The key's change counter, and what it stood at before the look-up (Get only): what was found holds while it stands still.
+  // The key's change counter, and what it stood at before the look-up (Get only): what was found holds while it stands
+  // still.
   uint32_t counter_index = 0;
   uint32_t counter = 0;
 };
@@ -97,6 +98,18 @@ class Scan {
   // Each entry: key length u32, value length u32, version u64, expires_at_ms u64, key, value; unpadded little-endian.
   // May block.
   virtual Status Next(uint32_t entries_max, uint64_t bytes_max, ReadBuffer* chunk, uint32_t* entries, bool* done) = 0;
+  // Of a feed: the version after which it goes on.
+  virtual uint64_t version() const { return 0; }
+};
+
+struct FeedOptions {
+  std::string prefix;
+  // From after_version on, and then all that follows; else only what is acknowledged after the feed was made.
+  bool resume = false;
+  uint64_t after_version = 0;
+  // Farther than this behind the acknowledged end, in bytes of log, is kLagged; what was in the log when the feed was
+  // made does not count until the feed has caught up with it.
+  uint64_t lag_bytes_max = uint64_t{64} << 20;
 };
 
 struct StoreStats {
@@ -143,7 +156,8 @@ class Store {
   virtual Status Write(Operation* operations, uint32_t count, DiskWait wait, Commit* commit) = 0;
   // Write of one unguarded put.
   virtual Status Put(std::string_view key, std::string_view value, uint64_t expires_at_ms, Commit* commit) = 0;
-  // Asks for the memory that a Put of this key will look at; a caller that still has to fetch the value does so meanwhile.
+  // Asks for the memory that a Put of this key will look at; a caller that still has to fetch the value does so
+  // meanwhile.
   virtual void Prefetch(std::string_view key) const = 0;
   // Wakes the writer for what has been written so far. Callers that write many small records call it once at the end
   // (of a JavaScript turn, of a socket chunk), so that groups form; the store wakes it itself when a group is large.
@@ -175,11 +189,19 @@ class Store {
   virtual Status Submit(std::function<void()> job) = 0;
 
   // --- Watching.
+  // The changes of the log in its order, whole batches, as they are acknowledged; never one that failed. A scan but for
+  // this: a change is type u32 (1 put, 2 delete, 3 expire), key length u32, value length u32, version u64,
+  // expires_at_ms u64 (0 never), key, value; and `*done` says that this was all for now: ask again after
+  // OnAcknowledged. kPositionGone, kLagged (see FeedOptions), and kFailed when nothing will follow; then the feed is at
+  // its end.
+  virtual Status NewFeed(const FeedOptions& options, std::unique_ptr<Scan>* feed) = 0;
+  // Every change with a version above this one is in the log.
+  virtual uint64_t FeedFloor() const = 0;
   virtual void AddListener(CommitListener* listener) = 0;
   // On return no callback of this listener runs or will run. Not to be called from a callback.
   virtual void RemoveListener(CommitListener* listener) = 0;
-  // Counters by hash of key, see EntryInfo. Bumped after a change is visible and before it is acknowledged, also when it
-  // is undone. They outlive the store while somebody has them; once it is closed they stand still.
+  // Counters by hash of key, see EntryInfo. Bumped after a change is visible and before it is acknowledged, also when
+  // it is undone. They outlive the store while somebody has them; once it is closed they stand still.
   virtual std::shared_ptr<ChangeCounters> SharedChangeCounters() const = 0;
 
   // --- State.

@@ -41,6 +41,8 @@ class StoreImpl final : public Store {
   Status Has(std::string_view key, EntryInfo* info) override;
   Status HasMany(const std::string_view* keys, uint32_t count, bool* found) override;
   Status NewScan(const ScanOptions& options, std::unique_ptr<Scan>* scan) override;
+  Status NewFeed(const FeedOptions& options, std::unique_ptr<Scan>* feed) override;
+  uint64_t FeedFloor() const override { return 0; }  // until there is compaction, the log has everything
   Status Submit(std::function<void()> job) override;
 
   void AddListener(CommitListener* listener) override;
@@ -55,6 +57,7 @@ class StoreImpl final : public Store {
   Status Close() override;
 
  private:
+  friend class LogFeed;
   friend class LogScan;
 
   // --- Opening and closing.

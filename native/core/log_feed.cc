@@ -1,0 +1,195 @@
+#include "native/core/log_feed.h"
+
+#include <algorithm>
+
+#include "native/core/coding.h"
+
+namespace crabkv {
+
+namespace {
+// A call that finds nothing to show ends after so much of the log, so that it neither keeps a reader thread nor delays
+// a closing.
+constexpr uint64_t kReadBytesMax = 4 << 20;
+
+uint64_t Written(const Segment* segment) { return segment->written.load(std::memory_order_acquire); }
+bool HasFrames(const Segment* segment) { return Written(segment) > SegmentHeader::kBytes; }
+}  // namespace
+
+Status StoreImpl::NewFeed(const FeedOptions& options, std::unique_ptr<Scan>* feed) {
+  CRABKV_RETURN_IF_ERROR(RefuseRead());
+  *feed = std::make_unique<LogFeed>(this, options);
+  return Status::Ok();
+}
+
+LogFeed::LogFeed(StoreImpl* store, FeedOptions options) : store_(store), options_(std::move(options)) {
+  BeginAtEnd();
+  if (options_.resume) BeginAfter(options_.after_version);
+  behind_max_ = options_.lag_bytes_max + std::min(BytesBehind(), UINT64_MAX - options_.lag_bytes_max);
+}
+
+// What is acknowledged from here on lies behind this place; version_ may be a little before it, never behind.
+void LogFeed::BeginAtEnd() {
+  version_ = store_->log_ == nullptr ? store_->open_last_lsn_ : store_->log_->acknowledged_lsn();
+  for (uint32_t handle = store_->segments_.last_handle(); handle > 0; handle--) {
+    Segment* segment = store_->segments_.Get(handle);
+    if (!HasFrames(segment)) continue;
+    pin_.emplace(segment);
+    offset_ = Written(segment);
+    return;
+  }
+}
+
+// REQUIRES: BeginAtEnd. When no segment has later changes, the end is the place; a segment's last LSN rises before its
+// `written`.
+void LogFeed::BeginAfter(uint64_t version) {
+  uint64_t last_given_out = version_;
+  if (store_->log_ != nullptr) {
+    uint64_t group = 0;
+    LogPosition end;
+    store_->log_->queue().Position(&group, &end);
+    last_given_out = end.next_lsn - 1;
+  }
+  beyond_log_ = version > last_given_out;
+  version_ = version;
+  const uint32_t end_handle = pin_ ? pin_->get()->handle : 0;
+  for (uint32_t handle = 1; handle <= end_handle; handle++) {
+    Segment* segment = store_->segments_.Get(handle);
+    if (!HasFrames(segment) || segment->last_lsn.load(std::memory_order_acquire) <= version) continue;
+    pin_.emplace(segment);
+    offset_ = SegmentHeader::kBytes;
+    return;
+  }
+}
+
+Status LogFeed::CheckPosition() const {
+  if (beyond_log_) {
+    return Status::Error(Code::kPositionGone, "version " + std::to_string(options_.after_version) +
+                                                  " is not in the log, which ends before it; begin again without from");
+  }
+  if (version_ < store_->FeedFloor()) {
+    return Status::Error(Code::kPositionGone, "the changes after version " + std::to_string(version_) +
+                                                  " are no longer in the log, which has those after " +
+                                                  std::to_string(store_->FeedFloor()));
+  }
+  const uint64_t behind = BytesBehind();
+  if (behind <= behind_max_) return Status::Ok();
+  return Status::Error(Code::kLagged, "the reader of changes is " + std::to_string(behind) +
+                                          " bytes of log behind, more than lagBytesMax (" +
+                                          std::to_string(options_.lag_bytes_max) + ")");
+}
+
+uint64_t LogFeed::BytesBehind() const {
+  const uint32_t here = pin_ ? pin_->get()->handle : 0;
+  uint64_t behind = here == 0 ? 0 : Written(pin_->get()) - offset_;
+  for (uint32_t handle = here + 1; handle <= store_->segments_.last_handle(); handle++) {
+    const Segment* segment = store_->segments_.Get(handle);
+    if (HasFrames(segment)) behind += Written(segment) - SegmentHeader::kBytes;
+  }
+  return behind;
+}
+
+// To the next segment with frames. False when the log ends here, for now.
+bool LogFeed::NextSegment() {
+  const uint32_t here = pin_ ? pin_->get()->handle : 0;
+  for (uint32_t handle = here + 1; handle <= store_->segments_.last_handle(); handle++) {
+    // A rotation that failed leaves segments behind that never get a frame.
+    Segment* segment = store_->segments_.Get(handle);
+    if (!HasFrames(segment)) continue;
+    // The writer never comes back to a segment once a later one has frames; but it may have added to it since we
+    // looked.
+    if (here != 0 && Written(pin_->get()) > offset_) return true;
+    reader_.reset();
+    pin_.emplace(segment);
+    offset_ = SegmentHeader::kBytes;
+    return true;
+  }
+  return false;
+}
+
+Status LogFeed::NextFrame(bool* found) {
+  *found = false;
+  for (;;) {
+    if (!pin_ || offset_ >= Written(pin_->get())) {
+      if (!NextSegment()) return Status::Ok();
+      continue;
+    }
+    const Segment* segment = pin_->get();
+    const uint64_t limit = Written(segment);
+    if (reader_ == nullptr) {
+      reader_ = std::make_unique<FrameReader>(segment->file.get(), segment->path, segment->salt, offset_, limit);
+    }
+    reader_->Extend(limit);
+    FrameReader::Result result;
+    std::string why;
+    CRABKV_RETURN_IF_ERROR(reader_->Next(&result, &frame_, &why));
+    if (result != FrameReader::Result::kFrame) {
+      at_ = frame_.payload.size();
+      return Status::Corruption(segment->path, offset_,
+                                result == FrameReader::Result::kEnd ? "a frame is missing" : why);
+    }
+    bytes_read_ += reader_->offset() - offset_;
+    offset_ = reader_->offset();
+    at_ = 0;
+    *found = frame_.header.count != 0 && frame_.header.last_lsn() > options_.after_version;
+    if (*found) return Status::Ok();
+    at_ = frame_.payload.size();
+  }
+}
+
+Status LogFeed::Emit(const RecordHeader& record, ReadBuffer* chunk) const {
+  constexpr uint64_t kEntryHeaderBytes = 28;
+  char* to = chunk->Extend(kEntryHeaderBytes + record.key_bytes + record.raw_bytes);
+  PutU32(to, static_cast<uint32_t>(record.type));
+  PutU32(to + 4, record.key_bytes);
+  PutU32(to + 8, record.raw_bytes);
+  PutU64(to + 12, record.lsn);
+  PutU64(to + 20, record.expires_at_ms);
+  to += kEntryHeaderBytes;
+  std::copy_n(frame_.payload.data() + at_ + RecordHeader::kBytes, record.key_bytes, to);
+  if (CopyValue(record, frame_.payload.substr(at_), to + record.key_bytes)) return Status::Ok();
+  return Status::Corruption(pin_->get()->path, frame_.offset + FrameHeader::kBytes + at_,
+                            "the value can't be decompressed");
+}
+
+// What it read with is given back while there is nothing to read.
+void LogFeed::PauseAtEnd() {
+  reader_.reset();
+  frame_ = Frame();
+  at_ = 0;
+  behind_max_ = options_.lag_bytes_max;
+}
+
+Status LogFeed::Next(uint32_t entries_max, uint64_t bytes_max, ReadBuffer* chunk, uint32_t* entries, bool* done) {
+  *entries = 0;
+  *done = false;
+  CRABKV_RETURN_IF_ERROR(store_->RefuseRead());
+  CRABKV_RETURN_IF_ERROR(CheckPosition());
+  bytes_read_ = 0;
+  while (*entries < entries_max && chunk->size() < bytes_max) {
+    if (at_ >= frame_.payload.size()) {
+      if (bytes_read_ >= kReadBytesMax) return Status::Ok();
+      // Asked before the log is looked at, so that what was acknowledged before the failure is shown before it.
+      const Status failure = store_->Failure();
+      bool found = false;
+      CRABKV_RETURN_IF_ERROR(NextFrame(&found));
+      if (!found) {
+        PauseAtEnd();
+        *done = true;
+        if (failure.ok() || *entries != 0) return Status::Ok();
+        return failure.WithCode(Code::kFailed, "no changes will come until the store is reopened: ");
+      }
+    }
+    RecordHeader record;
+    CRABKV_ASSERT(DecodeRecordHeader(frame_.payload.data() + at_, frame_.payload.size() - at_, &record));
+    const std::string_view key = frame_.payload.substr(at_ + RecordHeader::kBytes, record.key_bytes);
+    if (record.lsn > options_.after_version && key.substr(0, options_.prefix.size()) == options_.prefix) {
+      CRABKV_RETURN_IF_ERROR(Emit(record, chunk));
+      (*entries)++;
+    }
+    version_ = std::max(version_, record.lsn);
+    at_ += record.record_bytes();
+  }
+  return Status::Ok();
+}
+
+}  // namespace crabkv
