@@ -189,7 +189,21 @@ function checkArray(value: unknown, name: string): void {
   if (!Array.isArray(value)) throw new TypeError(`${name} must be an array, not ${describe(value)}`);
 }
 
-function pack(items: readonly Bytes[], name: string): Column {
+/** The keys or values of a column, one by one. */
+export function itemsOf({ data, lengths }: Column): Bytes[] {
+  let end = 0;
+  return Array.from(lengths, (length) => {
+    const begin = end;
+    end += length;
+    return typeof data === "string" ? data.slice(begin, end) : data.subarray(begin, end);
+  });
+}
+
+export function concat(first: Column, second: Column, name: string): Column {
+  return pack([...itemsOf(first), ...itemsOf(second)], name);
+}
+
+export function pack(items: readonly Bytes[], name: string): Column {
   const lengths = new Uint32Array(items.length);
   let units = 0;
   for (let i = 0; i < items.length; i++) {
@@ -225,7 +239,7 @@ function utf8Bytes(text: string, name: string): Uint8Array {
   return Buffer.from(text, "utf8");
 }
 
-function isDetached(bytes: Uint8Array): boolean {
+export function isDetached(bytes: Uint8Array): boolean {
   try {
     // Of a detached buffer no view can be made; nothing else tells on every Node.
     new Uint8Array(bytes.buffer);

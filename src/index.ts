@@ -11,6 +11,7 @@ export type {
   PutOptions,
   Sync,
   UpdateOptions,
+  WriteBackOptions,
   WriteOptions,
 } from "./options.js";
 export type { BatchOperation, BatchResult, Guard, PutRecord } from "./batch.js";

@@ -165,6 +165,7 @@ export class StoreIterator<T> implements AsyncIterableIterator<T> {
   #ask(): Promise<Chunk> {
     const { handle } = this.#session;
     if (this.#scan === 0) {
+      this.#session.writeBack?.flush(true); // a snapshot shows what is in the index only
       this.#scan = native.scanOpen(handle, this.#prefix, this.#part !== "keys", this.#from);
       dropped.register(this, { session: this.#session, scan: this.#scan }, this);
     }

@@ -9,7 +9,7 @@ import type { Bytes } from "./native.js";
 import type { Modification, TtlRule } from "./options.js";
 import { readEntry } from "./reads.js";
 import type { Session } from "./session.js";
-import { commitBatch } from "./writes.js";
+import { commitBatch, writeBatch } from "./writes.js";
 
 /** Rounds lost against other writers before giving up with CRABKV_CONFLICT. Each lost round is somebody else's write. */
 const ATTEMPTS_MAX = 1000;
@@ -27,7 +27,7 @@ export async function update(target: Target, change: (old: unknown) => unknown):
   // The caller's bytes may change while this waits.
   const key = typeof target.key === "string" ? target.key : Buffer.from(target.key);
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-    const entry = await readEntry(session.handle, key, codec);
+    const entry = await readEntry(session, key, codec);
     const next = await change(entry?.value);
     if (next === undefined && entry === undefined) return undefined;
     const value = next === undefined ? undefined : codec.encode(next, "the new value");
@@ -41,23 +41,13 @@ export async function update(target: Target, change: (old: unknown) => unknown):
 export function increment(target: Target, by: number): Promise<number> {
   const { session, key, codec } = target;
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
+    session.writeBack?.flushKey(key);
     const text = native.getText(session.handle, key, false);
     if (text === null) return incrementSlowly(target, by);
     const version = text === undefined ? undefined : results[RESULT_VERSION]!;
     const sum = add(text === undefined ? undefined : decodeText(codec, text), by);
-    const { keys, values, rows } = guarded(key, encodeNumber(codec, sum), version, target.ttl);
-    const { lengths } = keys;
-    const group = native.writeBatch(
-      session.handle,
-      KIND_PUT,
-      key,
-      lengths,
-      values.data,
-      values.lengths,
-      rows,
-      undefined,
-    );
-    session.kick();
+    const batch = guarded(key, encodeNumber(codec, sum), version, target.ttl);
+    const group = writeBatch(session, { kind: KIND_PUT, ...batch, existed: undefined });
     if (group < 0) return incrementSlowly(target, by); // the guard's record left memory in between
     if (results[RESULT_COMMITTED] === 1) return session.commitsOf(group, target.durable).own(group, group, sum);
   }

@@ -81,11 +81,18 @@ export interface NativeStats {
   readonly diskFull: boolean;
 }
 
-/** What {@link Store.stats} tells: the store's counts, and those of this handle's cache. */
+/** What {@link Store.stats} tells: the store's counts, and those of this handle's cache and write-back buffer. */
 export interface StoreStats extends NativeStats {
   readonly cacheEntries: number;
   readonly cacheHits: number;
   readonly cacheMisses: number;
+  /** Puts that wait in the write-back buffer, and about what they take. */
+  readonly writeBackEntries: number;
+  readonly writeBackBytes: number;
+  /** Puts that replaced one of the same key in the buffer. */
+  readonly writeBackCoalesced: number;
+  /** Batches that the buffer wrote. */
+  readonly flushes: number;
 }
 
 /** A batch's keys or values: back to back, with the length of each in UTF-16 units (string) or bytes (array). */
@@ -227,6 +234,7 @@ export const RESULT_NOW_MS = 9;
 export const KIND_CHECK = 0;
 export const KIND_PUT = 1;
 export const KIND_DELETE = 2;
+export const KIND_EXPIRE = 3;
 export const GUARD_NONE = 0;
 export const GUARD_ABSENT = 1;
 export const GUARD_PRESENT = 2;

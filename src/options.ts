@@ -31,6 +31,17 @@ export interface OpenOptions<KE extends EncodingOption = EncodingOption, VE exte
   readonly compression?: "none" | "snappy" | undefined;
   /** Keeps recently read values in JavaScript memory. Default: off. */
   readonly cache?: CacheOptions | false | undefined;
+  /**
+   * Keeps puts in memory, the newest of each key, until `flush()`, a bound or `close()` writes them as one batch. For keys
+   * that are written often. Default: false.
+   *
+   * A put is then acknowledged at once and survives only a flush: a killed process, `process.exit()`, a terminated worker
+   * and power loss take all puts since the last one. A program that ends by itself flushes. This handle's reads and scans
+   * see buffered puts, those of other handles and workers do not. Every other write (batches, deletes, `expire` …) goes to the
+   * log as ever, behind the buffered puts of the keys that it touches; puts of other keys stay buffered, so the log does not
+   * have the order of all calls. A background flush that fails is an `error` event, its puts stay buffered and are tried again.
+   */
+  readonly writeBack?: boolean | WriteBackOptions | undefined;
   /** Milliseconds until a put without `ttlMs` expires. Default: never. */
   readonly defaultTtlMs?: number | undefined;
   /** Default `"utf8"`. Not stored: open a store with the encodings it was written with. */
@@ -65,6 +76,26 @@ export interface CacheOptions {
   readonly entries?: number | undefined;
   /** Most memory, in bytes, about; at least 1 KiB. */
   readonly bytes?: number | undefined;
+}
+
+/** When the write-back buffer is flushed, apart from `flush()` and `close()`. */
+export interface WriteBackOptions {
+  /**
+   * Before it takes more memory than this, about; 1 KiB up to half of `batchBytesMax`. Larger puts pass the buffer by. When the
+   * flush fails, puts are `CRABKV_BUSY` until one goes well. Default 8 MiB, or that half when it is less.
+   */
+  readonly bytes?: number | undefined;
+  /** So many milliseconds after the first put that it holds, 1 to 3,600,000. Default 1000. */
+  readonly everyMs?: number | undefined;
+}
+
+/** Bounds of the write-back buffer. */
+export interface WriteBackBounds {
+  readonly bytes: number;
+  readonly everyMs: number;
+  readonly operationsMax: number;
+  readonly keyBytesMax: number;
+  readonly valueBytesMax: number;
 }
 
 /** Options of a put. */
@@ -110,6 +141,7 @@ export interface ResolvedOptions {
   readonly keyCodec: Codec;
   readonly valueCodec: Codec;
   readonly cache: CacheOptions | undefined;
+  readonly writeBack: WriteBackBounds | undefined;
   /** 0: never. */
   readonly defaultTtlMs: number;
 }
@@ -127,6 +159,7 @@ const openOptionNames: ReadonlySet<string> = new Set<keyof OpenOptions>([
   "sync",
   "compression",
   "cache",
+  "writeBack",
   "defaultTtlMs",
   "keyEncoding",
   "valueEncoding",
@@ -147,27 +180,29 @@ export function resolveOpenOptions(given: unknown): ResolvedOptions {
   const options = checkKnown(given, openOptionNames, "options") as OpenOptions;
   const [sync, syncEveryMs] = resolveSync(options.sync);
   const shards = integer(options.shards, "shards", 16, 1, 4096);
+  const native: NativeOptions = {
+    shards,
+    slotToShard: slotTable(shards),
+    sync,
+    syncEveryMs,
+    compression: oneOf(options.compression, "compression", ["none", "snappy"]),
+    createIfMissing: flag(options.createIfMissing, "createIfMissing", true),
+    errorIfExists: flag(options.errorIfExists, "errorIfExists", false),
+    readOnly: flag(options.readOnly, "readOnly", false),
+    segmentBytes: integer(options.segmentBytes, "segmentBytes", 64 * MIB, 64 * KIB, GIB),
+    keyBytesMax: integer(options.keyBytesMax, "keyBytesMax", 64 * KIB, 1, MIB),
+    valueBytesMax: integer(options.valueBytesMax, "valueBytesMax", 16 * MIB, 1, 512 * MIB),
+    batchOperationsMax: integer(options.batchOperationsMax, "batchOperationsMax", MIB, 1, 16 * MIB),
+    batchBytesMax: integer(options.batchBytesMax, "batchBytesMax", 64 * MIB, 4 * KIB, GIB),
+    pendingBytesMax: integer(options.pendingBytesMax, "pendingBytesMax", 256 * MIB, 256 * KIB, 16 * GIB),
+    readerQueueMax: integer(options.readerQueueMax, "readerQueueMax", 65_536, 1, 16 * MIB),
+  };
   return {
-    native: {
-      shards,
-      slotToShard: slotTable(shards),
-      sync,
-      syncEveryMs,
-      compression: oneOf(options.compression, "compression", ["none", "snappy"]),
-      createIfMissing: flag(options.createIfMissing, "createIfMissing", true),
-      errorIfExists: flag(options.errorIfExists, "errorIfExists", false),
-      readOnly: flag(options.readOnly, "readOnly", false),
-      segmentBytes: integer(options.segmentBytes, "segmentBytes", 64 * MIB, 64 * KIB, GIB),
-      keyBytesMax: integer(options.keyBytesMax, "keyBytesMax", 64 * KIB, 1, MIB),
-      valueBytesMax: integer(options.valueBytesMax, "valueBytesMax", 16 * MIB, 1, 512 * MIB),
-      batchOperationsMax: integer(options.batchOperationsMax, "batchOperationsMax", MIB, 1, 16 * MIB),
-      batchBytesMax: integer(options.batchBytesMax, "batchBytesMax", 64 * MIB, 4 * KIB, GIB),
-      pendingBytesMax: integer(options.pendingBytesMax, "pendingBytesMax", 256 * MIB, 256 * KIB, 16 * GIB),
-      readerQueueMax: integer(options.readerQueueMax, "readerQueueMax", 65_536, 1, 16 * MIB),
-    },
+    native,
     keyCodec: codecOf(options.keyEncoding, "keyEncoding"),
     valueCodec: codecOf(options.valueEncoding, "valueEncoding"),
     cache: resolveCache(options.cache),
+    writeBack: resolveWriteBack(options.writeBack, native),
     defaultTtlMs: resolveTtl(options.defaultTtlMs, "defaultTtlMs", 0),
   };
 }
@@ -179,6 +214,25 @@ function resolveCache(given: unknown): CacheOptions | undefined {
   return {
     entries: entries === undefined ? undefined : integer(entries, "cache.entries", 0, 1, 16 * MIB),
     bytes: bytes === undefined ? undefined : integer(bytes, "cache.bytes", 0, KIB, Number.MAX_SAFE_INTEGER),
+  };
+}
+
+function resolveWriteBack(given: unknown, native: NativeOptions): WriteBackBounds | undefined {
+  if (given === undefined || given === false) return undefined;
+  if (native.readOnly) throw new TypeError("writeBack is for writing, and readOnly is set");
+  const known = new Set(["bytes", "everyMs"]);
+  const { bytes, everyMs } = (given === true ? {} : checkKnown(given, known, "writeBack")) as WriteBackOptions;
+  // A flush is one batch, so it has to fit, and with it the batch that goes in the same frame.
+  const bytesMax = Math.floor(native.batchBytesMax / 2);
+  if (typeof bytes === "number" && bytes > bytesMax) {
+    throw new RangeError(`writeBack.bytes must be at most half of batchBytesMax, which is ${bytesMax}, not ${bytes}`);
+  }
+  return {
+    bytes: integer(bytes, "writeBack.bytes", Math.min(8 * MIB, bytesMax), KIB, bytesMax),
+    everyMs: integer(everyMs, "writeBack.everyMs", 1000, 1, 3_600_000),
+    operationsMax: native.batchOperationsMax,
+    keyBytesMax: native.keyBytesMax,
+    valueBytesMax: native.valueBytesMax,
   };
 }
 

@@ -1,11 +1,15 @@
 // Reads, from encoded keys to decoded values: inline when the record is in memory or the caller waits, else on a reader
 // thread. "Cold" is a record that may not be in memory.
+import { itemsOf } from "./batch.js";
+import { namesOf } from "./buffered-writes.js";
 import { utf8Codec } from "./encodings.js";
 import type { Codec } from "./encodings.js";
 import { native, results, RESULT_EXPIRES_AT_MS, RESULT_VERSION } from "./native.js";
-import type { Bytes, Column, Handle } from "./native.js";
+import type { Bytes, Column } from "./native.js";
 import { readBytes, readManyBytes } from "./read-slab.js";
 import type { Session } from "./session.js";
+import { leftMsOf, storedOf } from "./write-back.js";
+import type { BufferedPut } from "./write-back.js";
 
 /** A value with what the store knows about it. */
 export interface Entry<V> {
@@ -17,7 +21,11 @@ export interface Entry<V> {
 }
 
 export function read(session: Session, key: Bytes, codec: Codec): Promise<unknown> {
-  const { handle, cache } = session;
+  const { handle, cache, writeBack } = session;
+  if (writeBack !== undefined && handle !== 0) {
+    const put = writeBack.find(key);
+    if (put !== undefined) return Promise.resolve(decodePut(put, codec));
+  }
   if (cache !== undefined && handle !== 0) {
     const cached = cache.get(key, codec);
     if (cached !== undefined) return Promise.resolve(codec.decode(cached));
@@ -40,7 +48,11 @@ function readCold(session: Session, key: Bytes, codec: Codec): Promise<unknown> 
 }
 
 export function readSync(session: Session, key: Bytes, codec: Codec): unknown {
-  const { handle, cache } = session;
+  const { handle, cache, writeBack } = session;
+  if (writeBack !== undefined && handle !== 0) {
+    const put = writeBack.find(key);
+    if (put !== undefined) return decodePut(put, codec);
+  }
   if (cache !== undefined && handle !== 0) {
     const cached = cache.get(key, codec);
     if (cached !== undefined) return codec.decode(cached);
@@ -52,7 +64,10 @@ export function readSync(session: Session, key: Bytes, codec: Codec): unknown {
   return codec === utf8Codec ? stored : codec.decode(stored);
 }
 
-export function readEntry(handle: Handle, key: Bytes, codec: Codec): Promise<Entry<unknown> | undefined> {
+/** A buffered put has no version yet: it is flushed first. */
+export function readEntry(session: Session, key: Bytes, codec: Codec): Promise<Entry<unknown> | undefined> {
+  const { handle } = session;
+  session.writeBack?.flushKey(key);
   const asText = codec.form === "text";
   const stored = asText ? native.getText(handle, key, false) : readBytes(handle, key, false);
   if (stored === undefined) return Promise.resolve(undefined);
@@ -67,22 +82,71 @@ export function readEntry(handle: Handle, key: Bytes, codec: Codec): Promise<Ent
     .then((cold) => (cold === undefined ? undefined : entryOf(codec.decode(cold[0]), cold[1], cold[2])));
 }
 
-export function readMany(handle: Handle, keys: Column, codec: Codec): Promise<unknown[]> {
-  const stored = readStored(handle, keys, codec, false);
+export function readMany(session: Session, keys: Column, codec: Codec): Promise<unknown[]> {
+  const { handle, writeBack } = session;
+  const stored = readStored(session, keys, codec, false);
   if (stored !== null) return Promise.resolve(decodeAll(stored, codec));
+  // Read later, on another thread, and still as of one moment: so from one place.
+  if (writeBack !== undefined) writeBack.flushPuts(writeBack.findAll(namesOf(keys)));
   return native
     .getManyCold(handle, keys.data, keys.lengths, codec.form === "text")
     .then((cold) => decodeAll(cold, codec));
 }
 
-export function readManySync(handle: Handle, keys: Column, codec: Codec): unknown[] {
-  return decodeAll(readStored(handle, keys, codec, true)!, codec);
+export function readManySync(session: Session, keys: Column, codec: Codec): unknown[] {
+  return decodeAll(readStored(session, keys, codec, true)!, codec);
 }
 
-function readStored(handle: Handle, keys: Column, codec: Codec, wait: boolean): (string | Buffer | undefined)[] | null {
-  if (codec.form === "bytes") return readManyBytes(handle, keys, wait);
-  // An array, because no lengths are asked for.
-  return native.getMany(handle, keys.data, keys.lengths, wait, undefined) as (string | undefined)[] | null;
+function readStored(
+  session: Session,
+  keys: Column,
+  codec: Codec,
+  wait: boolean,
+): (string | Buffer | undefined)[] | null {
+  const { handle, writeBack } = session;
+  const stored =
+    codec.form === "bytes"
+      ? readManyBytes(handle, keys, wait)
+      : // An array, because no lengths are asked for.
+        (native.getMany(handle, keys.data, keys.lengths, wait, undefined) as (string | undefined)[] | null);
+  if (stored === null || writeBack === undefined || writeBack.size === 0) return stored;
+  for (const [i, key] of itemsOf(keys).entries()) {
+    const put = writeBack.find(key);
+    if (put !== undefined) stored[i] = storedOf(put, codec);
+  }
+  return stored;
+}
+
+export function hasKey(session: Session, key: Bytes): boolean {
+  const { handle, writeBack } = session;
+  const put = handle === 0 ? undefined : writeBack?.find(key);
+  return put === undefined ? native.has(handle, key) : leftMsOf(put) > 0;
+}
+
+export function hasMany(session: Session, keys: Column): boolean[] {
+  const { handle, writeBack } = session;
+  const found = new Uint8Array(keys.lengths.length);
+  native.hasMany(handle, keys.data, keys.lengths, found);
+  const has = Array.from(found, Boolean);
+  if (writeBack === undefined || writeBack.size === 0) return has;
+  for (const [i, key] of itemsOf(keys).entries()) {
+    const put = writeBack.find(key);
+    if (put !== undefined) has[i] = leftMsOf(put) > 0;
+  }
+  return has;
+}
+
+/** Milliseconds left; Infinity: never expires; undefined: no such key. */
+export function ttlOf(session: Session, key: Bytes): number | undefined {
+  const { handle, writeBack } = session;
+  const put = handle === 0 ? undefined : writeBack?.find(key);
+  const ttlMs = put === undefined ? native.ttl(handle, key) : leftMsOf(put);
+  return ttlMs < 0 || (put !== undefined && ttlMs === 0) ? undefined : ttlMs;
+}
+
+function decodePut(put: BufferedPut, codec: Codec): unknown {
+  const stored = storedOf(put, codec);
+  return stored === undefined ? undefined : codec.decode(stored);
 }
 
 function entryOf(value: unknown, version: number, expiresAtMs: number): Entry<unknown> {

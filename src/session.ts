@@ -1,9 +1,14 @@
 // What a store, its iterators and its streams share while it is open: the handle, the commits they wait for, and the kick
 // at the end of the turn. The addon talks back to this object only, through onCommit.
+import { flushBuffer } from "./buffered-writes.js";
 import type { ReadCache } from "./cache.js";
 import { Commits } from "./commits.js";
 import { native } from "./native.js";
 import type { Group, Handle, OnCommit } from "./native.js";
+import type { WriteBack } from "./write-back.js";
+
+/** How often close() tries to flush the write-back buffer while others keep the queue full: for about five seconds. */
+const LAST_FLUSH_TRIES = 500;
 
 export class Session {
   /** 0 from close() on: every native call with it fails with CRABKV_CLOSED. */
@@ -12,14 +17,19 @@ export class Session {
   #closingHandle: Handle = 0;
   /** Of read values, when the store has one. */
   cache: ReadCache | undefined;
+  /** Of puts that wait for a flush, when the store has one. */
+  writeBack: WriteBack | undefined;
   readonly acknowledgements = new Commits();
   readonly #durability = new Commits();
+  /** Reports of the addon so far, and whom to wake at the next one, or at close: they take themselves out. */
+  newsCount = 0;
+  readonly sleepers = new Set<() => void>();
   /** Whether a write can be acknowledged before it is durable. */
   readonly #lazy: boolean;
   #kickScheduled = false;
   /** Told of the sticky failure, once. */
   onFailure: ((error: Error) => void) | undefined;
-  #failed = false;
+  failed = false;
   #room: Promise<void> | undefined;
   #roomArrived: (() => void) | undefined;
 
@@ -36,19 +46,27 @@ export class Session {
         const error = failures[i + 3] as Error;
         this.acknowledgements.fail(firstUnacknowledged, last, error);
         this.#durability.fail(first, last, error);
+        this.writeBack?.failedBetween(firstUnacknowledged, last, error);
       }
     }
     this.acknowledgements.settle(acknowledged);
     this.#durability.settle(durable);
+    this.writeBack?.settled(acknowledged);
     if (room) this.#makeRoom();
     if (failures !== undefined) this.#checkFailure();
+    this.newsCount++;
+    this.#wakeSleepers();
   };
 
+  #wakeSleepers(): void {
+    for (const wake of this.sleepers) wake();
+  }
+
   #checkFailure(): void {
-    if (this.#failed || this.handle === 0) return;
+    if (this.failed || this.handle === 0) return;
     const failure = native.failure(this.handle);
     if (failure === undefined) return;
-    this.#failed = true;
+    this.failed = true;
     this.onFailure?.(failure);
   }
 
@@ -94,15 +112,34 @@ export class Session {
 
   /** Refuses new work, waits for what was accepted (and for `others`), and closes. */
   async close(others: Promise<void> | undefined): Promise<void> {
-    const { handle } = this;
+    const { handle, writeBack } = this;
+    const flushed = writeBack && this.#flushLast(writeBack, handle); // begins while the handle is there
     this.handle = 0;
     this.#closingHandle = handle;
     this.#makeRoom();
+    this.#wakeSleepers();
     native.kick(handle);
     await others;
+    const loss = await flushed;
     await this.acknowledgements.drained();
     await this.#durability.drained();
     this.#closingHandle = 0;
     await native.close(handle);
+    if (loss !== undefined) throw loss;
+  }
+
+  /** Resolves with what kept the buffer from being flushed, if anything did. */
+  async #flushLast(writeBack: WriteBack, handle: Handle): Promise<Error | undefined> {
+    try {
+      await flushBuffer(this, writeBack, handle, LAST_FLUSH_TRIES);
+      native.kick(handle); // the session's own kick has no handle any more
+      const [first, last] = writeBack.openGroups;
+      if (last !== 0) await this.acknowledgements.own(first, last, undefined);
+      return undefined;
+    } catch (error) {
+      return error as Error;
+    } finally {
+      writeBack.end();
+    }
   }
 }

@@ -2,6 +2,7 @@
 // Methods are not async functions: on the hot paths (put, get, getSync) nothing is allocated that can be shared.
 import { encodeBatch, encodeKeys, encodeRecords, rowsOfPuts } from "./batch.js";
 import type { BatchOperation, BatchResult, PutRecord } from "./batch.js";
+import { flushBuffer, putBuffered } from "./buffered-writes.js";
 import { codecOf, utf8Codec } from "./encodings.js";
 import type { Accepted, Codec, Decoded, EncodingOption } from "./encodings.js";
 import { closedError, describe, rejected } from "./errors.js";
@@ -21,13 +22,14 @@ import type {
   UpdateOptions,
   WriteOptions,
 } from "./options.js";
-import { read, readEntry, readMany, readManySync, readSync } from "./reads.js";
+import { hasKey, hasMany, read, readEntry, readMany, readManySync, readSync, ttlOf } from "./reads.js";
 import type { Entry } from "./reads.js";
 import type { Session } from "./session.js";
 import { ExpiryCycle, keysOf } from "./ttl.js";
+import { WriteBack } from "./write-back.js";
 import { StoreWriteStream } from "./write-stream.js";
 import type { WriteStreamOptions } from "./write-stream.js";
-import { clear, commitBatch, deleteAll, putAll, settleWith } from "./writes.js";
+import { clear, commitBatch, deleteAll, deleteOne, expireOne, putAll } from "./writes.js";
 
 /** Options of a read. */
 export interface ReadOptions<E extends EncodingOption = EncodingOption> {
@@ -69,12 +71,15 @@ export class Store<K, V> extends StoreEmitter<K> {
     this.#valueCodec = options.valueCodec;
     this.#defaultTtlMs = options.defaultTtlMs;
     session.onFailure = (error) => this.emit("failure", error);
+    const { writeBack } = options;
+    if (writeBack !== undefined) session.writeBack = new WriteBack(session, writeBack, (error) => this.report(error));
     if (!options.native.readOnly)
       this.#expiry = new ExpiryCycle(session, this.#onExpired, (error) => this.report(error));
   }
 
   /**
-   * Stores a value under a key, and clears or replaces an earlier time to live.
+   * Stores a value under a key, and clears or replaces an earlier time to live. With the option `writeBack` it waits in memory
+   * and is acknowledged at once, so it survives only `flush()`, unless `sync: "always"` is given.
    *
    * @throws (rejects) `RangeError` for a key or value over its bound; `CRABKV_BUSY` when `pendingBytesMax` bytes wait to be
    * written (await earlier puts); `CRABKV_DISK_FULL`, `_INDETERMINATE`, `_FAILED`, `_READ_ONLY`, `_CLOSED`.
@@ -83,6 +88,8 @@ export class Store<K, V> extends StoreEmitter<K> {
     try {
       const session = this.#session;
       const ttlMs = options === undefined ? this.#defaultTtlMs : this.#ttlOf(options);
+      const { writeBack } = session;
+      if (writeBack !== undefined) return this.#putBuffered(writeBack, key, value, ttlMs, options?.sync);
       const group = native.put(session.handle, this.#encodeKey(key), this.#encodeValue(value), ttlMs);
       session.kick();
       if (options?.sync !== undefined) return session.commitsOf(group, resolveWriteSync(options.sync)).done(group);
@@ -137,7 +144,7 @@ export class Store<K, V> extends StoreEmitter<K> {
   ): Promise<(Decoded<E> | undefined)[]>;
   getMany(keys: readonly Accepted<K>[], options?: ReadOptions): Promise<unknown[]> {
     try {
-      return readMany(this.#session.handle, encodeKeys(keys, this.#keyCodec), this.#codecOf(options));
+      return readMany(this.#session, encodeKeys(keys, this.#keyCodec), this.#codecOf(options));
     } catch (error) {
       return rejected(error);
     }
@@ -150,7 +157,7 @@ export class Store<K, V> extends StoreEmitter<K> {
     options: ReadOptions<E>,
   ): (Decoded<E> | undefined)[];
   getManySync(keys: readonly Accepted<K>[], options?: ReadOptions): unknown[] {
-    return readManySync(this.#session.handle, encodeKeys(keys, this.#keyCodec), this.#codecOf(options));
+    return readManySync(this.#session, encodeKeys(keys, this.#keyCodec), this.#codecOf(options));
   }
 
   /** A value with its version and its deadline, or undefined. */
@@ -158,7 +165,7 @@ export class Store<K, V> extends StoreEmitter<K> {
   getEntry<E extends EncodingOption>(key: Accepted<K>, options: ReadOptions<E>): Promise<Entry<Decoded<E>> | undefined>;
   getEntry(key: Accepted<K>, options?: ReadOptions): Promise<Entry<unknown> | undefined> {
     try {
-      return readEntry(this.#session.handle, this.#encodeKey(key), this.#codecOf(options));
+      return readEntry(this.#session, this.#encodeKey(key), this.#codecOf(options));
     } catch (error) {
       return rejected(error);
     }
@@ -167,7 +174,7 @@ export class Store<K, V> extends StoreEmitter<K> {
   /** Whether there is a value. Answered from the index: it never waits for the disk. */
   has(key: Accepted<K>): Promise<boolean> {
     try {
-      return Promise.resolve(native.has(this.#session.handle, this.#encodeKey(key)));
+      return Promise.resolve(hasKey(this.#session, this.#encodeKey(key)));
     } catch (error) {
       return rejected(error);
     }
@@ -175,10 +182,7 @@ export class Store<K, V> extends StoreEmitter<K> {
 
   hasMany(keys: readonly Accepted<K>[]): Promise<boolean[]> {
     try {
-      const { data, lengths } = encodeKeys(keys, this.#keyCodec);
-      const found = new Uint8Array(lengths.length);
-      native.hasMany(this.#session.handle, data, lengths, found);
-      return Promise.resolve(Array.from(found, Boolean));
+      return Promise.resolve(hasMany(this.#session, encodeKeys(keys, this.#keyCodec)));
     } catch (error) {
       return rejected(error);
     }
@@ -188,7 +192,7 @@ export class Store<K, V> extends StoreEmitter<K> {
   delete(key: Accepted<K>, options?: WriteOptions): Promise<boolean> {
     try {
       const durable = options !== undefined && this.#isDurable(options);
-      return settleWith(this.#session, native.delete(this.#session.handle, this.#encodeKey(key)), durable);
+      return deleteOne(this.#session, this.#encodeKey(key), durable);
     } catch (error) {
       return rejected(error);
     }
@@ -255,8 +259,7 @@ export class Store<K, V> extends StoreEmitter<K> {
     try {
       const durable = this.#isDurable(options);
       const encodedKey = this.#encodeKey(key);
-      const resolvedTtlMs = resolveTtl(ttlMs, "ttlMs");
-      return settleWith(this.#session, native.expire(this.#session.handle, encodedKey, resolvedTtlMs), durable);
+      return expireOne(this.#session, encodedKey, resolveTtl(ttlMs, "ttlMs"), durable);
     } catch (error) {
       return rejected(error);
     }
@@ -267,9 +270,9 @@ export class Store<K, V> extends StoreEmitter<K> {
     try {
       const durable = this.#isDurable(options);
       const encodedKey = this.#encodeKey(key);
-      const ttlMs = native.ttl(this.#session.handle, encodedKey);
-      if (ttlMs === Infinity || ttlMs < 0) return Promise.resolve(false);
-      return settleWith(this.#session, native.expire(this.#session.handle, encodedKey, 0), durable);
+      const ttlMs = ttlOf(this.#session, encodedKey);
+      if (ttlMs === Infinity || ttlMs === undefined) return Promise.resolve(false);
+      return expireOne(this.#session, encodedKey, 0, durable);
     } catch (error) {
       return rejected(error);
     }
@@ -278,8 +281,7 @@ export class Store<K, V> extends StoreEmitter<K> {
   /** Milliseconds that a key has left; `Infinity` when it never expires, undefined when there is no such key. */
   ttl(key: Accepted<K>): Promise<number | undefined> {
     try {
-      const ttlMs = native.ttl(this.#session.handle, this.#encodeKey(key));
-      return Promise.resolve(ttlMs < 0 ? undefined : ttlMs);
+      return Promise.resolve(ttlOf(this.#session, this.#encodeKey(key)));
     } catch (error) {
       return rejected(error);
     }
@@ -315,13 +317,16 @@ export class Store<K, V> extends StoreEmitter<K> {
   }
 
   /**
-   * Resolves when everything written so far survives power loss, in every mode.
+   * Resolves when everything written so far survives power loss, in every mode. With the option `writeBack` it writes the
+   * buffered puts first, as one batch; when it rejects they stay buffered.
    *
    * @throws (rejects) `CRABKV_INDETERMINATE` when the sync fails: what power loss would leave is unknown.
    */
   flush(): Promise<void> {
     try {
-      return this.#session.flush();
+      const { writeBack, handle } = this.#session;
+      if (writeBack === undefined || handle === 0) return this.#session.flush();
+      return flushBuffer(this.#session, writeBack, handle, 0).then(() => this.#session.flush());
     } catch (error) {
       return rejected(error);
     }
@@ -342,12 +347,16 @@ export class Store<K, V> extends StoreEmitter<K> {
 
   /** What the store counts, as a plain object. */
   stats(): StoreStats {
-    const { handle, cache } = this.#session;
+    const { handle, cache, writeBack } = this.#session;
     return {
       ...native.stats(handle),
       cacheEntries: cache?.size ?? 0,
       cacheHits: cache?.hits ?? 0,
       cacheMisses: cache?.misses ?? 0,
+      writeBackEntries: writeBack?.size ?? 0,
+      writeBackBytes: writeBack?.bytes ?? 0,
+      writeBackCoalesced: writeBack?.coalesced ?? 0,
+      flushes: writeBack?.flushes ?? 0,
     };
   }
 
@@ -384,6 +393,11 @@ export class Store<K, V> extends StoreEmitter<K> {
   #encodeKey(key: unknown): string | Uint8Array {
     const codec = this.#keyCodec;
     return codec === utf8Codec && typeof key === "string" ? key : codec.encode(key, "key");
+  }
+
+  #putBuffered(buffer: WriteBack, key: unknown, value: unknown, ttlMs: number, sync: unknown): Promise<void> {
+    const durable = resolveWriteSync(sync);
+    return putBuffered(this.#session, buffer, this.#encodeKey(key), this.#encodeValue(value), ttlMs, durable);
   }
 
   #encodeValue(value: unknown): string | Uint8Array {

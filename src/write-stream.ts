@@ -3,6 +3,7 @@
 import { Writable } from "node:stream";
 import { encodeRecords } from "./batch.js";
 import type { EncodedRecords, PutRecord } from "./batch.js";
+import { namesOf } from "./buffered-writes.js";
 import type { Codec } from "./encodings.js";
 import { native, results, RESULT_BUSY, RESULT_FIRST_GROUP, RESULT_LAST_GROUP } from "./native.js";
 import type { Group } from "./native.js";
@@ -101,6 +102,7 @@ export class StoreWriteStream<K, V> extends Writable {
     if (taken > 0) {
       session.kick();
       let bytes = 0;
+      session.writeBack?.overtake(namesOf(keys).slice(from, from + taken), results[RESULT_LAST_GROUP]!);
       for (let i = from; i < from + taken; i++) bytes += keys.lengths[i]! + values.lengths[i]! + RECORD_OVERHEAD_BYTES;
       this.#follow(taken, bytes, results[RESULT_FIRST_GROUP]!, results[RESULT_LAST_GROUP]!);
     }

@@ -2,12 +2,15 @@
 // read from the disk, deletes, and clear().
 import { encodeKeys } from "./batch.js";
 import type { BatchResult, EncodedBatch } from "./batch.js";
+import { namesOf, writeBehind, writtenOf } from "./buffered-writes.js";
+import type { Operations } from "./buffered-writes.js";
 import { bufferCodec, utf8Codec } from "./encodings.js";
 import { StoreIterator } from "./iteration.js";
-import { KIND_DELETE, KIND_PUT, native, results } from "./native.js";
+import { KIND_DELETE, KIND_EXPIRE, KIND_PUT, native, results } from "./native.js";
 import { RESULT_COMMITTED, RESULT_FAILED_INDEX, RESULT_VERSION } from "./native.js";
-import type { Column, Group } from "./native.js";
+import type { Bytes, Column, Group } from "./native.js";
 import type { Session } from "./session.js";
+import { nameOf } from "./write-back.js";
 
 // Keys that clear() deletes in one batch.
 const CLEAR_BATCH_KEYS = 1024;
@@ -21,25 +24,46 @@ export function putAll(
   rows: Float64Array | undefined,
   durable: boolean,
 ): Promise<undefined> {
-  const group = writeBatch(session, KIND_PUT, keys, values, rows, undefined);
+  const group = writeBatch(session, { kind: KIND_PUT, keys, values, rows, existed: undefined });
   return session.commitsOf(group, durable).done(group);
 }
 
 export function deleteAll(session: Session, keys: Column, durable: boolean): Promise<boolean[]> {
   const existed = new Uint8Array(keys.lengths.length);
-  const group = writeBatch(session, KIND_DELETE, keys, undefined, undefined, existed);
+  const group = writeBatch(session, { kind: KIND_DELETE, keys, values: undefined, rows: undefined, existed });
   return session.commitsOf(group, durable).own(group, group, Array.from(existed, Boolean));
 }
 
 export function commitBatch(session: Session, batch: EncodedBatch, durable: boolean): Promise<BatchResult> {
-  const group = writeBatch(session, KIND_PUT, batch.keys, batch.values, batch.rows, undefined);
+  const group = writeBatch(session, { kind: KIND_PUT, ...batch, existed: undefined });
   if (group === NOT_RESIDENT) return commitColdBatch(session, batch, durable);
   const committed = results[RESULT_COMMITTED] === 1;
   return batchResult(session, group, results[RESULT_VERSION]!, committed, results[RESULT_FAILED_INDEX]!, durable);
 }
 
+export function deleteOne(session: Session, key: Bytes, durable: boolean): Promise<boolean> {
+  if (session.writeBack?.find(key) !== undefined) return writeOne(session, key, KIND_DELETE, 0, durable);
+  const groupAndExisted = native.delete(session.handle, key);
+  session.writeBack?.overtake([nameOf(key)!], Math.floor(groupAndExisted / 2));
+  return settleWith(session, groupAndExisted, durable);
+}
+
+/** `ttlMs` 0 takes the deadline away. */
+export function expireOne(session: Session, key: Bytes, ttlMs: number, durable: boolean): Promise<boolean> {
+  if (session.writeBack?.find(key) !== undefined) return writeOne(session, key, KIND_EXPIRE, ttlMs, durable);
+  return settleWith(session, native.expire(session.handle, key, ttlMs), durable);
+}
+
+/** An operation on one key as a batch. */
+function writeOne(session: Session, key: Bytes, kind: number, ttlMs: number, durable: boolean): Promise<boolean> {
+  const keys = { data: key, lengths: Uint32Array.of(key.length) };
+  const existed = new Uint8Array(1);
+  const group = writeBatch(session, { kind, keys, values: undefined, rows: Float64Array.of(kind, 0, ttlMs), existed });
+  return session.commitsOf(group, durable).doneWith(group, existed[0] === 1);
+}
+
 /** The promise of a delete or an expire; `groupAndExisted` is 2 * group + (1 when the key was there). */
-export function settleWith(session: Session, groupAndExisted: number, durable: boolean): Promise<boolean> {
+function settleWith(session: Session, groupAndExisted: number, durable: boolean): Promise<boolean> {
   const group = Math.floor(groupAndExisted / 2);
   session.kick();
   return session.commitsOf(group, durable).doneWith(group, groupAndExisted % 2 === 1);
@@ -57,14 +81,10 @@ export async function clear(session: Session, prefix: string | Uint8Array | unde
   await deleteAll(session, encodeKeys(found, bufferCodec), false);
 }
 
-function writeBatch(
-  session: Session,
-  kind: number,
-  keys: Column,
-  values: Column | undefined,
-  rows: Float64Array | undefined,
-  existed: Uint8Array | undefined,
-): Group {
+/** -1: a guard's record may not be in memory. Results as of native.writeBatch. */
+export function writeBatch(session: Session, operations: Operations): Group {
+  if (session.writeBack !== undefined) return writeBehind(session, session.writeBack, operations);
+  const { kind, keys, values, rows, existed } = operations;
   const { data, lengths } = keys;
   const group = native.writeBatch(session.handle, kind, data, lengths, values?.data, values?.lengths, rows, existed);
   session.kick();
@@ -77,9 +97,10 @@ function commitColdBatch(session: Session, batch: EncodedBatch, durable: boolean
   const arrived = session.acknowledgements.late();
   return native
     .writeBatchCold(session.handle, KIND_PUT, keys.data, keys.lengths, values.data, values.lengths, rows)
-    .then(([group, version, committed, failedIndex]) =>
-      batchResult(session, group, version, committed === 1, failedIndex, durable),
-    )
+    .then(([group, version, committed, failedIndex]) => {
+      if (committed === 1) session.writeBack?.overtakeLate(writtenOf(namesOf(keys), batch), group);
+      return batchResult(session, group, version, committed === 1, failedIndex, durable);
+    })
     .finally(arrived);
 }
 
