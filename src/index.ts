@@ -19,5 +19,6 @@ export type { Accepted, Decoded, Encoding, EncodingOption } from "./encodings.js
 export { CrabKVError } from "./errors.js";
 export type { CrabKVErrorCode, ErrorDetails } from "./errors.js";
 export type { IterationOptions, StoreIterator, StoreRecord } from "./iteration.js";
+export type { Change, DeleteChange, ExpireChange, PutChange, StoreWatch, WatchOptions } from "./watch.js";
 export type { StoreStats } from "./native.js";
 export type { StoreWriteStream, WriteStreamOptions } from "./write-stream.js";

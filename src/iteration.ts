@@ -54,8 +54,8 @@ interface Chunk {
   readonly done: boolean;
 }
 
-// A walk that is dropped without being ended still holds its snapshot; the collector then ends it.
-const dropped = new FinalizationRegistry<{ session: Session; scan: number }>(({ session, scan }) => {
+// A walk that is dropped without being ended still holds its snapshot (or a watch its segment); the collector then ends it.
+export const droppedScans = new FinalizationRegistry<{ session: Session; scan: number }>(({ session, scan }) => {
   native.scanEnd(session.handle, scan);
 });
 
@@ -167,7 +167,7 @@ export class StoreIterator<T> implements AsyncIterableIterator<T> {
     if (this.#scan === 0) {
       this.#session.writeBack?.flush(true); // a snapshot shows what is in the index only
       this.#scan = native.scanOpen(handle, this.#prefix, this.#part !== "keys", this.#from);
-      dropped.register(this, { session: this.#session, scan: this.#scan }, this);
+      droppedScans.register(this, { session: this.#session, scan: this.#scan }, this);
     }
     const entriesMax = Math.min(this.#left, CHUNK_ENTRIES_MAX);
     const chunk = native
@@ -202,7 +202,7 @@ export class StoreIterator<T> implements AsyncIterableIterator<T> {
     this.#entries = 0;
     this.#bytes = Buffer.alloc(0);
     if (this.#scan === 0) return;
-    dropped.unregister(this);
+    droppedScans.unregister(this);
     native.scanEnd(this.#session.handle, this.#scan);
   }
 }
@@ -213,6 +213,6 @@ export function decodeRange(codec: Codec, bytes: Buffer, begin: number, end: num
 }
 
 // Versions and times stay below 2^53.
-function readUint64(bytes: Buffer, offset: number): number {
+export function readUint64(bytes: Buffer, offset: number): number {
   return bytes.readUInt32LE(offset) + bytes.readUInt32LE(offset + 4) * 2 ** 32;
 }

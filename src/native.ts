@@ -200,8 +200,12 @@ interface Native {
     scan: number,
     entriesMax: number,
     bytesMax: number,
-  ): Promise<readonly [chunk: ArrayBuffer, entries: number, done: boolean]>;
+  ): Promise<readonly [chunk: ArrayBuffer, entries: number, done: boolean, version: number]>;
   scanEnd(handle: Handle, scan: number): void;
+  /** A scan of changes, see NewFeed in native/core/store.h; without `resume` from now on. Results: version. */
+  feedOpen(handle: Handle, prefix: Bytes, resume: boolean, afterVersion: number, lagBytesMax: number): number;
+  /** Whether the feed's next change is waited for, which holds the event loop. */
+  feedWait(handle: Handle, feed: number, waiting: boolean): void;
 
   stats(handle: Handle): NativeStats;
   failure(handle: Handle): Error | undefined;

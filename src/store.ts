@@ -27,6 +27,8 @@ import type { Entry } from "./reads.js";
 import type { Session } from "./session.js";
 import { ExpiryCycle, keysOf } from "./ttl.js";
 import { WriteBack } from "./write-back.js";
+import { StoreWatch } from "./watch.js";
+import type { WatchOptions } from "./watch.js";
 import { StoreWriteStream } from "./write-stream.js";
 import type { WriteStreamOptions } from "./write-stream.js";
 import { clear, commitBatch, deleteAll, deleteOne, expireOne, putAll } from "./writes.js";
@@ -307,6 +309,19 @@ export class Store<K, V> extends StoreEmitter<K> {
   /** Entries with their version and deadline: what `from` resumes after, and what a copy of the store needs. */
   records(options?: IterationOptions): StoreIterator<StoreRecord<K, V>> {
     return new StoreIterator(this.#session, "records", this.#keyCodec, this.#valueCodec, options);
+  }
+
+  /**
+   * The changes of the store, whoever makes them, in log order and after they are acknowledged: `for await (const change of
+   * db.watch())`. From the call on, or from a version on. A watcher that is awaited keeps the process alive; `break` (`return()`),
+   * its signal and `close()` end it. What waits in a write-back buffer is shown once it is flushed. In the lazy modes power loss can
+   * take changes that were shown, and their versions are given again.
+   *
+   * @throws (at next) `CRABKV_POSITION_GONE`, `_LAGGED` (its `version` is where to go on), `_FAILED`, `_CORRUPTION`, `_CLOSED`.
+   */
+  watch(options?: WatchOptions): StoreWatch<K, V> {
+    const source = { session: this.#session, keyCodec: this.#keyCodec, valueCodec: this.#valueCodec };
+    return new StoreWatch({ ...source, live: this.#expiry !== undefined }, options);
   }
 
   /** A stream of records into the store; see {@link StoreWriteStream}. */

@@ -43,6 +43,23 @@ test("an idle open store does not keep a program alive", async () => {
   expect(await run(directory, body)).toMatchObject({ ...cleanEnd, stdout: "a,1\n" });
 });
 
+test("a watch keeps a program alive while it is awaited, and then only", async () => {
+  const start = `const db = await open(path, { sync: "os" }); const watch = db.watch();`;
+  // The timer of AbortSignal.timeout keeps nothing alive.
+  const awaited = `const db = await open(path, { sync: "os" });
+    for await (const change of db.watch({ signal: AbortSignal.timeout(200) })) console.log(change.key);`;
+  expect(
+    await run(temporaryDirectory(), `try { ${awaited} } catch (error) { console.log(error.name); }`),
+  ).toMatchObject({
+    ...cleanEnd,
+    stdout: "TimeoutError\n",
+  });
+  const idle = `${start} await db.put("a", "1"); console.log((await watch.next()).value.key); globalThis.kept = watch;`;
+  expect(await run(temporaryDirectory(), idle)).toMatchObject({ ...cleanEnd, stdout: "a\n" });
+  const returned = `${start} setTimeout(() => watch.return(), 100); console.log((await watch.next()).done);`;
+  expect(await run(temporaryDirectory(), returned)).toMatchObject({ ...cleanEnd, stdout: "true\n" });
+});
+
 test("a flush as the last line completes", async () => {
   const body = `const db = await open(path, { sync: "os" }); db.put("a", "1"); await db.flush(); console.log("durable");`;
   expect(await run(temporaryDirectory(), body)).toMatchObject({ ...cleanEnd, stdout: "durable\n" });
