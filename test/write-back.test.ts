@@ -164,6 +164,8 @@ test("guards, increment and update see buffered puts", async () => {
   expect(await db.batch([{ type: "put", key: "k", value: "no", if: "absent" }])).toMatchObject({ failedIndex: 0 });
   await db.put("k", "2");
   expect(await db.batch([{ type: "check", key: "k", if: "present" }, { type: "put", key: "x", value: "y" }])).toMatchObject({ committed: true }); // prettier-ignore
+  await db.put("n", "no number");
+  await db.flush();
   await db.put("n", "41");
   expect(await db.increment("n")).toBe(42);
   await db.put("n", "1");
