@@ -1,6 +1,7 @@
 // A sync that fails: it is not retried, its writes are indeterminate and undone in memory, the store takes no more of
 // them and goes on reading, and the next opening does not believe what the page cache still shows.
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <thread>
 
@@ -49,6 +50,33 @@ TEST(A_failed_sync_is_not_retried_and_takes_back_what_waited_for_it) {
     EXPECT_CODE(store->Close(), Code::kIo);
     ExpectNoRetry(env);
   }
+}
+
+TEST(A_write_is_acknowledged_only_when_its_sync_has_returned) {
+  class Watcher final : public CommitListener {
+   public:
+    void OnAcknowledged(uint64_t up_to) override { acknowledged = up_to; }
+    void OnDurable(uint64_t up_to) override { acknowledged = up_to; }
+    void OnFailed(uint64_t, uint64_t, const Status&) override {}
+    void OnRoom() override {}
+    std::atomic<uint64_t> acknowledged{0};
+  };
+  MemEnv memory;
+  FaultEnv env(&memory);
+  auto store = OpenStore(&env, SmallOptions());
+  Watcher watcher;
+  store->AddListener(&watcher);
+  std::atomic<uint64_t> before_sync_returned{0};
+  env.SetHook([&](const Call& call) {
+    if (call.kind == kSyncCall) before_sync_returned = watcher.acknowledged.load();
+  });
+  for (int i = 0; i < 200; i++) {  // over some segments
+    Commit commit;
+    EXPECT_OK(WriteAndWait(store.get(), {Put("k", std::string(1000, 'v'))}, &commit));
+    EXPECT(before_sync_returned < commit.group);
+  }
+  store->RemoveListener(&watcher);
+  EXPECT_OK(store->Close());
 }
 
 TEST(Reopening_after_a_failed_sync_does_not_believe_the_page_cache) {

@@ -3,6 +3,7 @@
 // assertion of the core is reported as failed, with what it was at, and ends the run.
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cinttypes>
@@ -154,6 +155,8 @@ bool LongRun() {
 }
 
 uint64_t Stride() {
+  if (const char* given = std::getenv("CRABKV_TEST_STRIDE"))
+    return std::max<uint64_t>(1, std::strtoull(given, nullptr, 0));
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
   return LongRun() ? 1 : 4;
 #else

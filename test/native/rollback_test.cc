@@ -146,6 +146,9 @@ TEST(A_scan_begun_before_a_write_failed_shows_what_that_write_would_have_replace
   EXPECT_OK(Write(store.get(), {Put("a", "3"), Put("b", "3")}, &commit));
   env.Inject(FailedAppend(EIO));
   EXPECT_CODE(store->WaitFor(commit.group, false), Code::kIo);
+  EXPECT_EQ(Get(store.get(), "a"), "1");
+  EXPECT_EQ(Get(store.get(), "b"), "1");
+  EXPECT_EQ(Get(store.get(), "d"), "(none)");
   // The log goes on where the undone records were to lie.
   EXPECT_OK(WriteAndWait(store.get(), {Put("x", "another length"), Put("a", "4"), Put("b", "4")}));
   ReadBuffer chunk;
