@@ -42,8 +42,7 @@ class Context {
 };
 
 // How much of a long loop to run: 1 in the release build, less where a sanitizer makes everything several times slower,
-// more with CRABKV_TEST_LONG=1 (for scripts, not CI). CRABKV_TEST_STRIDE sets the
-// stride. Steps through cases by
+// more with CRABKV_TEST_LONG=1 (for scripts, not CI). CRABKV_TEST_STRIDE sets the stride. Steps through cases by
 // Stride(); counts of rounds go through Rounds().
 bool LongRun();
 uint64_t Stride();
