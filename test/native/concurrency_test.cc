@@ -134,12 +134,15 @@ TEST(Transfers_by_many_threads_keep_the_sum_in_every_view) {
     std::atomic<uint64_t> transfers{0};
     const auto transfer = [&](uint64_t seed, std::atomic<bool>& stop) {
       Random random(seed);
-      uint64_t done = 0;
-      while (!stop) EXPECT_OK(Transfer(store.get(), &random, &done));
-      transfers += done;
+      while (!stop) {
+        uint64_t done = 0;
+        EXPECT_OK(Transfer(store.get(), &random, &done));
+        transfers += done;
+      }
     };
     OnThreads(3, transfer, [&] {
-      for (uint64_t i = 0; i < Rounds(400); i++) {
+      // At least until every thread had a chance to run.
+      for (uint64_t i = 0; i < Rounds(400) || transfers < 100; i++) {
         int64_t sum = 0;
         EXPECT_OK(SumUp(store.get(), i % 8 == 0, &sum));
         EXPECT_EQ(sum, kAccounts * kEach);
@@ -150,7 +153,6 @@ TEST(Transfers_by_many_threads_keep_the_sum_in_every_view) {
         }
       }
     });
-    EXPECT(transfers > 0);
     auto killed = env.KillProcess();
     auto cut = env.PowerCutKeepRandom(Random().Next());
     for (MemEnv* machine : {killed.get(), cut.get()}) {
@@ -248,19 +250,22 @@ TEST(A_sync_that_fails_under_load_leaves_what_was_acknowledged_and_ends_every_wa
         uint64_t done = 0;
         while (!stop) {
           const Status status = Transfer(store.get(), &random, &done);
+          // kIo: the sync that failed was of a segment being made; nothing was kept, and the store goes on.
+          if (status.Is(Code::kIo)) continue;
           if (!status.ok()) EXPECT(status.Is(Code::kIndeterminate) || status.Is(Code::kFailed));
           uint64_t group = 0;
           if (random.OneIn(20) && store->RequestDurable(&group).ok()) {
             const Status durable = store->WaitFor(group, true);
-            if (!durable.ok()) EXPECT_CODE(durable, Code::kIndeterminate);
+            if (!durable.ok()) EXPECT(durable.Is(Code::kIndeterminate) || durable.Is(Code::kIo));
           }
           if (!status.ok()) return;
         }
       };
       OnThreads(3, write, [&] {
         std::this_thread::sleep_for(std::chrono::milliseconds(2));
-        env.FailNth(1, kSyncCall);
         for (int i = 0; i < 5000 && store->Failure().ok(); i++) {
+          // Again and again, until it hits a sync of the log rather than one of a segment being made.
+          env.FailNth(1, kSyncCall);
           int64_t sum = 0;
           EXPECT_OK(SumUp(store.get(), i % 4 == 0, &sum));
           EXPECT_EQ(sum, kAccounts * kEach);
