@@ -27,7 +27,7 @@ enum ResultIndex : size_t {
   kResultFailedIndex = 3,  // of the operation whose guard did not hold
   kResultFirstGroup = 4,   // commit groups that records put in one crossing went to
   kResultLastGroup = 5,
-  kResultBusy = 6,  // 1 when not all were taken because pendingBytesMax is reached
+  kResultBusy = 6,          // 1 when not all were taken because pendingBytesMax is reached
   kResultCounterIndex = 7,  // the key's change counter, and what it stood at before the read
   kResultCounter = 8,
   kResultNowMs = 9,  // by the store's clock; set when the entry has a deadline

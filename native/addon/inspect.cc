@@ -88,8 +88,8 @@ napi_value Failure(napi_env env, napi_callback_info info) {
   return failure.ok() ? nullptr : call.environment().MakeError(failure);
 }
 
-// changeCounters(handle): ArrayBuffer | undefined. The store's change counters, shared and not copied; undefined in runtimes
-// that do not allow that (Electron).
+// changeCounters(handle): ArrayBuffer | undefined. The store's change counters, shared and not copied; undefined in
+// runtimes that do not allow that (Electron).
 napi_value ChangeCountersOf(napi_env env, napi_callback_info info) {
   Call<1> call(env, info);
   Handle* handle = call.handle();

@@ -1,7 +1,7 @@
-// A counter per group of keys that is bumped whenever one of them may have changed: after the change is visible, before it is
-// acknowledged, and when it is undone. A cache that loaded the counter before its look-up may trust what it found for as long
-// as the counter stands still, whoever writes. The array is shared with JavaScript, hence plain 32-bit words.
-// Any thread.
+// A counter per group of keys that is bumped whenever one of them may have changed: after the change is visible, before
+// it is acknowledged, and when it is undone. A cache that loaded the counter before its look-up may trust what it found
+// for as long as the counter stands still, whoever writes. The array is shared with JavaScript, hence plain 32-bit
+// words. Any thread.
 #pragma once
 
 #include <atomic>

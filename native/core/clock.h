@@ -1,7 +1,7 @@
-// The store's clock: wall-clock milliseconds that never go back, whatever happens to the machine's clock. It is the monotonic
-// clock plus an offset that only rises: to the wall clock when that jumps forward, never down when it jumps back. So a clock
-// set back keeps nothing alive that has expired, and the log's own times (persisted in every frame) bound it after a reopening.
-// Any thread.
+// The store's clock: wall-clock milliseconds that never go back, whatever happens to the machine's clock. It is the
+// monotonic clock plus an offset that only rises: to the wall clock when that jumps forward, never down when it jumps
+// back. So a clock set back keeps nothing alive that has expired, and the log's own times (persisted in every frame)
+// bound it after a reopening. Any thread.
 #pragma once
 
 #include <atomic>

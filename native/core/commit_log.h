@@ -150,9 +150,9 @@ class CommitLog {
   std::atomic<bool> stopping_{false};
   std::mutex writer_mutex_;
   std::condition_variable writer_wakes_;
-  uint64_t next_group_ = 1;         // writer thread
+  uint64_t next_group_ = 1;                  // writer thread
   const Segment* asked_ahead_in_ = nullptr;  // writer thread: see WantsSegmentAhead
-  uint64_t frame_durable_lsn_ = 0;  // writer thread: what the last frame tells
+  uint64_t frame_durable_lsn_ = 0;           // writer thread: what the last frame tells
 
   // Syncer. Guarded by sync_mutex_ unless atomic.
   std::mutex sync_mutex_;

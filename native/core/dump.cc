@@ -54,7 +54,8 @@ const char* NameOf(FrameType type) {
 
 void AppendRecord(std::string* text, const Frame& frame, const RecordHeader& record, uint64_t at) {
   const char* names[] = {"?", "PUT", "DEL", "EXPIRE"};
-  AppendFormat(text, "  %8llu  lsn %llu  %-6s ", static_cast<unsigned long long>(frame.offset + FrameHeader::kBytes + at),
+  AppendFormat(text, "  %8llu  lsn %llu  %-6s ",
+               static_cast<unsigned long long>(frame.offset + FrameHeader::kBytes + at),
                static_cast<unsigned long long>(record.lsn), names[static_cast<size_t>(record.type)]);
   AppendQuoted(text, frame.payload.substr(at + RecordHeader::kBytes, record.key_bytes));
   if (record.type == RecordType::kPut) {
@@ -75,11 +76,13 @@ void AppendRecord(std::string* text, const Frame& frame, const RecordHeader& rec
 
 void AppendFrame(std::string* text, const Frame& frame) {
   const FrameHeader& h = frame.header;
-  AppendFormat(text, "%10llu  %-9s epoch %u  base %llu  count %u  durable %llu  clock %llu  bytes %llu  crc %08x  previous %08x%s\n",
-               static_cast<unsigned long long>(frame.offset), NameOf(h.type), h.epoch,
-               static_cast<unsigned long long>(h.base_lsn), h.count, static_cast<unsigned long long>(h.durable_lsn),
-               static_cast<unsigned long long>(h.clock_ms), static_cast<unsigned long long>(h.frame_bytes()), h.crc,
-               h.previous_crc, (h.flags & kFrameSkipsLsns) != 0 ? "  skips" : "");
+  AppendFormat(
+      text,
+      "%10llu  %-9s epoch %u  base %llu  count %u  durable %llu  clock %llu  bytes %llu  crc %08x  previous %08x%s\n",
+      static_cast<unsigned long long>(frame.offset), NameOf(h.type), h.epoch,
+      static_cast<unsigned long long>(h.base_lsn), h.count, static_cast<unsigned long long>(h.durable_lsn),
+      static_cast<unsigned long long>(h.clock_ms), static_cast<unsigned long long>(h.frame_bytes()), h.crc,
+      h.previous_crc, (h.flags & kFrameSkipsLsns) != 0 ? "  skips" : "");
   if (h.type == FrameType::kStart) {
     const StartPayload start = DecodeStart(frame.payload.data());
     AppendFormat(text, "            continues segment %llu salt %016llx after lsn %llu\n",
@@ -113,8 +116,7 @@ Status DumpSegment(Env* env, const std::string& path, uint64_t from_offset, uint
   CRABKV_RETURN_IF_ERROR(DecodeSegmentHeader(std::string_view(bytes, got), path, &header));
   if (from_offset == 0) {
     AppendFormat(text, "segment %llu  %s  store %016llx%016llx  salt %016llx\n",
-                 static_cast<unsigned long long>(header.number),
-                 header.kind == SegmentKind::kLog ? "log" : "compacted",
+                 static_cast<unsigned long long>(header.number), header.kind == SegmentKind::kLog ? "log" : "compacted",
                  static_cast<unsigned long long>(header.store_id.high),
                  static_cast<unsigned long long>(header.store_id.low), static_cast<unsigned long long>(header.salt));
     from_offset = SegmentHeader::kBytes;

@@ -93,9 +93,9 @@ class Env {
   virtual Status LockFile(const std::string& path, LockMode mode, std::unique_ptr<DirectoryLock>* lock) = 0;
 
   // --- Time and chance.
-  virtual uint64_t WallMs() = 0;        // ms since 1970, may jump either way
-  virtual uint64_t MonotonicNs() = 0;   // never goes back
-  virtual uint64_t Random64() = 0;      // unpredictable in production, seeded in tests
+  virtual uint64_t WallMs() = 0;       // ms since 1970, may jump either way
+  virtual uint64_t MonotonicNs() = 0;  // never goes back
+  virtual uint64_t Random64() = 0;     // unpredictable in production, seeded in tests
 
   // --- Threads. The name shows up in debuggers (15 characters).
   virtual std::thread StartThread(const char* name, std::function<void()> body) = 0;

@@ -1,6 +1,6 @@
-// A key's identity in memory: its slot and a 96-bit fingerprint, both from one keyed 128-bit SipHash (the seed is random per
-// store and kept in the MANIFEST). Among ten million keys the chance that any two share slot and fingerprint is below 1e-15,
-// so for every question but "what is the value" an equal fingerprint is the same key.
+// A key's identity in memory: its slot and a 96-bit fingerprint, both from one keyed 128-bit SipHash (the seed is
+// random per store and kept in the MANIFEST). Among ten million keys the chance that any two share slot and fingerprint
+// is below 1e-15, so for every question but "what is the value" an equal fingerprint is the same key.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// Writes groups into the log as frames: the chain of CRCs, START and SEAL at the borders of segments. Knows where the log ends.
-// Writer thread only (and whoever starts and stops it, while it does not run).
+// Writes groups into the log as frames: the chain of CRCs, START and SEAL at the borders of segments. Knows where the
+// log ends. Writer thread only (and whoever starts and stops it, while it does not run).
 #pragma once
 
 #include <atomic>
@@ -19,9 +19,9 @@ class FrameAppender {
   struct End {
     Segment* segment = nullptr;  // file open and mapped
     uint64_t offset = 0;
-    bool started = false;        // its START frame is written
-    StartPayload start;          // what START is to say when it is not
-    uint32_t previous_crc = 0;   // header CRC of the last frame
+    bool started = false;       // its START frame is written
+    StartPayload start;         // what START is to say when it is not
+    uint32_t previous_crc = 0;  // header CRC of the last frame
   };
 
   FrameAppender(Clock* clock, SegmentMaker* maker, SpaceAhead* space, uint32_t epoch)
@@ -32,8 +32,8 @@ class FrameAppender {
 
   // Whether the group lies in another segment than the last frame.
   bool Rotates(const Group& group) const { return group.segment != end_.segment; }
-  // Opens the group's segment and makes it the current one; the one before gets its SEAL. After a failure the log ends where
-  // it did. `last_lsn` is that of the last record written.
+  // Opens the group's segment and makes it the current one; the one before gets its SEAL. After a failure the log ends
+  // where it did. `last_lsn` is that of the last record written.
   Status Rotate(Segment* next, uint64_t durable_lsn, uint64_t last_lsn);
   // Writes the group as one frame. After a failure, a part of it may be in the file behind end(): see CutBack.
   Status Append(Group* group, uint64_t durable_lsn);

@@ -1,9 +1,10 @@
-// Commit groups from the first record to their release: callers reserve log space and LSNs with one atomic step while they hold
-// their shards' latches, copy their records in, and publish; the writer thread seals groups, writes them in order and releases
-// them. Positions are assigned when a group opens, so a record's place in the log is known before it is written, and readers
-// find it in the group's buffer until then.
+// Commit groups from the first record to their release: callers reserve log space and LSNs with one atomic step while
+// they hold their shards' latches, copy their records in, and publish; the writer thread seals groups, writes them in
+// order and releases them. Positions are assigned when a group opens, so a record's place in the log is known before it
+// is written, and readers find it in the group's buffer until then.
 //
-// Reserve, Publish, FindPending, Position: any thread. TakeSealed, Release, Reopen: writer thread. Nothing here waits for the disk.
+// Reserve, Publish, FindPending, Position: any thread. TakeSealed, Release, Reopen: writer thread. Nothing here waits
+// for the disk.
 #pragma once
 
 #include <atomic>
@@ -25,8 +26,8 @@ struct Group {
   uint64_t file_offset = 0;  // of the frame header
   uint64_t base_lsn = 0;
   bool skips_lsns = false;
-  uint64_t capacity = 0;     // of the buffer, frame header included
-  char* buffer = nullptr;    // the frame as it will lie in the file
+  uint64_t capacity = 0;   // of the buffer, frame header included
+  char* buffer = nullptr;  // the frame as it will lie in the file
 
   std::atomic<uint64_t> number{0};       // 0: not in use; readers find nothing here
   std::atomic<uint64_t> reservation{0};  // sealed bit, records, payload bytes: see kSealed
@@ -62,7 +63,8 @@ struct LogPosition {
 class PendingRecord {
  public:
   PendingRecord() = default;
-  PendingRecord(Group* group, const char* data, uint64_t available) : group_(group), data_(data), available_(available) {}
+  PendingRecord(Group* group, const char* data, uint64_t available)
+      : group_(group), data_(data), available_(available) {}
   ~PendingRecord() {
     if (group_ != nullptr) group_->pins.fetch_sub(1, std::memory_order_seq_cst);
   }
@@ -89,7 +91,7 @@ class GroupQueue {
  public:
   struct Limits {
     uint64_t segment_bytes;
-    uint64_t group_bytes;        // of a standard group's buffer
+    uint64_t group_bytes;  // of a standard group's buffer
     uint64_t pending_bytes_max;
   };
   static constexpr uint64_t kWakeBytes = 256 << 10;
@@ -122,13 +124,14 @@ class GroupQueue {
   bool TakeBusyReport();  // someone got kBusy since the last call, and there is room again
 
   // --- Writer thread.
-  // The group to write next: a sealed one, or the open one after sealing it if it has records (or `even_empty`). Null when
-  // there is none. All of its bytes are published on return.
+  // The group to write next: a sealed one, or the open one after sealing it if it has records (or `even_empty`). Null
+  // when there is none. All of its bytes are published on return.
   Group* TakeSealed(uint64_t number, bool even_empty);
   bool HasWork(uint64_t number) const;
   // The group is in the file (Segment::written says so already) or undone: its buffer is reused.
   void Release(Group* group);
-  // Nothing opens any more: Reserve answers `status`, or "retry" when it is OK. Seals what is open. Returns the last number.
+  // Nothing opens any more: Reserve answers `status`, or "retry" when it is OK. Seals what is open. Returns the last
+  // number.
   uint64_t Stop(const Status& status);
   // After Stop(OK) and the release of all groups: goes on at this place, with the LSN after the last one given out.
   void Reopen(Segment* segment, uint64_t offset);
@@ -150,16 +153,16 @@ class GroupQueue {
   SegmentMaker* const maker_;
   Group ring_[kRing];
   std::atomic<Group*> filling_{nullptr};
-  std::atomic<uint64_t> newest_{0};          // number of the newest group
-  std::atomic<uint64_t> oldest_{1};          // below: all released
-  std::atomic<uint64_t> sealed_bytes_{0};    // in sealed groups that are not released
+  std::atomic<uint64_t> newest_{0};        // number of the newest group
+  std::atomic<uint64_t> oldest_{1};        // below: all released
+  std::atomic<uint64_t> sealed_bytes_{0};  // in sealed groups that are not released
   std::atomic<bool> busy_reported_{false};
 
   mutable std::mutex roll_mutex_;
-  LogPosition next_;              // guarded by roll_mutex_: of the group after the newest sealed one
-  bool next_skips_ = false;       // likewise
-  Status stopped_;                // likewise; why filling_ is null, OK while rolling back
-  std::vector<char*> buffers_;    // likewise; spare standard buffers
+  LogPosition next_;            // guarded by roll_mutex_: of the group after the newest sealed one
+  bool next_skips_ = false;     // likewise
+  Status stopped_;              // likewise; why filling_ is null, OK while rolling back
+  std::vector<char*> buffers_;  // likewise; spare standard buffers
 };
 
 }  // namespace crabkv

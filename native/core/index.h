@@ -148,8 +148,8 @@ class Index {
   // Takes back every change with an LSN of `first_lsn` or above, in reverse order. Takes all latches.
   void UndoFrom(uint64_t first_lsn);
 
-  // --- Snapshots. Making one takes all latches, so it is between batches; `at_snapshot` runs under them and returns the next
-  // LSN. A change that is undone is undone in every snapshot that shows it, too.
+  // --- Snapshots. Making one takes all latches, so it is between batches; `at_snapshot` runs under them and returns
+  // the next LSN. A change that is undone is undone in every snapshot that shows it, too.
   template <typename AtSnapshot>
   std::unique_ptr<IndexSnapshot> TakeSnapshot(AtSnapshot at_snapshot) {
     auto snapshot = std::make_unique<IndexSnapshot>();

@@ -1,6 +1,6 @@
-// A walk over the live entries of a store in log order: reads the segments from the first to where the log ended when the scan was
-// made, and shows a record if the index, as it was then, points at it. Sequential reading, exact, each key once.
-// One thread at a time; may block.
+// A walk over the live entries of a store in log order: reads the segments from the first to where the log ended when
+// the scan was made, and shows a record if the index, as it was then, points at it. Sequential reading, exact, each key
+// once. One thread at a time; may block.
 #pragma once
 
 #include <memory>
@@ -41,8 +41,8 @@ class LogScan final : public Scan {
   Segment* segment_ = nullptr;
   std::unique_ptr<FrameReader> reader_;
   Frame frame_;
-  uint64_t at_ = 0;              // in frame_.payload
-  uint64_t deadline_ms_ = 0;     // of the record that Shows accepted
+  uint64_t at_ = 0;           // in frame_.payload
+  uint64_t deadline_ms_ = 0;  // of the record that Shows accepted
 };
 
 }  // namespace crabkv

@@ -31,13 +31,16 @@ Status CheckHeader(std::string_view bytes, const std::string& path) {
   if (bytes.size() < kHeaderBytes || std::memcmp(bytes.data(), kMagic, 8) != 0) {
     return Status::Error(Code::kFormat, path + " is not a CrabKV manifest");
   }
-  if (Crc32c(bytes.data(), 28) != GetU32(bytes.data() + 28)) return Status::Corruption(path, 0, "the header fails its CRC");
+  if (Crc32c(bytes.data(), 28) != GetU32(bytes.data() + 28))
+    return Status::Corruption(path, 0, "the header fails its CRC");
   if (GetU16(bytes.data() + 8) != kFormatMajor) {
-    return Status::Error(Code::kFormat, path + ": the store has format version " + std::to_string(GetU16(bytes.data() + 8)) +
+    return Status::Error(Code::kFormat, path + ": the store has format version " +
+                                            std::to_string(GetU16(bytes.data() + 8)) +
                                             "; this version of CrabKV reads version " + std::to_string(kFormatMajor));
   }
   if ((GetU32(bytes.data() + 12) & ~kKnownIncompatibleFlags) != 0) {
-    return Status::Error(Code::kFormat, path + ": the store uses format features that this version of CrabKV does not know");
+    return Status::Error(Code::kFormat,
+                         path + ": the store uses format features that this version of CrabKV does not know");
   }
   return Status::Ok();
 }
@@ -114,15 +117,16 @@ Status ApplyEdits(std::string_view bytes, const std::string& path, ManifestState
   uint64_t edit_bytes = 0;
   while (at < bytes.size() && ValidEdit(bytes.substr(at), &edit_bytes)) {
     const std::string_view edit = bytes.substr(at, edit_bytes);
-    if (GetU32(edit.data() + 4) != previous_crc) return Status::Corruption(path, at, "an edit is missing before this one");
+    if (GetU32(edit.data() + 4) != previous_crc)
+      return Status::Corruption(path, at, "an edit is missing before this one");
     CRABKV_RETURN_IF_ERROR(ApplyEdit(edit, path, state));
     previous_crc = GetU32(edit.data());
     at += edit_bytes;
   }
   *end = at;
   *crc = previous_crc;
-  // An unfinished last edit is what a crash in AppendClean leaves. A whole one behind a bad one means that the bad one was
-  // whole once.
+  // An unfinished last edit is what a crash in AppendClean leaves. A whole one behind a bad one means that the bad one
+  // was whole once.
   for (uint64_t later = at + 8; later + kEditHeaderBytes <= bytes.size(); later += 8) {
     const uint32_t type = GetU32(bytes.data() + later + 8);
     if (type >= 1 && type <= 3 && ValidEdit(bytes.substr(later), &edit_bytes)) {
@@ -154,9 +158,10 @@ Status Manifest::Write(Env* env, const std::string& directory, const ManifestSta
   uint32_t crc = 0;
   AppendEdit(&bytes, EditType::kStore,
              {state.store_id.high, state.store_id.low, state.hash_seed[0], state.hash_seed[1], kHashSipHash13}, &crc);
-  AppendEdit(&bytes, EditType::kEpoch,
-             {state.epoch, state.epoch_first_lsn, state.cut.segment, state.cut.offset, state.cut.next_segment, state.clock_ms},
-             &crc);
+  AppendEdit(
+      &bytes, EditType::kEpoch,
+      {state.epoch, state.epoch_first_lsn, state.cut.segment, state.cut.offset, state.cut.next_segment, state.clock_ms},
+      &crc);
   const std::string path = PathIn(directory);
   const std::string temporary = path + ".tmp";
   bool leftover = false;

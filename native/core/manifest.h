@@ -1,7 +1,7 @@
-// The MANIFEST: who the store is, which opening wrote last, and whether it ended cleanly. It does not list log segments. The file
-// is written anew (temporary name, sync, rename, directory sync) by every opening for writing, so nothing in it is believed only
-// because a page cache shows it; a clean close appends one edit. Edits carry their own CRC and that of the edit before.
-// Not thread-safe: used by opening and closing only.
+// The MANIFEST: who the store is, which opening wrote last, and whether it ended cleanly. It does not list log
+// segments. The file is written anew (temporary name, sync, rename, directory sync) by every opening for writing, so
+// nothing in it is believed only because a page cache shows it; a clean close appends one edit. Edits carry their own
+// CRC and that of the edit before. Not thread-safe: used by opening and closing only.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +13,8 @@
 
 namespace crabkv {
 
-// Where the log was cut at the last unclean opening: nothing at or behind (segment, offset) and before `next_segment` is part
-// of the log. segment 0: everything before next_segment is void.
+// Where the log was cut at the last unclean opening: nothing at or behind (segment, offset) and before `next_segment`
+// is part of the log. segment 0: everything before next_segment is void.
 struct LogCut {
   uint64_t segment = 0;
   uint64_t offset = 0;
@@ -27,10 +27,10 @@ struct ManifestState {
   uint32_t epoch = 0;
   uint64_t epoch_first_lsn = 1;  // everything below was durable when the epoch began
   LogCut cut;
-  bool clean = false;            // closed in this epoch, at:
+  bool clean = false;  // closed in this epoch, at:
   uint64_t clean_last_lsn = 0;
-  uint32_t clean_last_crc = 0;   // header CRC of the log's last frame
-  uint64_t clock_ms = 0;         // the store's clock at the last edit
+  uint32_t clean_last_crc = 0;  // header CRC of the log's last frame
+  uint64_t clock_ms = 0;        // the store's clock at the last edit
 };
 
 class Manifest {

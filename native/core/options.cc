@@ -7,8 +7,9 @@ namespace crabkv {
 namespace {
 Status Within(const char* name, uint64_t value, uint64_t low, uint64_t high) {
   if (value >= low && value <= high) return Status::Ok();
-  return Status::Error(Code::kInvalidArgument, std::string(name) + " is " + std::to_string(value) + "; it must be from " +
-                                                   std::to_string(low) + " to " + std::to_string(high));
+  return Status::Error(Code::kInvalidArgument, std::string(name) + " is " + std::to_string(value) +
+                                                   "; it must be from " + std::to_string(low) + " to " +
+                                                   std::to_string(high));
 }
 }  // namespace
 
@@ -27,7 +28,8 @@ Status ValidateOptions(const Options& o) {
     return Status::Error(Code::kInvalidArgument, "the slot table must have " + std::to_string(kSlotCount) + " entries");
   }
   for (uint16_t shard : o.slot_to_shard) {
-    if (shard >= o.shard_count) return Status::Error(Code::kInvalidArgument, "the slot table names a shard that is not there");
+    if (shard >= o.shard_count)
+      return Status::Error(Code::kInvalidArgument, "the slot table names a shard that is not there");
   }
   return Status::Ok();
 }

@@ -1,5 +1,5 @@
-// What a store can be told at open, with every bound by name and its default. TypeScript validates first (src/options.ts,
-// the same names in camelCase); ValidateOptions checks again.
+// What a store can be told at open, with every bound by name and its default. TypeScript validates first
+// (src/options.ts, the same names in camelCase); ValidateOptions checks again.
 #pragma once
 
 #include <cstdint>
@@ -20,8 +20,8 @@ enum class Codec : uint8_t { kNone = 0, kSnappy = 1 };
 inline constexpr uint32_t kSlotCount = 16384;
 
 struct Options {
-  // --- Who does what. A shard is a latch and a set of slots; slot_to_shard has kSlotCount entries below shard_count, or is
-  // empty for slot % shard_count.
+  // --- Who does what. A shard is a latch and a set of slots; slot_to_shard has kSlotCount entries below shard_count,
+  // or is empty for slot % shard_count.
   uint32_t shard_count = 16;  // 1..4096
   std::vector<uint16_t> slot_to_shard;
 
@@ -38,13 +38,13 @@ struct Options {
   Codec compression = Codec::kNone;
 
   // --- Bounds.
-  uint64_t segment_bytes = uint64_t{64} << 20;        // soft size of a segment; 64 KiB..1 GiB
-  uint32_t key_bytes_max = 64 << 10;                  // up to 1 MiB
-  uint32_t value_bytes_max = 16 << 20;                // up to 512 MiB
-  uint32_t batch_operations_max = 1 << 20;            // operations of one batch
-  uint64_t batch_bytes_max = uint64_t{64} << 20;      // encoded bytes of one batch; up to 1 GiB
-  uint64_t pending_bytes_max = uint64_t{256} << 20;   // written by nobody yet, all groups together; beyond it kBusy
-  uint32_t reader_queue_max = 65536;                  // reads waiting for the disk; beyond it kBusy
+  uint64_t segment_bytes = uint64_t{64} << 20;       // soft size of a segment; 64 KiB..1 GiB
+  uint32_t key_bytes_max = 64 << 10;                 // up to 1 MiB
+  uint32_t value_bytes_max = 16 << 20;               // up to 512 MiB
+  uint32_t batch_operations_max = 1 << 20;           // operations of one batch
+  uint64_t batch_bytes_max = uint64_t{64} << 20;     // encoded bytes of one batch; up to 1 GiB
+  uint64_t pending_bytes_max = uint64_t{256} << 20;  // written by nobody yet, all groups together; beyond it kBusy
+  uint32_t reader_queue_max = 65536;                 // reads waiting for the disk; beyond it kBusy
 };
 
 Status ValidateOptions(const Options& options);

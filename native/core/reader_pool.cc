@@ -6,7 +6,8 @@ Status ReaderPool::Submit(std::function<void()> job) {
   std::lock_guard<std::mutex> lock(mutex_);
   if (stopping_) return Status::Error(Code::kClosed, "the store is closed");
   if (jobs_.size() >= queue_max_) {
-    return Status::Error(Code::kBusy, "too many reads wait for the disk: readerQueueMax is " + std::to_string(queue_max_));
+    return Status::Error(Code::kBusy,
+                         "too many reads wait for the disk: readerQueueMax is " + std::to_string(queue_max_));
   }
   jobs_.push_back(std::move(job));
   if (threads_.empty()) {

@@ -57,7 +57,8 @@ const char* Difference(const Options& a, const Options& b) {
 
 Status Attach(Entry* entry, const Options& options, std::shared_ptr<Store>* store) {
   if (const char* option = Difference(entry->store->options(), options); option != nullptr) {
-    return Status::Error(Code::kOptionsDiffer, std::string("the store is open in this process with another value of ") + option);
+    return Status::Error(Code::kOptionsDiffer,
+                         std::string("the store is open in this process with another value of ") + option);
   }
   if (options.error_if_exists) return Status::Error(Code::kExists, "the store exists, and is open in this process");
   entry->references++;

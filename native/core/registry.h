@@ -1,5 +1,5 @@
-// One native store per directory and process: a second opener in this process (another handle or worker thread) attaches to
-// the first one's store when the options agree. Process-wide and leaked on purpose.
+// One native store per directory and process: a second opener in this process (another handle or worker thread)
+// attaches to the first one's store when the options agree. Process-wide and leaked on purpose.
 #pragma once
 
 #include <memory>

@@ -1,7 +1,7 @@
 // Which pages of a segment are known to be in memory: one bit per 4 KiB page, in two epochs that rotate, so that a page
-// which nobody reads any more is forgotten after at most two rotations. A set bit is a hint (the kernel may have dropped the
-// page since); a clear one only sends a read to the reader thread. Asking the kernel would cost over a microsecond a read.
-// Any thread; relaxed atomics, since a lost or stale bit is harmless.
+// which nobody reads any more is forgotten after at most two rotations. A set bit is a hint (the kernel may have
+// dropped the page since); a clear one only sends a read to the reader thread. Asking the kernel would cost over a
+// microsecond a read. Any thread; relaxed atomics, since a lost or stale bit is harmless.
 #pragma once
 
 #include <atomic>

@@ -1,6 +1,6 @@
 // An open segment: its file, its mapping, and what is counted about it. The file's path from nothing to full:
-// CreateSegmentFile (under a temporary name, synced, renamed), frames by the writer thread, sealed, synced, then only read.
-// Ownership: SegmentTable. Readers hold a pin (taken under a shard's latch) while they use the mapping.
+// CreateSegmentFile (under a temporary name, synced, renamed), frames by the writer thread, sealed, synced, then only
+// read. Ownership: SegmentTable. Readers hold a pin (taken under a shard's latch) while they use the mapping.
 #pragma once
 
 #include <atomic>
@@ -24,7 +24,7 @@ struct Segment {
   const uint64_t salt;
   const uint64_t capacity;  // the file never grows beyond; as long as the mapping
   const std::string path;
-  uint32_t handle = 0;      // set once, by SegmentTable::Add
+  uint32_t handle = 0;  // set once, by SegmentTable::Add
 
   // Set once, before `written` first rises above 0.
   std::unique_ptr<File> file;
@@ -32,23 +32,23 @@ struct Segment {
 
   // Bytes [0, written) are in the file: readable through the mapping.
   std::atomic<uint64_t> written{0};
-  std::atomic<uint64_t> file_bytes{0};   // with the space made ahead; for statistics
-  std::atomic<int64_t> live_bytes{0};    // estimate, by size class
+  std::atomic<uint64_t> file_bytes{0};  // with the space made ahead; for statistics
+  std::atomic<int64_t> live_bytes{0};   // estimate, by size class
   std::atomic<int64_t> pins{0};
-  std::atomic<uint64_t> last_lsn{0};     // of the last record written
+  std::atomic<uint64_t> last_lsn{0};  // of the last record written
   ResidencyBitmap resident;
 
   // What SEAL tells. Writer thread (and recovery before it).
   SealPayload counts;
 };
 
-// Makes the file `path` with just a segment header: written under a temporary name, synced, renamed, the directory synced; so
-// a file under a segment's name always has a valid header. May block.
+// Makes the file `path` with just a segment header: written under a temporary name, synced, renamed, the directory
+// synced; so a file under a segment's name always has a valid header. May block.
 Status CreateSegmentFile(Env* env, const std::string& directory, const SegmentHeader& header,
                          std::unique_ptr<File>* file);
 
-// From handle (in the index's locations) to segment. Handles are given out in order from 1 and are not reused while the store
-// is open. Add: one thread at a time. Get: any thread, no lock.
+// From handle (in the index's locations) to segment. Handles are given out in order from 1 and are not reused while the
+// store is open. Add: one thread at a time. Get: any thread, no lock.
 class SegmentTable {
  public:
   SegmentTable() = default;
@@ -59,7 +59,10 @@ class SegmentTable {
   // Takes ownership; sets segment->handle. Null when every handle is used up.
   Segment* Add(std::unique_ptr<Segment> segment);
   Segment* Get(uint32_t handle) const {
-    return chunks_[handle / kChunk].load(std::memory_order_acquire)->segments[handle % kChunk].load(std::memory_order_acquire);
+    return chunks_[handle / kChunk]
+        .load(std::memory_order_acquire)
+        ->segments[handle % kChunk]
+        .load(std::memory_order_acquire);
   }
   uint32_t last_handle() const { return last_.load(std::memory_order_acquire); }
   // In handle order, which is log order.

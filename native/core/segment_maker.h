@@ -1,6 +1,6 @@
-// Numbers, salts and files for the log's next segments, made ahead of their use so that rotation never waits for the disk.
-// Segments must begin to be used in the order of their numbers: a header that was handed out and not used is put back.
-// Thread-safe. Only Prepare and TakeFile wait for the disk.
+// Numbers, salts and files for the log's next segments, made ahead of their use so that rotation never waits for the
+// disk. Segments must begin to be used in the order of their numbers: a header that was handed out and not used is put
+// back. Thread-safe. Only Prepare and TakeFile wait for the disk.
 #pragma once
 
 #include <condition_variable>
@@ -24,9 +24,11 @@ class SegmentMaker {
   SegmentHeader HandOut();
   // The segments with these numbers and above were not begun: hands them out again, in order.
   void PutBackFrom(uint64_t number);
-  // The file of a segment that was handed out: the one made ahead (waiting for it when it is being made now), else made here.
+  // The file of a segment that was handed out: the one made ahead (waiting for it when it is being made now), else made
+  // here.
   Status TakeFile(uint64_t number, std::unique_ptr<File>* file);
-  // Makes the file of the next header to be handed out, unless there is one. Failing is not an error: TakeFile tries again.
+  // Makes the file of the next header to be handed out, unless there is one. Failing is not an error: TakeFile tries
+  // again.
   void Prepare();
   std::string PathOf(uint64_t number) const { return directory_ + "/" + SegmentFileName(number); }
 
@@ -45,8 +47,9 @@ class SegmentMaker {
   const StoreId store_id_;
   std::mutex mutex_;
   std::condition_variable made_;
-  std::deque<Item> items_;  // guarded by mutex_; by number; a deque, so that an Item stays where it is while others come
-  uint64_t next_number_;    // guarded by mutex_
+  std::deque<Item>
+      items_;             // guarded by mutex_; by number; a deque, so that an Item stays where it is while others come
+  uint64_t next_number_;  // guarded by mutex_
 };
 
 }  // namespace crabkv

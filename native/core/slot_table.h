@@ -67,12 +67,13 @@ class FingerprintTable {
         visit(entries_[i].fingerprint, entries_[i].value());
     }
   }
-  // Asks for the cache lines where the entry would be. Needs no latch: the table may change meanwhile, and then these are lines that
-  // nobody wants.
+  // Asks for the cache lines where the entry would be. Needs no latch: the table may change meanwhile, and then these
+  // are lines that nobody wants.
   void Prefetch(const Fingerprint& fingerprint) const {
     const uint64_t home = (uint64_t{fingerprint.high} * capacity_.load(std::memory_order_relaxed)) >> 32;
     // As a number: the two loads may be of different tables, and then this is no pointer into either.
-    const uintptr_t entry = reinterpret_cast<uintptr_t>(entries_.load(std::memory_order_relaxed)) + home * sizeof(Entry);
+    const uintptr_t entry =
+        reinterpret_cast<uintptr_t>(entries_.load(std::memory_order_relaxed)) + home * sizeof(Entry);
     __builtin_prefetch(reinterpret_cast<const void*>(entry));
     __builtin_prefetch(reinterpret_cast<const void*>(entry + 64));
   }
@@ -106,7 +107,7 @@ class FingerprintTable {
 
   std::atomic<Entry*> entries_{nullptr};  // owned
   std::atomic<uint32_t> capacity_{0};     // homes
-  uint32_t cells_ = 0;     // homes and the overflow cells after the last one
+  uint32_t cells_ = 0;                    // homes and the overflow cells after the last one
   uint32_t count_ = 0;
 };
 

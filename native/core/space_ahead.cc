@@ -13,7 +13,8 @@ void SpaceAhead::Begin(Segment* segment, uint64_t written) {
 }
 
 bool SpaceAhead::WantedLocked() const {
-  return on_ && segment_ != nullptr && making_until_ == 0 && ready_ < segment_->capacity && claimed_ + window_ / 2 > ready_;
+  return on_ && segment_ != nullptr && making_until_ == 0 && ready_ < segment_->capacity &&
+         claimed_ + window_ / 2 > ready_;
 }
 
 bool SpaceAhead::Claim(uint64_t end) {
@@ -46,7 +47,8 @@ void SpaceAhead::MakeNext() {
   if (status.ok()) {
     ready_ = end;
     window_ = std::min(window_ * 2, kWindowBytesMax);
-    if (segment->file_bytes.load(std::memory_order_relaxed) < end) segment->file_bytes.store(end, std::memory_order_relaxed);
+    if (segment->file_bytes.load(std::memory_order_relaxed) < end)
+      segment->file_bytes.store(end, std::memory_order_relaxed);
   } else {
     segment_ = nullptr;
   }

@@ -15,7 +15,8 @@ const std::string& Empty() {
 
 std::string Describe(int error) {
   char buffer[128];
-  // The GNU strerror_r may return a pointer of its own; the XSI one returns an int. Both are covered by this overload pair.
+  // The GNU strerror_r may return a pointer of its own; the XSI one returns an int. Both are covered by this overload
+  // pair.
   struct Pick {
     static const char* From(const char* text, const char*) { return text; }
     static const char* From(int, const char* buffer) { return buffer; }

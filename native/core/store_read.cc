@@ -35,7 +35,8 @@ bool StoreImpl::IsResident(const Found& found) const {
   return found.pending || found.segment->resident.Contains(found.location.offset(), found.location.approximate_bytes());
 }
 
-// Asks for all cache lines of a small record at once: the looks at header, key and value would wait for one after the other.
+// Asks for all cache lines of a small record at once: the looks at header, key and value would wait for one after the
+// other.
 void StoreImpl::PrefetchRecord(const Found& found) {
   constexpr uint64_t kLine = 64;
   constexpr uint64_t kBytesMax = 512;

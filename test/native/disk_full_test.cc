@@ -69,7 +69,8 @@ TEST(A_full_disk_refuses_batches_whole_and_takes_writes_again_when_there_is_spac
       Commit commit;
       EXPECT_OK(WriteAndWait(store.get(), changes, &commit));
       log.Add(commit, changes);
-      for (int i = 0; i < 2000 && store->Stats().disk_full; i++) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      for (int i = 0; i < 2000 && store->Stats().disk_full; i++)
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
       EXPECT(!store->Stats().disk_full);
       auto killed = memory.KillProcess();
       EXPECT_OK(store->Close());
