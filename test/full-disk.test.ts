@@ -1,6 +1,6 @@
 // A disk that is full: what does not fit is refused as a whole, everything else goes on, and when there is space again so do
 // writes, without reopening. On a file system of 1 MiB, so Linux and root only.
-import { rmSync, statfsSync, writeFileSync } from "node:fs";
+import { appendFileSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { Store } from "../src/index.js";
@@ -16,12 +16,23 @@ const fullDiskTest = test.skipIf(noMounts !== undefined);
 const records = (name: string, count: number, valueBytes: number) =>
   Array.from({ length: count }, (_, i) => ({ key: `${name}:${i}`, value: `${i}:`.padEnd(valueBytes, name) }));
 
-/** Takes the disk's free space but for so many bytes; what is called gives it back. */
+/**
+ * Takes the disk's free space but for so many bytes; what is called gives it back. In small pieces, because an open store may take
+ * space at the same time (it prepares the log ahead).
+ */
 function fill(disk: string, leftBytes: number): () => void {
-  const { bavail, bsize } = statfsSync(disk);
   const filler = join(disk, "filler");
-  writeFileSync(filler, Buffer.alloc(Math.max(0, bavail * bsize - leftBytes)));
-  return () => rmSync(filler);
+  writeFileSync(filler, "");
+  for (;;) {
+    const { bavail, bsize } = statfsSync(disk);
+    const free = bavail * bsize - leftBytes;
+    if (free <= 0) return () => rmSync(filler);
+    try {
+      appendFileSync(filler, Buffer.alloc(Math.min(free, 4096)));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
+    }
+  }
 }
 
 function smallDisk(): string {
