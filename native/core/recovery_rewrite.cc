@@ -27,7 +27,6 @@ class SegmentCopy {
   const std::string& path() const { return path_; }
   uint64_t offset() const { return offset_; }
   uint32_t previous_crc() const { return previous_crc_; }
-  std::unique_ptr<File> TakeFile() { return std::move(file_); }
 
  private:
   Status Write(FrameHeader* header);
@@ -173,7 +172,7 @@ Status Recovery::Rewrite(RecoveryResult* result) {
   made.segment->written.store(copy.offset(), std::memory_order_relaxed);
   made.segment->file_bytes.store(copy.offset(), std::memory_order_relaxed);
   made.segment->last_lsn.store(end_.lsn, std::memory_order_relaxed);
-  made.file = copy.TakeFile();
+  CRABKV_RETURN_IF_ERROR(env_->OpenFile(copy.path(), OpenMode::kReadWrite, &made.file));
   result->rewritten_bytes = copy.offset();
   result->log.durable_lsn = end_.lsn;
   result->log.epoch = manifest_->epoch;

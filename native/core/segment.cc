@@ -23,8 +23,8 @@ Status CreateSegmentFile(Env* env, const std::string& directory, const SegmentHe
     static_cast<void>(ignored);
     return status;
   }
-  *file = std::move(created);
-  return Status::Ok();
+  // Opened again under its name, so that errors name a file that people can find.
+  return env->OpenFile(path, OpenMode::kReadWrite, file);
 }
 
 SegmentTable::~SegmentTable() {

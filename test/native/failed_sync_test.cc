@@ -46,6 +46,7 @@ TEST(A_failed_sync_is_not_retried_and_takes_back_what_waited_for_it) {
     uint64_t group = 0;
     EXPECT_CODE(store->RequestDurable(&group), Code::kFailed);
     EXPECT_CODE(store->Failure(), Code::kIo);
+    EXPECT_EQ(store->Failure().path(), std::string(kDirectory) + "/00000001.log");
     EXPECT_CODE(store->WaitFor(commit.group, true), Code::kIndeterminate);
     EXPECT_CODE(store->Close(), Code::kIo);
     ExpectNoRetry(env);
