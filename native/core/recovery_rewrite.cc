@@ -27,6 +27,7 @@ class SegmentCopy {
   const std::string& path() const { return path_; }
   uint64_t offset() const { return offset_; }
   uint32_t previous_crc() const { return previous_crc_; }
+  uint64_t last_lsn() const { return last_lsn_; }
 
  private:
   Status Write(FrameHeader* header);
@@ -37,6 +38,7 @@ class SegmentCopy {
   std::unique_ptr<File> file_;
   uint64_t offset_ = 0;
   uint32_t previous_crc_ = 0;
+  uint64_t last_lsn_ = 0;  // of the last record copied, or before them
   uint32_t epoch_ = 0;
   uint64_t durable_lsn_ = 0;
   std::string frame_;  // scratch: the frame being written
@@ -53,6 +55,7 @@ Status SegmentCopy::Begin(const StartPayload& start, uint32_t previous_crc, uint
   CRABKV_RETURN_IF_ERROR(file_->WriteAt(0, std::string_view(bytes, sizeof(bytes))));
   offset_ = SegmentHeader::kBytes;
   previous_crc_ = previous_crc;
+  last_lsn_ = start.previous_last_lsn;
   epoch_ = epoch;
   durable_lsn_ = durable_lsn;
   frame_.assign(FrameHeader::kBytes + StartPayload::kBytes, '\0');
@@ -94,6 +97,7 @@ Status SegmentCopy::Append(const Frame& frame, Moved moved) {
     moved(record, key, frame.offset + FrameHeader::kBytes + at, offset_ + FrameHeader::kBytes + at);
   });
   header.payload_crc = crc;
+  last_lsn_ = header.last_lsn();
   return Write(&header);
 }
 
@@ -161,6 +165,12 @@ Status Recovery::Rewrite(RecoveryResult* result) {
     const uint64_t end = i == end_.file ? end_.offset : files_[i].size;
     CRABKV_RETURN_IF_ERROR(RewriteFrames(&files_[i], begin, end, &copy));
   }
+  // Each frame was valid when the walk read it, so what is missing now was not read the same again.
+  if (copy.last_lsn() != end_.lsn) {
+    return Status::Corruption(files_[end_.file].path, end_.offset,
+                              "reading the log again found less of it: record " + std::to_string(copy.last_lsn() + 1) +
+                                  " is gone, and the walk had seen up to " + std::to_string(end_.lsn));
+  }
   CRABKV_RETURN_IF_ERROR(copy.Finish());
   CRABKV_RETURN_IF_ERROR(env_->SyncDirectory(directory_));
   CRABKV_RETURN_IF_ERROR(CommitEpoch(cut));
@@ -202,6 +212,10 @@ Status Recovery::RewriteFrames(LogFile* from, uint64_t begin, uint64_t end, Segm
     CRABKV_RETURN_IF_ERROR(reader.Next(&read, &frame, &why));
     if (read != FrameReader::Result::kFrame) return Status::Ok();  // the trailer, or space made ahead
     if (frame.header.count == 0) continue;
+    const bool skips = (frame.header.flags & kFrameSkipsLsns) != 0;
+    if (frame.header.base_lsn != copy->last_lsn() + 1 && !(skips && frame.header.base_lsn > copy->last_lsn())) {
+      return Status::Corruption(from->path, frame.offset, "reading the log again, the frame before this one is gone");
+    }
     CRABKV_RETURN_IF_ERROR(copy->Append(
         frame, [&](const RecordHeader& record, std::string_view key, uint64_t old_offset, uint64_t new_offset) {
           if (record.type != RecordType::kPut) return;

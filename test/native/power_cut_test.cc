@@ -149,6 +149,36 @@ TEST(Whatever_ends_a_life_the_next_one_finds_what_was_promised_in_whole_batches)
   }
 }
 
+// Recovery reads what it rewrites a second time; a disk may answer differently then.
+TEST(Rot_between_the_two_readings_of_an_opening_is_reported_and_not_made_durable) {
+  MemEnv memory;
+  auto store = OpenStore(&memory, SmallOptions(SyncMode::kOs));
+  for (int i = 0; i < 20; i++)
+    EXPECT_OK(WriteAndWait(store.get(), {Put("k" + std::to_string(i), std::string(100, 'v'))}));
+  auto killed = memory.KillProcess();
+  EXPECT_OK(store->Close());
+  const std::string path = std::string(kDirectory) + "/00000001.log";
+  std::string content;
+  REQUIRE(killed->Content(path, &content));
+  FaultEnv env(killed.get());
+  bool done = false;
+  env.SetHook([&](const Call& call) {
+    if (done || call.kind != kOpenCall || call.path != std::string(kDirectory) + "/00000002.log.tmp") return;
+    done = true;
+    std::string damaged = content;
+    damaged[1000] = static_cast<char>(damaged[1000] ^ 1);
+    killed->SetContent(path, damaged);
+  });
+  std::shared_ptr<Store> opened;
+  EXPECT_CODE(Store::Open(&env, kDirectory, SmallOptions(), &opened), Code::kCorruption);
+  EXPECT(done);
+  killed->SetContent(path, content);
+  opened = OpenStore(killed.get(), SmallOptions());
+  REQUIRE(opened != nullptr);
+  EXPECT_EQ(opened->Stats().keys, 20u);
+  EXPECT_OK(opened->Close());
+}
+
 // --- Openings that die.
 
 // A machine that lost power with something torn at the end of its log, in a lazy mode: recovery has to rewrite.
