@@ -109,7 +109,8 @@ Status ReadRecordKey(const RecordSource& source, const Segment& segment, Locatio
   if (!DecodeRecordHeader(copy, bytes, &header) || !CheckRecord(header, copy, segment.salt)) {
     return Status::Corruption(segment.path, location.offset(), "the record fails its CRC");
   }
-  std::memcpy(key->Extend(header.key_bytes), copy + RecordHeader::kBytes, header.key_bytes);
+  // The empty key is one, and an empty buffer has no address to copy to.
+  if (header.key_bytes != 0) std::memcpy(key->Extend(header.key_bytes), copy + RecordHeader::kBytes, header.key_bytes);
   return Status::Ok();
 }
 

@@ -72,6 +72,17 @@ TEST(Expired_keys_are_removed_in_the_order_of_their_deadlines_and_others_stay) {
   EXPECT_OK(store->Close());
 }
 
+TEST(The_empty_key_expires_like_any_other) {
+  test::MemEnv env;
+  auto store = Open(&env);
+  Put(store.get(), "", kNow + 1000);
+  env.AdvanceMs(2000);
+  bool more = true;
+  EXPECT_EQ(RemoveExpired(store.get(), 100, &more).size(), 1u);
+  EXPECT_EQ(store->Stats().keys, 0u);
+  EXPECT_OK(store->Close());
+}
+
 TEST(A_key_that_was_put_again_or_got_a_new_deadline_is_not_removed) {
   test::MemEnv env;
   auto store = Open(&env);
