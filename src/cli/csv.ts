@@ -6,7 +6,7 @@ import { CsvError, parse } from "csv-parse";
 import { stringify } from "csv-stringify/sync";
 import { FailureError } from "./outcome.js";
 import { base64Of, dataOf, expiryOf, fieldNames, InputError, textOf } from "./records.js";
-import type { FileRecord } from "./records.js";
+import type { DataBounds, FileRecord } from "./records.js";
 
 // The largest value with every byte a doubled quote fits.
 const RECORD_BYTES_MAX = 64 * 1024 * 1024;
@@ -19,7 +19,10 @@ interface ParsedRow {
 }
 
 /** The records of the input, some at a time. After an InputError nothing more comes. */
-export async function* readCsv(input: AsyncIterable<Buffer>): AsyncGenerator<FileRecord[], void, undefined> {
+export async function* readCsv(
+  input: AsyncIterable<Buffer>,
+  bounds: DataBounds,
+): AsyncGenerator<FileRecord[], void, undefined> {
   const parser = parse({
     encoding: null,
     info: true,
@@ -37,7 +40,7 @@ export async function* readCsv(input: AsyncIterable<Buffer>): AsyncGenerator<Fil
       lineBefore = info.lines;
       try {
         if (header === undefined) header = parseHeader(fields);
-        else records.push(parseRow(fields, header));
+        else records.push(parseRow(fields, header, bounds));
       } catch (error) {
         throw new InputError(line, (error as Error).message);
       }
@@ -95,7 +98,7 @@ function parseHeader(fields: readonly Buffer[]): Map<string, number> {
   return header;
 }
 
-function parseRow(fields: readonly Buffer[], header: ReadonlyMap<string, number>): FileRecord {
+function parseRow(fields: readonly Buffer[], header: ReadonlyMap<string, number>, bounds: DataBounds): FileRecord {
   const field = (name: string): Buffer | undefined => {
     const index = header.get(name);
     const bytes = index === undefined ? undefined : fields[index];
@@ -104,8 +107,8 @@ function parseRow(fields: readonly Buffer[], header: ReadonlyMap<string, number>
   };
   const expiresAtMs = field("expiresAtMs")?.toString() ?? "";
   return {
-    key: dataOf("key", field("key"), field("key64")?.toString()),
-    value: dataOf("value", field("value"), field("value64")?.toString()),
+    key: dataOf("key", field("key"), field("key64")?.toString(), bounds),
+    value: dataOf("value", field("value"), field("value64")?.toString(), bounds),
     // NaN for what is no number, which the check refuses.
     expiresAtMs: expiryOf(expiresAtMs === "" ? undefined : /^\d+$/.test(expiresAtMs) ? Number(expiresAtMs) : NaN),
   };

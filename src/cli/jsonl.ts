@@ -2,21 +2,24 @@
 // which JSON strings may hold, and puts no bound on a line.
 import { isUtf8 } from "node:buffer";
 import { dataOf, expiryOf, fieldNames, fieldsOf, InputError } from "./records.js";
-import type { FileRecord } from "./records.js";
+import type { DataBounds, FileRecord } from "./records.js";
 
 // The largest value with every byte escaped as \u00XX fits.
 const LINE_BYTES_MAX = 128 * 1024 * 1024;
 const NEWLINE = 0x0a;
 
 /** The records of each piece of input. After an InputError nothing more comes; everything before it has come. */
-export async function* readJsonl(input: AsyncIterable<Buffer>): AsyncGenerator<FileRecord[], void, undefined> {
+export async function* readJsonl(
+  input: AsyncIterable<Buffer>,
+  bounds: DataBounds,
+): AsyncGenerator<FileRecord[], void, undefined> {
   let lineNumber = 0;
   for await (const lines of splitLines(input)) {
     const records: FileRecord[] = [];
     for (const line of lines) {
       lineNumber++;
       try {
-        const record = parseLine(line, lineNumber === 1);
+        const record = parseLine(line, lineNumber === 1, bounds);
         if (record !== undefined) records.push(record);
       } catch (error) {
         yield records;
@@ -57,7 +60,7 @@ async function* splitLines(input: AsyncIterable<Buffer>): AsyncGenerator<Buffer[
   if (pieces.length > 0) yield [Buffer.concat(pieces)];
 }
 
-function parseLine(line: Buffer, isFirst: boolean): FileRecord | undefined {
+function parseLine(line: Buffer, isFirst: boolean, bounds: DataBounds): FileRecord | undefined {
   if (line.length > LINE_BYTES_MAX) throw new Error(`longer than ${LINE_BYTES_MAX} bytes`);
   if (!isUtf8(line)) throw new Error("not UTF-8");
   let text = line.toString("utf8");
@@ -72,8 +75,8 @@ function parseLine(line: Buffer, isFirst: boolean): FileRecord | undefined {
   }
   const { key, key64, value, value64, expiresAtMs } = parsed as Record<string, unknown>;
   const record = {
-    key: dataOf("key", key, key64),
-    value: dataOf("value", value, value64),
+    key: dataOf("key", key, key64, bounds),
+    value: dataOf("value", value, value64, bounds),
     expiresAtMs: expiryOf(expiresAtMs),
   };
   // The line is UTF-8, so only an escape can have made half of a pair.

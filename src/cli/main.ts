@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 // The `crabkv` command: runs what the arguments say, and turns how it ended into an exit code and a message.
 import { CommanderError } from "commander";
-import { errorAsJson, EXIT_DONE, EXIT_USAGE, exitCodeOf, messageOf, NotFoundError } from "./outcome.js";
+import { EXIT_DONE, EXIT_USAGE, exitCodeOf, jsonOfError, NotFoundError, textOfError } from "./outcome.js";
 import { endQuietlyWithoutReader, say } from "./output.js";
 import { buildProgram } from "./program.js";
 
@@ -25,7 +25,7 @@ async function main(): Promise<number> {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT_DONE : EXIT_USAGE;
     const { json } = program.opts<{ json: boolean }>();
     // A program has been told on stdout already.
-    if (!(json && error instanceof NotFoundError)) say(json ? errorAsJson(error) : `crabkv: ${messageOf(error)}`);
+    if (!(json && error instanceof NotFoundError)) say(json ? jsonOfError(error) : textOfError(error));
     return exitCodeOf(error);
   }
 }

@@ -51,10 +51,11 @@ export class TextWriter {
   }
 }
 
-/** Aligned lines of names and values, for people. */
-export function table(rows: readonly (readonly [name: string, value: string])[]): string {
-  const width = Math.max(...rows.map(([name]) => name.length));
-  return rows.map(([name, value]) => `${name.padEnd(width)}  ${value}`).join("\n");
+/** Rows of cells, aligned; all rows have as many. */
+export function columns(rows: readonly (readonly string[])[]): string {
+  const widths = rows[0]!.map((_, i) => Math.max(...rows.map((row) => row[i]!.length)));
+  const line = (row: readonly string[]): string => row.map((cell, i) => cell.padEnd(widths[i]!)).join("  ");
+  return rows.map((row) => line(row).trimEnd()).join("\n");
 }
 
 const units = ["B", "KiB", "MiB", "GiB", "TiB"];

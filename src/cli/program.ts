@@ -1,11 +1,12 @@
 // The command line as a whole: the commands, the options of all of them, and the help.
 import { createRequire } from "node:module";
 import { Command } from "commander";
+import { addConfig } from "./commands/config.js";
 import { addExport } from "./commands/export.js";
 import { addImport } from "./commands/import.js";
 import { addInspectionCommands } from "./commands/inspect.js";
 import { addRecordCommands } from "./commands/records.js";
-import { usageAsJson } from "./outcome.js";
+import { usageProblem } from "./outcome.js";
 import { addGlobalOptions } from "./settings.js";
 
 // dist/cli and src/cli are both two folders below the package.
@@ -17,7 +18,6 @@ export function buildProgram(): Command {
     .version(version)
     // Commands are made from this one, and take these over.
     .exitOverride()
-    .configureOutput({ outputError: (text, write) => write(`${usageMessage(text)}\n`) })
     .configureHelp({ showGlobalOptions: true })
     .showSuggestionAfterError();
   addGlobalOptions(program);
@@ -25,6 +25,7 @@ export function buildProgram(): Command {
   addImport(program);
   addExport(program);
   addInspectionCommands(program);
+  addConfig(program);
   program.helpCommand("help [command]", "explain a command");
   program.addHelpText(
     "after",
@@ -32,13 +33,22 @@ export function buildProgram(): Command {
 Data goes to standard output, messages and progress to standard error. A key or value that begins with a dash follows
 "--": crabkv put -- -key -value
 
+Settings come from flags, CRABKV_… variables, and a config file, in this order: see crabkv help config.
+
 Exit codes: 0 done, 1 key not found, 2 usage, 3 corruption found, 4 any other failure.`,
   );
+  for (const command of [program, ...program.commands]) explainUsage(command);
   return program;
 }
 
-// The parser stops at the first thing that it does not understand, so it may not have seen --json.
-function usageMessage(text: string): string {
-  const message = text.trim().replace(/^error: /, "");
-  return process.argv.includes("--json") ? usageAsJson(message) : `crabkv: ${message}`;
+function explainUsage(command: Command): void {
+  const advice =
+    command.parent === null ? "crabkv help lists the commands" : `crabkv help ${command.name()} explains it`;
+  command.configureOutput({
+    outputError: (text, write) => {
+      const message = text.trim().replace(/^error: /, "");
+      // The parser stops at the first thing that it does not understand, so it may not have seen --json.
+      write(`${usageProblem(message, advice, process.argv.includes("--json"))}\n`);
+    },
+  });
 }

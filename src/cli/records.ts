@@ -2,7 +2,7 @@
 // bytes that are no text are in `key64` and `value64`, as base64.
 import { isUtf8 } from "node:buffer";
 import { FailureError } from "./outcome.js";
-import type { Data } from "./settings.js";
+import type { Data } from "./opening.js";
 
 export interface FileRecord {
   readonly key: Data;
@@ -13,9 +13,11 @@ export interface FileRecord {
 
 export const fieldNames: ReadonlySet<string> = new Set(["key", "key64", "value", "value64", "expiresAtMs"]);
 
-/** Bounds of a store with default options, checked here because only here the line is known. */
-const KEY_BYTES_MAX = 64 * 1024;
-const VALUE_BYTES_MAX = 16 * 1024 * 1024;
+/** Bounds of the store, checked here because only here the line is known. */
+export interface DataBounds {
+  readonly keyBytesMax: number;
+  readonly valueBytesMax: number;
+}
 
 /** Input that cannot be imported, and where. */
 export class InputError extends FailureError {
@@ -28,14 +30,16 @@ export class InputError extends FailureError {
 }
 
 /** A key or value from its two fields. Throws with the reason when it is not exactly one, or is no good. */
-export function dataOf(name: "key" | "value", text: unknown, base64: unknown): Data {
+export function dataOf(name: "key" | "value", text: unknown, base64: unknown, bounds: DataBounds): Data {
   if (text !== undefined && base64 !== undefined) throw new Error(`has both ${name} and ${name}64`);
   if (text === undefined && base64 === undefined) throw new Error(`has no ${name}`);
   const data = text === undefined ? bytesOfBase64(`${name}64`, base64) : checkText(name, text);
-  const bytesMax = name === "key" ? KEY_BYTES_MAX : VALUE_BYTES_MAX;
+  const bytesMax = bounds[`${name}BytesMax`];
   // UTF-8 takes at most three bytes a unit; counting is for the rare.
   if (data.length * 3 > bytesMax && Buffer.byteLength(data) > bytesMax) {
-    throw new Error(`${name} has ${Buffer.byteLength(data)} bytes; the most is ${bytesMax}`);
+    throw new Error(
+      `${name} has ${Buffer.byteLength(data)} bytes; the most is ${bytesMax}, set by --${name}-bytes-max`,
+    );
   }
   return data;
 }

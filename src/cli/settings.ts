@@ -1,95 +1,105 @@
-// What every command can be told, on the command line or in the environment, and how it opens the store.
+// Where the value of each setting comes from: flags over the environment over the config file over the defaults.
 import { InvalidArgumentError, Option } from "commander";
 import type { Command } from "commander";
-import type { Encoding } from "../encodings.js";
-import { open } from "../open.js";
-import type { Sync } from "../options.js";
-import type { Store } from "../store.js";
+import { readConfigFile } from "./config-file.js";
+import type { ConfigFile } from "./config-file.js";
+import { UsageError } from "./outcome.js";
+import { flagOf, parseTtl, settingNames, settingTable, ttlMsOf } from "./setting-table.js";
+import type { Setting, SettingName, Settings, SettingValue } from "./setting-table.js";
 
-/** A key or a value: bytes where they are not text. */
-export type Data = string | Uint8Array;
-export type CliStore = Store<Data, Data>;
-
-export interface GlobalSettings {
-  readonly dataDir: string;
+/** What every command can be told that is no setting. */
+export interface GlobalFlags {
   readonly json: boolean;
+  readonly config?: string;
 }
 
-export interface WriteSettings extends GlobalSettings {
-  readonly sync: Sync;
-  readonly compression?: "none" | "snappy";
-}
+export type GlobalSettings = Settings & GlobalFlags;
 
 /** Of `put` and `import`: seconds in, milliseconds here; Infinity for "none". */
-export interface TtlSettings {
+export interface TtlFlag {
   readonly ttl?: number;
 }
 
+export interface ResolvedSetting {
+  readonly value: SettingValue;
+  readonly source: "flag" | "env" | "file" | "default";
+  /** The flag, the variable or the file. */
+  readonly from: string | undefined;
+}
+
+export interface ResolvedSettings {
+  readonly configPath: string | undefined;
+  readonly settings: ReadonlyMap<SettingName, ResolvedSetting>;
+}
+
+/** The variables that are no settings: of the tests, and which file to read. */
+const otherVariables: ReadonlySet<string> = new Set(["CRABKV_CONFIG", "CRABKV_ADDON"]);
+
 export function addGlobalOptions(program: Command): void {
+  addSettings(program, ["dataDir"]);
   program
-    .addOption(new Option("--data-dir <path>", "directory of the store").env("CRABKV_DATA_DIR").default("data"))
+    .option("--config <file>", "settings in JSON (CRABKV_CONFIG; default crabkv.config.json, if there is one)")
     .option("--json", "answers and errors as JSON", false);
 }
 
-export function addSyncOption(command: Command): Command {
-  const sync = new Option(
-    "--sync <mode>",
-    "acknowledge after fdatasync (always), or sync every so many ms, or never (os)",
-  );
-  return command.addOption(sync.env("CRABKV_SYNC").default("always").argParser(parseSync));
-}
-
-export function addCompressionOption(command: Command): Command {
-  const compression = new Option("--compression <codec>", "compress values where that makes them smaller");
-  return command.addOption(compression.env("CRABKV_COMPRESSION").choices(["none", "snappy"]));
-}
-
-export function addTtlOption(command: Command): Command {
-  const ttl = new Option("--ttl <seconds>", 'expire after so many seconds, or "none"');
-  return command.addOption(ttl.env("CRABKV_DEFAULT_TTL_SECS").argParser(parseTtl));
-}
-
-function parseSync(text: string): Sync {
-  if (text === "always" || text === "os") return text;
-  const everyMs = /^\d{1,5}$/.test(text) ? Number(text) : 0;
-  if (everyMs >= 1 && everyMs <= 60_000) return { everyMs };
-  throw new InvalidArgumentError('It is "always", "os", or milliseconds from 1 to 60000.');
-}
-
-// Ten thousand years: the date still has four digits more than anybody needs, and the sum of both is exact.
-const TTL_MS_MAX = 315_360_000_000_000;
-
-function parseTtl(text: string): number {
-  if (text === "none") return Infinity;
-  const ttlMs = /^\d+(\.\d+)?$/.test(text) ? Math.round(Number(text) * 1000) : 0;
-  if (ttlMs >= 1 && ttlMs <= TTL_MS_MAX) return ttlMs;
-  throw new InvalidArgumentError('It is a positive number of seconds, or "none".');
-}
-
-// Text goes into the store as it is, and what comes out is bytes: only the reader knows whether they are text.
-const encoding: Encoding<Data> = { encode: (data) => data, decode: (bytes) => bytes };
-const encodings = { keyEncoding: encoding, valueEncoding: encoding };
-
-/** For commands that change nothing: works on a read-only directory, and beside other readers. */
-export function openForReading({ dataDir }: GlobalSettings): Promise<CliStore> {
-  return open(dataDir, { readOnly: true, ...encodings });
-}
-
-export function openForWriting(settings: WriteSettings, createIfMissing: boolean): Promise<CliStore> {
-  const { dataDir, sync, compression } = settings;
-  return open(dataDir, { sync, compression, createIfMissing, ...encodings });
-}
-
-/** Runs `work` and closes the store, also when it fails; the work's error goes first. */
-export async function withStore<T>(opening: Promise<CliStore>, work: (store: CliStore) => Promise<T>): Promise<T> {
-  const store = await opening;
-  let result: T;
-  try {
-    result = await work(store);
-  } catch (error) {
-    await store.close().catch(() => undefined);
-    throw error;
+/** The flags of these settings. Every setting can be set in the other ways for every command. */
+export function addSettings(command: Command, names: readonly SettingName[]): Command {
+  for (const name of names) {
+    const setting = settingTable[name] as Setting<SettingValue>;
+    const option = new Option(setting.flag, `${setting.help} (${setting.env}; default ${setting.fallback})`);
+    option.argParser((text) => checked(setting.parse(text), setting.allowed));
+    command.addOption(option);
   }
-  await store.close();
-  return result;
+  return command;
+}
+
+export function addTtlFlag(command: Command): Command {
+  const ttl = new Option(
+    "--ttl <seconds>",
+    'expire after so many seconds, or "none" (default CRABKV_DEFAULT_TTL_SECS)',
+  );
+  const parse = (text: string): number => ttlMsOf(checked(parseTtl(text), settingTable.defaultTtl.allowed));
+  return command.addOption(ttl.argParser(parse));
+}
+
+function checked<T>(value: T | undefined, allowed: string): T {
+  if (value === undefined) throw new InvalidArgumentError(`It must be ${allowed}.`);
+  return value;
+}
+
+/** All settings, and the command's own flags. Throws a UsageError that names the variable, or the file and key. */
+export function settingsOf<Flags extends GlobalFlags>(flags: Flags): Flags & Settings {
+  const values: Partial<Record<SettingName, SettingValue>> = {};
+  for (const [name, { value }] of resolveSettings(flags).settings) values[name] = value;
+  return { ...flags, ...(values as Settings) };
+}
+
+export function resolveSettings(flags: GlobalFlags): ResolvedSettings {
+  const file = readConfigFile(flags.config ?? process.env.CRABKV_CONFIG);
+  const given = flags as Partial<Record<SettingName, SettingValue>>;
+  const settings = new Map(settingNames.map((name) => [name, resolve(name, given[name], file)]));
+  return { configPath: file?.path, settings };
+}
+
+function resolve(name: SettingName, flag: SettingValue | undefined, file: ConfigFile | undefined): ResolvedSetting {
+  const setting = settingTable[name] as Setting<SettingValue>;
+  if (flag !== undefined) return { value: flag, source: "flag", from: flagOf(name) };
+  const { env } = setting;
+  const text = process.env[env];
+  if (text !== undefined) {
+    const value = setting.parse(text);
+    if (value === undefined) throw new UsageError(`${env} is ${JSON.stringify(text)}; it must be ${setting.allowed}`);
+    return { value, source: "env", from: env };
+  }
+  const value = file?.values.get(name);
+  if (value !== undefined) return { value, source: "file", from: file?.path };
+  return { value: setting.fallback, source: "default", from: undefined };
+}
+
+/** Variables that look like settings and are none. */
+export function unknownVariables(): string[] {
+  const known = new Set<string>(settingNames.map((name) => settingTable[name].env));
+  return Object.keys(process.env).filter(
+    (name) => name.startsWith("CRABKV_") && !known.has(name) && !otherVariables.has(name),
+  );
 }

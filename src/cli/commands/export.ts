@@ -6,12 +6,14 @@ import { finished } from "node:stream/promises";
 import type { Command } from "commander";
 import { csvHeader, writeCsv } from "../csv.js";
 import { writeJsonl } from "../jsonl.js";
+import { openForReading, withStore } from "../opening.js";
+import type { CliStore } from "../opening.js";
 import { hasCode } from "../outcome.js";
 import { formatBytes, formatCount, formatSeconds, printLine, say, TextWriter } from "../output.js";
 import { startProgress } from "../progress.js";
 import type { FileRecord } from "../records.js";
-import { openForReading, withStore } from "../settings.js";
-import type { CliStore, GlobalSettings } from "../settings.js";
+import { settingsOf } from "../settings.js";
+import type { GlobalSettings } from "../settings.js";
 import { addFormatOption, formatOf } from "./import.js";
 import type { Format } from "./import.js";
 
@@ -29,7 +31,7 @@ export function addExport(program: Command): void {
     .option("--prefix <prefix>", "only keys that begin with this")
     .option("--base64", "all keys and values as base64; else only those that are not UTF-8, which CSV cannot hold");
   addFormatOption(command);
-  command.action((file: string) => runExport(file, command.optsWithGlobals()));
+  command.action((file: string) => runExport(file, settingsOf(command.optsWithGlobals())));
 }
 
 async function runExport(file: string, settings: ExportSettings): Promise<void> {

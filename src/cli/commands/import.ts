@@ -10,16 +10,18 @@ import type { Command } from "commander";
 import type { PutRecord } from "../../batch.js";
 import { readCsv } from "../csv.js";
 import { readJsonl } from "../jsonl.js";
+import { openForWriting, withStore } from "../opening.js";
+import type { Data } from "../opening.js";
 import { FailureError, messageOf } from "../outcome.js";
 import { formatBytes, formatCount, formatSeconds, printLine, say } from "../output.js";
 import { startProgress } from "../progress.js";
 import type { Progress } from "../progress.js";
 import { InputError } from "../records.js";
 import type { FileRecord } from "../records.js";
-import { addCompressionOption, addSyncOption, addTtlOption, openForWriting, withStore } from "../settings.js";
-import type { Data, TtlSettings, WriteSettings } from "../settings.js";
+import { addSettings, addTtlFlag, settingsOf } from "../settings.js";
+import type { GlobalSettings, TtlFlag } from "../settings.js";
 
-interface ImportSettings extends WriteSettings, TtlSettings {
+interface ImportSettings extends GlobalSettings, TtlFlag {
   readonly format?: Format;
 }
 
@@ -33,8 +35,8 @@ export function addImport(program: Command): void {
     .description("store the records of a file; a new store is made when there is none")
     .argument("[file]", 'JSON Lines or CSV; "-" is standard input', "-");
   addFormatOption(command);
-  addTtlOption(addCompressionOption(addSyncOption(command)))
-    .action((file: string) => runImport(file, command.optsWithGlobals()))
+  addTtlFlag(addSettings(command, ["sync", "compression", "shards", "segmentBytes", "keyBytesMax", "valueBytesMax"]))
+    .action((file: string) => runImport(file, settingsOf(command.optsWithGlobals())))
     .addHelpText(
       "after",
       `
@@ -74,7 +76,7 @@ async function runImport(file: string, settings: ImportSettings): Promise<void> 
   const format = formatOf(file, settings.format);
   try {
     await withStore(openForWriting(settings, true), async (store) => {
-      const batches = (format === "csv" ? readCsv : readJsonl)(counted(input, tally, progress));
+      const batches = (format === "csv" ? readCsv : readJsonl)(counted(input, tally, progress), settings);
       const stream = store.createWriteStream();
       tally.stored = () => stream.committed;
       await pipeline(puts(batches, settings.ttl, tally), stream);

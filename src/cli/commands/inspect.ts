@@ -3,13 +3,14 @@ import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
 import type { Command } from "commander";
 import { dumpSegment } from "../../dump.js";
-import { formatBytes, formatCount, printLine, table, TextWriter } from "../output.js";
-import { openForReading, withStore } from "../settings.js";
+import { openForReading, withStore } from "../opening.js";
+import { columns, formatBytes, formatCount, printLine, TextWriter } from "../output.js";
+import { settingsOf } from "../settings.js";
 import type { GlobalSettings } from "../settings.js";
 
 export function addInspectionCommands(program: Command): void {
   const stats = program.command("stats").description("print how many keys and bytes the store has");
-  stats.action(() => runStats(stats.optsWithGlobals()));
+  stats.action(() => runStats(settingsOf(stats.optsWithGlobals())));
 
   const dump = program
     .command("dump")
@@ -17,7 +18,7 @@ export function addInspectionCommands(program: Command): void {
       "print a segment's frames and records; works beside a running owner, and on a store that does not open",
     )
     .argument("<segment>", 'a number such as 1, a name in the data directory such as "00000001.log", or a path');
-  dump.action((segment: string) => runDump(segment, dump.optsWithGlobals()));
+  dump.action((segment: string) => runDump(segment, settingsOf(dump.optsWithGlobals())));
 }
 
 async function runStats(settings: GlobalSettings): Promise<void> {
@@ -27,7 +28,7 @@ async function runStats(settings: GlobalSettings): Promise<void> {
     return;
   }
   printLine(
-    table([
+    columns([
       ["data directory", settings.dataDir],
       ["keys", formatCount(stats.keys)],
       ["keys that expire", formatCount(stats.keysWithDeadline)],

@@ -1,35 +1,28 @@
 // put, get and delete: one record from the command line.
 import type { Command } from "commander";
+import { openForReading, openForWriting, withStore } from "../opening.js";
 import { NotFoundError } from "../outcome.js";
 import { printLine } from "../output.js";
 import { fieldsOf } from "../records.js";
-import {
-  addCompressionOption,
-  addSyncOption,
-  addTtlOption,
-  openForReading,
-  openForWriting,
-  withStore,
-} from "../settings.js";
-import type { GlobalSettings, TtlSettings, WriteSettings } from "../settings.js";
+import { addSettings, addTtlFlag, settingsOf } from "../settings.js";
+import type { GlobalSettings, TtlFlag } from "../settings.js";
 
 export function addRecordCommands(program: Command): void {
   const put = program.command("put").description("store a value under a key; a new store is made when there is none");
   put.argument("<key>").argument("<value>");
-  addTtlOption(addCompressionOption(addSyncOption(put))).action((key: string, value: string) =>
-    runPut(key, value, put.optsWithGlobals()),
-  );
+  addTtlFlag(addSettings(put, ["sync", "compression", "segmentBytes", "keyBytesMax", "valueBytesMax"]));
+  put.action((key: string, value: string) => runPut(key, value, settingsOf(put.optsWithGlobals())));
 
   const get = program.command("get").description("print the value of a key").argument("<key>");
   get
     .option("-n, --no-newline", "the value's bytes alone, without a line end")
-    .action((key: string) => runGet(key, get.optsWithGlobals()));
+    .action((key: string) => runGet(key, settingsOf(get.optsWithGlobals())));
 
   const remove = program.command("delete").description("remove a key").argument("<key>");
-  addSyncOption(remove).action((key: string) => runDelete(key, remove.optsWithGlobals()));
+  addSettings(remove, ["sync"]).action((key: string) => runDelete(key, settingsOf(remove.optsWithGlobals())));
 }
 
-async function runPut(key: string, value: string, settings: WriteSettings & TtlSettings): Promise<void> {
+async function runPut(key: string, value: string, settings: GlobalSettings & TtlFlag): Promise<void> {
   await withStore(openForWriting(settings, true), (store) => store.put(key, value, { ttlMs: settings.ttl }));
   if (settings.json) printLine(JSON.stringify({ key, stored: true }));
 }
@@ -47,7 +40,7 @@ async function runGet(key: string, settings: GlobalSettings & { newline: boolean
   if (entry === undefined) throw notFound(key);
 }
 
-async function runDelete(key: string, settings: WriteSettings): Promise<void> {
+async function runDelete(key: string, settings: GlobalSettings): Promise<void> {
   const deleted = await withStore(openForWriting(settings, false), (store) => store.delete(key));
   if (settings.json) printLine(JSON.stringify({ key, deleted }));
   if (!deleted) throw notFound(key);

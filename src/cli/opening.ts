@@ -1,0 +1,56 @@
+// How commands open the store.
+import type { Encoding } from "../encodings.js";
+import { open } from "../open.js";
+import type { Store } from "../store.js";
+import { settingTable, ttlMsOf } from "./setting-table.js";
+import type { Settings } from "./setting-table.js";
+
+/** A key or a value: bytes where they are not text. */
+export type Data = string | Uint8Array;
+export type CliStore = Store<Data, Data>;
+
+/** Room in a batch for one value, its key and what goes around them. */
+const BATCH_BYTES_MIN = 64 * 1024 * 1024;
+const BATCH_OVERHEAD_BYTES = 2 * 1024 * 1024;
+
+// Text goes into the store as it is, and what comes out is bytes: only the reader knows whether they are text.
+const encoding: Encoding<Data> = { encode: (data) => data, decode: (bytes) => bytes };
+const encodings = { keyEncoding: encoding, valueEncoding: encoding };
+
+/** For commands that change nothing: works on a read-only directory, and beside other readers. */
+export function openForReading({ dataDir, shards, keyBytesMax, valueBytesMax }: Settings): Promise<CliStore> {
+  return open(dataDir, { readOnly: true, shards, keyBytesMax, valueBytesMax, ...encodings });
+}
+
+export function openForWriting(settings: Settings, createIfMissing: boolean): Promise<CliStore> {
+  const { sync, compression, shards, cache, defaultTtl, writeBack } = settings;
+  const { segmentBytes, keyBytesMax, valueBytesMax } = settings;
+  return open(settings.dataDir, {
+    sync: typeof sync === "number" ? { everyMs: sync } : sync,
+    compression,
+    shards,
+    cache: cache === settingTable.cache.fallback ? false : { entries: cache },
+    writeBack: writeBack === "off" ? false : { everyMs: writeBack },
+    defaultTtlMs: ttlMsOf(defaultTtl),
+    segmentBytes,
+    keyBytesMax,
+    valueBytesMax,
+    batchBytesMax: Math.max(BATCH_BYTES_MIN, valueBytesMax + BATCH_OVERHEAD_BYTES),
+    createIfMissing,
+    ...encodings,
+  });
+}
+
+/** Runs `work` and closes the store, also when it fails; the work's error goes first. */
+export async function withStore<T>(opening: Promise<CliStore>, work: (store: CliStore) => Promise<T>): Promise<T> {
+  const store = await opening;
+  let result: T;
+  try {
+    result = await work(store);
+  } catch (error) {
+    await store.close().catch(() => undefined);
+    throw error;
+  }
+  await store.close();
+  return result;
+}

@@ -1,0 +1,181 @@
+// The one description of every setting: its flag, environment variable and default, what it may be, and what it means. The
+// property's name is its key in the config file, and is the flag in camel case. Flags, the environment, the config file,
+// `crabkv config` and the help are all derived from here; a new setting is an entry here, and its name in `addSettings`
+// of the commands that take its flag.
+import { homedir } from "node:os";
+import { isAbsolute, join } from "node:path";
+
+/** What a setting can be told as, in JSON as on the command line. */
+export type SettingValue = string | number;
+
+export interface Setting<T extends SettingValue> {
+  /** With its argument, as the help shows it. */
+  readonly flag: string;
+  readonly env: string;
+  readonly fallback: T;
+  readonly help: string;
+  /** What it may be: the end of "must be …". */
+  readonly allowed: string;
+  /** Undefined for what is not allowed. */
+  parse(text: string): T | undefined;
+  /** What it means in a config file in another directory. */
+  relocate?(value: T, directory: string): T;
+}
+
+/** Ten thousand years: the date still has four digits more than anybody needs, and the sum of both is exact. */
+const SECONDS_MAX = 315_360_000_000;
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const GIB = 1024 * MIB;
+
+/** The bounds are the library's (options.ts), which checks again. */
+export const settingTable = {
+  dataDir: path({
+    flag: "--data-dir <path>",
+    env: "CRABKV_DATA_DIR",
+    fallback: "data",
+    help: "directory of the store",
+  }),
+  sync: setting<"always" | "os" | number>({
+    flag: "--sync <mode>",
+    env: "CRABKV_SYNC",
+    fallback: "always",
+    help: "acknowledge after fdatasync (always), or sync every so many ms, or never (os)",
+    allowed: '"always", "os", or milliseconds from 1 to 60000',
+    parse: (text) => (text === "always" || text === "os" ? text : integerIn(text, 1, 60_000)),
+  }),
+  compression: setting<"none" | "snappy">({
+    flag: "--compression <codec>",
+    env: "CRABKV_COMPRESSION",
+    fallback: "none",
+    help: "compress values where that makes them smaller",
+    allowed: '"none" or "snappy"',
+    parse: (text) => (text === "none" || text === "snappy" ? text : undefined),
+  }),
+  shards: setting<number>({
+    flag: "--shards <n>",
+    env: "CRABKV_SHARDS",
+    fallback: 16,
+    help: "latches over the index; any number at any open",
+    allowed: "an integer from 1 to 4096",
+    parse: (text) => integerIn(text, 1, 4096),
+  }),
+  cache: setting<number>({
+    flag: "--cache <entries>",
+    env: "CRABKV_CACHE_CAPACITY",
+    fallback: 0,
+    help: "keep so many recently read values in memory; 0 for none",
+    allowed: "an integer from 0 to 16777216",
+    parse: (text) => integerIn(text, 0, 16 * MIB),
+  }),
+  defaultTtl: setting<"none" | number>({
+    flag: "--default-ttl <seconds>",
+    env: "CRABKV_DEFAULT_TTL_SECS",
+    fallback: "none",
+    help: "seconds until what is put without a time to live expires",
+    allowed: 'a positive number of seconds, or "none"',
+    parse: parseTtl,
+  }),
+  writeBack: setting<"off" | number>({
+    flag: "--write-back <ms>",
+    env: "CRABKV_WRITE_BACK",
+    fallback: "off",
+    help: "keep puts in memory and write them so often; a killed process loses those since",
+    allowed: '"off", or milliseconds from 1 to 3600000',
+    parse: (text) => (text === "off" ? text : integerIn(text, 1, 3_600_000)),
+  }),
+  segmentBytes: size({
+    flag: "--segment-bytes <size>",
+    env: "CRABKV_SEGMENT_BYTES",
+    fallback: 64 * MIB,
+    help: "size at which a new segment of the log begins",
+    range: [64 * KIB, GIB],
+    rangeText: "64KiB to 1GiB",
+  }),
+  keyBytesMax: size({
+    flag: "--key-bytes-max <size>",
+    env: "CRABKV_KEY_BYTES_MAX",
+    fallback: 64 * KIB,
+    help: "longest key",
+    range: [1, MIB],
+    rangeText: "1 to 1MiB",
+  }),
+  valueBytesMax: size({
+    flag: "--value-bytes-max <size>",
+    env: "CRABKV_VALUE_BYTES_MAX",
+    fallback: 16 * MIB,
+    help: "largest value",
+    range: [1, 512 * MIB],
+    rangeText: "1 to 512MiB",
+  }),
+  history: path({
+    flag: "--history <file>",
+    env: "CRABKV_HISTORY",
+    fallback: historyFile(),
+    help: 'where the prompt keeps its history, or "off"',
+  }),
+} as const;
+
+export type SettingName = keyof typeof settingTable;
+
+/** The value of every setting. */
+export type Settings = {
+  readonly [N in SettingName]: (typeof settingTable)[N] extends Setting<infer T> ? T : never;
+};
+
+export const settingNames = Object.keys(settingTable) as readonly SettingName[];
+
+/** "--sync" of "--sync <mode>". */
+export function flagOf(name: SettingName): string {
+  return settingTable[name].flag.split(" ")[0]!;
+}
+
+/** Seconds to live. A fraction counts, down to a millisecond. */
+export function parseTtl(text: string): "none" | number | undefined {
+  if (text === "none") return text;
+  const seconds = /^\d+(\.\d+)?$/.test(text) ? Number(text) : 0;
+  return seconds >= 0.001 && seconds <= SECONDS_MAX ? seconds : undefined;
+}
+
+/** Milliseconds, as the library takes them. */
+export function ttlMsOf(ttl: "none" | number): number {
+  return ttl === "none" ? Infinity : Math.round(ttl * 1000);
+}
+
+function setting<T extends SettingValue>(description: Setting<T>): Setting<T> {
+  return description;
+}
+
+function path(description: Pick<Setting<string>, "flag" | "env" | "fallback" | "help">): Setting<string> {
+  const parse = (text: string): string | undefined => (text === "" ? undefined : text);
+  const relocate = (value: string, directory: string): string =>
+    value === "off" || isAbsolute(value) ? value : join(directory, value);
+  return { ...description, allowed: "a path", parse, relocate };
+}
+
+interface SizeDescription extends Pick<Setting<number>, "flag" | "env" | "fallback" | "help"> {
+  readonly range: readonly [min: number, max: number];
+  readonly rangeText: string;
+}
+
+const unitBytes: Readonly<Record<string, number>> = { "": 1, KiB: KIB, MiB: MIB, GiB: GIB };
+
+function size({ range: [min, max], rangeText, ...description }: SizeDescription): Setting<number> {
+  const parse = (text: string): number | undefined => {
+    const [, digits = "", unit = ""] = /^(\d{1,12})([KMG]iB)?$/.exec(text) ?? [];
+    const bytes = digits === "" ? NaN : Number(digits) * unitBytes[unit]!;
+    return bytes >= min && bytes <= max ? bytes : undefined;
+  };
+  return { ...description, allowed: `bytes, or a number with KiB, MiB or GiB, from ${rangeText}`, parse };
+}
+
+function integerIn(text: string, min: number, max: number): number | undefined {
+  const value = /^\d{1,15}$/.test(text) ? Number(text) : NaN;
+  return value >= min && value <= max ? value : undefined;
+}
+
+function historyFile(): string {
+  const state = process.env.XDG_STATE_HOME;
+  return state === undefined || state === "" ? join(homedir(), ".crabkv_history") : join(state, "crabkv", "history");
+}
