@@ -91,8 +91,18 @@ export class Session {
     return this.#durability;
   }
 
-  /** Resolves when everything written so far is durable. */
-  flush(): Promise<undefined> {
+  /** Resolves when everything written so far is durable, what waits in the write-back buffer included. */
+  flush(): Promise<unknown> {
+    const { writeBack, handle } = this;
+    if (writeBack === undefined || handle === 0) return this.#flushLog();
+    return flushBuffer(this, writeBack, handle, 0).then(() => {
+      // The log does not wait for a group that failed already, and that is not known here before the next report.
+      const [first, last] = writeBack.openGroups;
+      return Promise.all([last !== 0 && this.acknowledgements.own(first, last, undefined), this.#flushLog()]);
+    });
+  }
+
+  #flushLog(): Promise<undefined> {
     const group = native.requestDurable(this.handle);
     // A failure of any group up to this one is a failure to do what was asked.
     return group === 0 ? Promise.resolve(undefined) : this.#durability.own(0, group, undefined);

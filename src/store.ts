@@ -2,7 +2,7 @@
 // Methods are not async functions: on the hot paths (put, get, getSync) nothing is allocated that can be shared.
 import { encodeBatch, encodeKeys, encodeRecords, rowsOfPuts } from "./batch.js";
 import type { BatchOperation, BatchResult, PutRecord } from "./batch.js";
-import { flushBuffer, putBuffered } from "./buffered-writes.js";
+import { putBuffered } from "./buffered-writes.js";
 import { codecOf, utf8Codec } from "./encodings.js";
 import type { Accepted, Codec, Decoded, EncodingOption } from "./encodings.js";
 import { closedError, describe, rejected } from "./errors.js";
@@ -339,9 +339,7 @@ export class Store<K, V> extends StoreEmitter<K> {
    */
   flush(): Promise<void> {
     try {
-      const { writeBack, handle } = this.#session;
-      if (writeBack === undefined || handle === 0) return this.#session.flush();
-      return flushBuffer(this.#session, writeBack, handle, 0).then(() => this.#session.flush());
+      return this.#session.flush().then(() => undefined);
     } catch (error) {
       return rejected(error);
     }

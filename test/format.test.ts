@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { compressSync, uncompressSync } from "snappy";
 import { expect, test } from "vitest";
 import { CODEC_SNAPPY, DATA, encodeDataFrame, encodePut, readFrames, saltOf, withoutCleanEnd } from "./format.js";
+import type { FormatRecord } from "./format.js";
 import { openStore, temporaryDirectory } from "./temporary.js";
 
 const values = {
@@ -14,6 +15,28 @@ const values = {
   empty: "",
   long: "crab".repeat(100_000),
 };
+
+/** A store with the record `first` in its log, and behind it a frame that was not written by the core, as a crash leaves it. */
+async function openWith(records: readonly Omit<FormatRecord, "type">[]) {
+  const directory = temporaryDirectory();
+  const db = await openStore(directory);
+  await db.put("first", "1");
+  await db.close();
+  const path = join(directory, "00000001.log");
+  const segment = readFileSync(path);
+  const salt = saltOf(segment);
+  const last = readFrames(segment).at(-1)!;
+  const frame = encodeDataFrame(
+    last,
+    records.map((record) => encodePut(record, salt)),
+    2n,
+    salt,
+  );
+  writeFileSync(path, Buffer.concat([segment.subarray(0, last.end), frame]));
+  const manifest = join(directory, "MANIFEST");
+  writeFileSync(manifest, withoutCleanEnd(readFileSync(manifest)));
+  return openStore(directory);
+}
 
 test("npm's snappy reads the values that the core compressed", async () => {
   const directory = temporaryDirectory();
@@ -32,54 +55,27 @@ test("npm's snappy reads the values that the core compressed", async () => {
 });
 
 test("the core reads a frame that was written from the document, with values that npm's snappy compressed", async () => {
-  const directory = temporaryDirectory();
-  const db = await openStore(directory);
-  await db.put("first", "1");
-  await db.close();
-  const path = join(directory, "00000001.log");
-  const segment = readFileSync(path);
-  const salt = saltOf(segment);
-  const last = readFrames(segment).at(-1)!;
   let lsn = 1n;
   const records = Object.entries(values).map(([key, value]) => {
     const stored = compressSync(value);
-    const record = {
+    return {
       codec: CODEC_SNAPPY,
       key: Buffer.from(key),
       stored,
       rawBytes: Buffer.byteLength(value),
       lsn: ++lsn,
     };
-    return encodePut(record, salt);
   });
-  const frame = encodeDataFrame(last, records, 2n, salt);
-  writeFileSync(path, Buffer.concat([segment.subarray(0, last.end), frame]));
-  const manifest = join(directory, "MANIFEST");
-  writeFileSync(manifest, withoutCleanEnd(readFileSync(manifest)));
-
-  const reopened = await openStore(directory);
+  const reopened = await openWith(records);
   expect(await reopened.get("first")).toBe("1");
   for (const [key, value] of Object.entries(values)) expect(await reopened.get(key)).toBe(value);
   expect((await reopened.getEntry("prose"))?.version).toBe(2);
 });
 
 test("a value whose stored form is no valid Snappy text is an error, not a value", async () => {
-  const directory = temporaryDirectory();
-  const db = await openStore(directory);
-  await db.put("first", "1");
-  await db.close();
-  const path = join(directory, "00000001.log");
-  const segment = readFileSync(path);
-  const salt = saltOf(segment);
-  const last = readFrames(segment).at(-1)!;
   const stored = Buffer.from(compressSync("a value that does not match its declared length"));
   const record = { codec: CODEC_SNAPPY, key: Buffer.from("liar"), stored, rawBytes: 20 * stored.length, lsn: 2n };
-  const frame = encodeDataFrame(last, [encodePut(record, salt)], 2n, salt);
-  writeFileSync(path, Buffer.concat([segment.subarray(0, last.end), frame]));
-  const manifest = join(directory, "MANIFEST");
-  writeFileSync(manifest, withoutCleanEnd(readFileSync(manifest)));
-
-  const reopened = await openStore(directory);
+  const reopened = await openWith([record]);
   await expect(reopened.get("liar")).rejects.toMatchObject({ code: "CRABKV_CORRUPTION" });
   expect(await reopened.get("first")).toBe("1");
 });

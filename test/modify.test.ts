@@ -96,7 +96,7 @@ test("increments and transfers from several workers lose nothing, and the sum ho
   const rounds = 2000;
   const script = `
     const { workerData } = require("node:worker_threads");
-    import(workerData.library).then(async ({ open }) => {
+    import(workerData.module).then(async ({ open }) => {
       const db = await open(workerData.directory, { sync: "os" });
       for (let i = 0; i < workerData.rounds; i++) {
         await db.increment("n");
@@ -110,10 +110,10 @@ test("increments and transfers from several workers lose nothing, and the sum ho
       }
       await db.close();
     });`;
-  const library = new URL("../dist/index.js", import.meta.url).href;
+  const module = new URL("../dist/index.js", import.meta.url).href;
   const workers = Array.from(
     { length: 3 },
-    () => new Worker(script, { eval: true, workerData: { library, directory, rounds } }),
+    () => new Worker(script, { eval: true, workerData: { module, directory, rounds } }),
   );
   let running = workers.length;
   const ended = workers.map((worker) => new Promise<number>((resolve, reject) => {

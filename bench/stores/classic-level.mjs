@@ -1,6 +1,8 @@
 // classic-level (LevelDB) in the configuration that its README recommends; see README.md here.
 import { ClassicLevel } from "classic-level";
 
+export { getBytes, getText } from "./loops.mjs";
+
 const BATCH_RECORDS = 1000;
 
 export const optionsOf = ({ form }) => ({ keyEncoding: "utf8", valueEncoding: form === "bytes" ? "buffer" : "utf8" });
@@ -26,22 +28,4 @@ export async function putAll(db, keys, values) {
     written = batch.write();
   }
   await written;
-}
-
-export function getBytes(db, keys, begin, end) {
-  let check = 0;
-  for (let at = begin; at < end; at++) {
-    const value = db.getSync(keys[at]);
-    check += value.length + value[value.length - 1];
-  }
-  return check;
-}
-
-export function getText(db, keys, begin, end) {
-  let check = 0;
-  for (let at = begin; at < end; at++) {
-    const value = db.getSync(keys[at]);
-    check += value.length + value.charCodeAt(value.length - 1);
-  }
-  return check;
 }

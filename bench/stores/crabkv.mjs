@@ -2,6 +2,8 @@
 // its own documentation would show, and pays for no abstraction.
 import { open as openStore } from "../../dist/index.js";
 
+export { getBytes, getText, putAll } from "./loops.mjs";
+
 /** `durability` is "killed" (survives a killed process) or "power" (survives power loss). */
 export const optionsOf = ({ durability, form }) => ({
   sync: durability === "power" ? "always" : "os",
@@ -11,34 +13,9 @@ export const optionsOf = ({ durability, form }) => ({
 export const open = (path, options) => openStore(path, options);
 export const close = (db) => db.close();
 
-/** Puts all records without waiting, then waits for the last, whose group is the last to be acknowledged. */
-export async function putAll(db, keys, values) {
-  let last;
-  for (let at = 0; at < keys.length; at++) last = db.put(keys[at], values[at]);
-  await last;
-}
-
 /** One of the concurrent loops: puts what the supply gives, one after the other, each when the one before is durable. */
 export async function putEach(db, keys, values, supply) {
   for (let at = supply.take(); at >= 0; at = supply.take()) await db.put(keys[at], values[at]);
-}
-
-export function getText(db, keys, begin, end) {
-  let check = 0;
-  for (let at = begin; at < end; at++) {
-    const value = db.getSync(keys[at]);
-    check += value.length + value.charCodeAt(value.length - 1);
-  }
-  return check;
-}
-
-export function getBytes(db, keys, begin, end) {
-  let check = 0;
-  for (let at = begin; at < end; at++) {
-    const value = db.getSync(keys[at]);
-    check += value.length + value[value.length - 1];
-  }
-  return check;
 }
 
 /** `batches[i]` is an array of 100 keys. */

@@ -2,6 +2,9 @@
 // loops are what that README shows.
 import { open as openStore } from "lmdb";
 
+// Every put of one turn of the event loop goes into one transaction, written on another thread.
+export { putAll } from "./loops.mjs";
+
 /** `variant` "one-step": put() resolves when flushed. Otherwise commit and flush overlap, the default. */
 export const optionsOf = ({ durability, form, variant }) => ({
   encoding: form === "bytes" ? "binary" : "string",
@@ -11,13 +14,6 @@ export const optionsOf = ({ durability, form, variant }) => ({
 
 export const open = (path, options) => openStore(path, options);
 export const close = (db) => db.close();
-
-/** Every put of one turn of the event loop goes into one transaction, written on another thread. */
-export async function putAll(db, keys, values) {
-  let last;
-  for (let at = 0; at < keys.length; at++) last = db.put(keys[at], values[at]);
-  await last;
-}
 
 export async function putEach(db, keys, values, supply, { variant }) {
   if (variant === "one-step") {

@@ -55,6 +55,15 @@ Found ReadValueOf(const Call<kCount>& call, Handle* handle) {
   return Found::kValue;
 }
 
+// What the index knows of the key in the second argument. False: thrown.
+bool FindEntry(const Call<2>& call, Handle* handle, EntryInfo* entry) {
+  std::string_view key;
+  if (handle == nullptr || !ReadKey(call.environment(), *handle, call[1], &key)) return false;
+  const Status status = handle->store().Has(key, entry);
+  if (!status.ok()) ThrowStatus(call.environment(), status);
+  return status.ok();
+}
+
 }  // namespace
 
 // getText(handle, key, wait): string | undefined | null; null when the page may not be in memory and `wait` is false.
@@ -148,12 +157,8 @@ napi_value GetMany(napi_env env, napi_callback_info info) {
 // has(handle, key): boolean.
 napi_value Has(napi_env env, napi_callback_info info) {
   Call<2> call(env, info);
-  Handle* handle = call.handle();
-  std::string_view key;
-  if (handle == nullptr || !ReadKey(call.environment(), *handle, call[1], &key)) return nullptr;
   EntryInfo entry;
-  const Status status = handle->store().Has(key, &entry);
-  if (!status.ok()) return ThrowStatus(call.environment(), status);
+  if (!FindEntry(call, call.handle(), &entry)) return nullptr;
   napi_value found;
   return napi_get_boolean(env, entry.found, &found) == napi_ok ? found : nullptr;
 }
@@ -181,11 +186,8 @@ napi_value HasMany(napi_env env, napi_callback_info info) {
 napi_value Ttl(napi_env env, napi_callback_info info) {
   Call<2> call(env, info);
   Handle* handle = call.handle();
-  std::string_view key;
-  if (handle == nullptr || !ReadKey(call.environment(), *handle, call[1], &key)) return nullptr;
   EntryInfo entry;
-  const Status status = handle->store().Has(key, &entry);
-  if (!status.ok()) return ThrowStatus(call.environment(), status);
+  if (!FindEntry(call, handle, &entry)) return nullptr;
   if (!entry.found) return Number(env, -1);
   if (entry.expires_at_ms == 0) return Number(env, HUGE_VAL);
   const uint64_t now_ms = handle->store().NowMs();

@@ -66,29 +66,36 @@ class ScanChunk : public Delivery {
 
 constexpr uint64_t kSafeIntegerMax = (uint64_t{1} << 53) - 1;
 
+// The prefix of a scan or a feed: the second argument of its call.
+bool ReadPrefix(Environment& environment, const Handle& handle, napi_value value, std::string* prefix) {
+  const Bound bound{handle.options().key_bytes_max, "keyBytesMax"};
+  std::string_view bytes;
+  if (!ReadBytes(environment, value, "prefix", bound, &environment.key_scratch, &bytes)) return false;
+  *prefix = bytes;
+  return true;
+}
+
+napi_value AddScan(napi_env env, Handle* handle, std::unique_ptr<Scan> scan) {
+  napi_value scan_id;
+  napi_create_uint32(env, handle->AddScan(std::move(scan)), &scan_id);
+  return scan_id;
+}
+
 }  // namespace
 
 // scanOpen(handle, prefix, values, afterVersion): number, the scan.
 napi_value ScanOpen(napi_env env, napi_callback_info info) {
   Call<4> call(env, info);
   Handle* handle = call.handle();
-  if (handle == nullptr) return nullptr;
-  Environment& environment = call.environment();
-  std::string_view prefix;
   ScanOptions options;
-  const Bound bound{handle->options().key_bytes_max, "keyBytesMax"};
-  if (!ReadBytes(environment, call[1], "prefix", bound, &environment.key_scratch, &prefix) ||
+  if (handle == nullptr || !ReadPrefix(call.environment(), *handle, call[1], &options.prefix) ||
       !ReadBool(env, call[2], "values", &options.values) ||
       !ReadInteger(env, call[3], "from", kSafeIntegerMax, &options.after_version)) {
     return nullptr;
   }
-  options.prefix = prefix;
   std::unique_ptr<Scan> scan;
   const Status status = handle->store().NewScan(options, &scan);
-  if (!status.ok()) return ThrowStatus(environment, status);
-  napi_value scan_id;
-  napi_create_uint32(env, handle->AddScan(std::move(scan)), &scan_id);
-  return scan_id;
+  return status.ok() ? AddScan(env, handle, std::move(scan)) : ThrowStatus(call.environment(), status);
 }
 
 // feedOpen(handle, prefix, resume, afterVersion, lagBytesMax): number, a feed: used and ended like a scan. Results: the
@@ -96,25 +103,19 @@ napi_value ScanOpen(napi_env env, napi_callback_info info) {
 napi_value FeedOpen(napi_env env, napi_callback_info info) {
   Call<5> call(env, info);
   Handle* handle = call.handle();
-  if (handle == nullptr) return nullptr;
   Environment& environment = call.environment();
-  std::string_view prefix;
   FeedOptions options;
-  const Bound bound{handle->options().key_bytes_max, "keyBytesMax"};
-  if (!ReadBytes(environment, call[1], "prefix", bound, &environment.key_scratch, &prefix) ||
+  if (handle == nullptr || !ReadPrefix(environment, *handle, call[1], &options.prefix) ||
       !ReadBool(env, call[2], "resume", &options.resume) ||
       !ReadInteger(env, call[3], "from", kSafeIntegerMax, &options.after_version) ||
       !ReadInteger(env, call[4], "lagBytesMax", kSafeIntegerMax, &options.lag_bytes_max)) {
     return nullptr;
   }
-  options.prefix = prefix;
   std::unique_ptr<Scan> feed;
   const Status status = handle->store().NewFeed(options, &feed);
   if (!status.ok()) return ThrowStatus(environment, status);
   environment.results()[kResultVersion] = static_cast<double>(feed->version());
-  napi_value feed_id;
-  napi_create_uint32(env, handle->AddScan(std::move(feed)), &feed_id);
-  return feed_id;
+  return AddScan(env, handle, std::move(feed));
 }
 
 // feedWait(handle, feed, waiting): whether somebody waits for the feed's next change, which keeps the event loop alive.

@@ -112,6 +112,15 @@ class FaultEnv::FaultFile final : public File {
   const std::shared_ptr<Blocks> blocks_;
 };
 
+Fault FailedAppend(int error) {
+  Fault fault;
+  fault.kinds = kWriteCall;
+  fault.path_part = ".log";
+  fault.length_below = 4096;
+  fault.error = error;
+  return fault;
+}
+
 FaultEnv::FaultEnv(Env* base, MemEnv* memory) : base_(base), memory_(memory) {}
 
 FaultEnv::~FaultEnv() = default;

@@ -62,6 +62,9 @@ struct Fault {
   uint64_t sync_keeps_seed = 0;
 };
 
+// Of a write to a segment's file (not the reserve, not the space made ahead: that is a whole window).
+Fault FailedAppend(int error = ENOSPC);
+
 class FaultEnv final : public Env {
  public:
   // `memory`: the same Env as `base` when that is a MemEnv, so that failed syncs can lose data. Both outlive this.

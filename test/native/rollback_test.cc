@@ -21,30 +21,28 @@ void BeIdle(MemEnv* env, FaultEnv* fault) {
   }
 }
 
-// A write to a segment's file (not the reserve, not the space made ahead: that is a whole window).
-Fault FailedAppend(int error = ENOSPC) {
-  Fault fault;
-  fault.kinds = kWriteCall;
-  fault.path_part = ".log";
-  fault.length_below = 4096;
-  fault.error = error;
-  return fault;
+// The machine after a store of whose writes one failed, and which was idle then, was closed or lost its power.
+std::unique_ptr<MemEnv> AfterFailedWrite(bool closed, const Changes& before, const Changes& behind) {
+  MemEnv memory;
+  FaultEnv env(&memory);
+  auto store = OpenStore(&env, SmallOptions());
+  for (const Change& change : before) EXPECT_OK(WriteAndWait(store.get(), {change}));
+  env.Inject(FailedAppend(EIO));
+  EXPECT_CODE(WriteAndWait(store.get(), {Put("c", "3"), Put("d", "4")}), Code::kIo);
+  BeIdle(&memory, &env);
+  for (const Change& change : behind) {
+    EXPECT_OK(WriteAndWait(store.get(), {change}));
+    BeIdle(&memory, &env);
+  }
+  if (closed) EXPECT_OK(store->Close());
+  auto after = closed ? memory.KillProcess() : memory.PowerCutKeepNothing();
+  EXPECT_OK(store->Close());
+  return after;
 }
 
 TEST(A_store_that_was_idle_after_a_failed_write_opens_again) {
-  for (const bool clean : {false, true}) {
-    MemEnv memory;
-    FaultEnv env(&memory);
-    auto store = OpenStore(&env, SmallOptions());
-    EXPECT_OK(WriteAndWait(store.get(), {Put("a", "1")}));
-    EXPECT_OK(WriteAndWait(store.get(), {Put("b", "2")}));
-    env.Inject(FailedAppend(EIO));
-    EXPECT_CODE(WriteAndWait(store.get(), {Put("c", "3"), Put("d", "4")}), Code::kIo);
-    BeIdle(&memory, &env);
-    EXPECT_OK(WriteAndWait(store.get(), {Put("e", "5")}));
-    BeIdle(&memory, &env);
-    if (clean) EXPECT_OK(store->Close());
-    auto after = clean ? memory.KillProcess() : memory.PowerCutKeepNothing();
+  for (const bool closed : {false, true}) {
+    auto after = AfterFailedWrite(closed, {Put("a", "1"), Put("b", "2")}, {Put("e", "5")});
     auto reopened = OpenStore(after.get(), SmallOptions());
     if (reopened != nullptr) {
       EXPECT_EQ(Get(reopened.get(), "a"), "1");
@@ -55,16 +53,8 @@ TEST(A_store_that_was_idle_after_a_failed_write_opens_again) {
 }
 
 TEST(A_store_that_ends_idle_after_a_failed_write_opens_again) {
-  for (const bool clean : {false, true}) {
-    MemEnv memory;
-    FaultEnv env(&memory);
-    auto store = OpenStore(&env, SmallOptions());
-    EXPECT_OK(WriteAndWait(store.get(), {Put("a", "1")}));
-    env.Inject(FailedAppend(EIO));
-    EXPECT_CODE(WriteAndWait(store.get(), {Put("c", "3"), Put("d", "4")}), Code::kIo);
-    BeIdle(&memory, &env);
-    if (clean) EXPECT_OK(store->Close());
-    auto after = clean ? memory.KillProcess() : memory.PowerCutKeepNothing();
+  for (const bool closed : {false, true}) {
+    auto after = AfterFailedWrite(closed, {Put("a", "1")}, {});
     auto reopened = OpenStore(after.get(), SmallOptions());
     if (reopened != nullptr) {
       EXPECT_EQ(Get(reopened.get(), "a"), "1");
