@@ -22,7 +22,7 @@ const PROGRAM_MS_MAX = 40_000;
 export const cliPath = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
 
 /** The environment without what a person has set for the command line, but with a sanitizer's addon. */
-function cleanEnv(): Record<string, string | undefined> {
+export function cleanEnv(): Record<string, string | undefined> {
   const env: Record<string, string | undefined> = { ...process.env };
   for (const name of Object.keys(env)) {
     // vitest's own settings change how Node warns and colours.

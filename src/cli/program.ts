@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import { Command } from "commander";
 import { addConfig } from "./commands/config.js";
 import { addExport } from "./commands/export.js";
+import { addHelpCommands } from "./commands/help.js";
 import { addImport } from "./commands/import.js";
 import { addInspectionCommands } from "./commands/inspect.js";
 import { addRecordCommands } from "./commands/records.js";
@@ -26,7 +27,7 @@ export function buildProgram(): Command {
   addExport(program);
   addInspectionCommands(program);
   addConfig(program);
-  program.helpCommand("help [command]", "explain a command");
+  addHelpCommands(program);
   program.addHelpText(
     "after",
     `

@@ -16,6 +16,8 @@ export interface Setting<T extends SettingValue> {
   readonly help: string;
   /** What it may be: the end of "must be …". */
   readonly allowed: string;
+  /** Words that it may be, for completion. */
+  readonly choices?: readonly string[];
   /** Undefined for what is not allowed. */
   parse(text: string): T | undefined;
   /** What it means in a config file in another directory. */
@@ -43,6 +45,7 @@ export const settingTable = {
     fallback: "always",
     help: "acknowledge after fdatasync (always), or sync every so many ms, or never (os)",
     allowed: '"always", "os", or milliseconds from 1 to 60000',
+    choices: ["always", "os"],
     parse: (text) => (text === "always" || text === "os" ? text : integerIn(text, 1, 60_000)),
   }),
   compression: setting<"none" | "snappy">({
@@ -51,6 +54,7 @@ export const settingTable = {
     fallback: "none",
     help: "compress values where that makes them smaller",
     allowed: '"none" or "snappy"',
+    choices: ["none", "snappy"],
     parse: (text) => (text === "none" || text === "snappy" ? text : undefined),
   }),
   shards: setting<number>({
