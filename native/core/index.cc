@@ -1,6 +1,8 @@
 #include "native/core/index.h"
 
 #include <algorithm>
+#include <queue>
+#include <utility>
 
 namespace crabkv {
 
@@ -60,6 +62,19 @@ Index::SlotLatch::SlotLatch(Index* index, uint16_t slot) {
     if (index->ShardOf(slot) == shard_) return;
     shard_->latch.unlock();
   }
+}
+
+// Whoever holds a latch and has seen that it is the slot's may rely on that until it releases the latch, because the
+// word changes only here, under that latch. The new shard's latch makes all that was written under the old one visible
+// to those who take the new one. Undo entries stay where they are: UndoFrom goes by LSN over all lists.
+bool Index::MoveSlot(uint16_t slot, uint32_t from, uint32_t to) {
+  if (from == to) return false;
+  const std::lock_guard<std::mutex> lower(shards_[std::min(from, to)].latch);
+  const std::lock_guard<std::mutex> upper(shards_[std::max(from, to)].latch);
+  if (ShardIndexOf(slot) != from) return false;
+  slot_to_shard_[slot].store(static_cast<uint16_t>(to), std::memory_order_release);
+  slots_moved_.fetch_add(1, std::memory_order_relaxed);
+  return true;
 }
 
 void Index::CountLive(Location location, int direction) {
@@ -150,12 +165,18 @@ void Index::Undo(const UndoEntry& entry) {
 void Index::UndoFrom(uint64_t first_lsn) {
   LatchSet all;
   all.AcquireAll(this);
-  for (uint32_t shard = 0; shard < shard_count_; shard++) {
-    UndoList& undo = shards_[shard].undo;
-    while (!undo.empty() && undo.back().lsn >= first_lsn) {
-      Undo(undo.back());
-      undo.PopBack();
-    }
+  std::priority_queue<std::pair<uint64_t, uint32_t>> newest;  // LSN of each shard's last change, and the shard
+  const auto add = [&](uint32_t shard) {
+    const UndoList& undo = shards_[shard].undo;
+    if (!undo.empty() && undo.back().lsn >= first_lsn) newest.emplace(undo.back().lsn, shard);
+  };
+  for (uint32_t shard = 0; shard < shard_count_; shard++) add(shard);
+  while (!newest.empty()) {
+    const uint32_t shard = newest.top().second;
+    newest.pop();
+    Undo(shards_[shard].undo.back());
+    shards_[shard].undo.PopBack();
+    add(shard);
   }
 }
 

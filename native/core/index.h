@@ -1,5 +1,5 @@
-// The index: 16,384 slot tables, partitioned among shards. A shard is a latch and the undo list of its unacknowledged
-// changes; which shard guards a slot is one word that can change while the store runs.
+// The index: 16,384 slot tables, partitioned among shards. A shard is a latch and the undo list of the unacknowledged
+// changes made under it; which shard guards a slot is one word that can change while the store runs (MoveSlot).
 //
 // Protocol of a write: latch the shards of all its slots in ascending order (LatchSet), reserve log space, Apply each
 // record, release. Readers latch the shard of their slot. Nothing waits for the disk while it holds a latch.
@@ -28,7 +28,7 @@ struct UndoEntry {
   uint64_t previous_deadline_ms = 0;
 };
 
-// A first-in-first-out list that is taken back from the end. Guarded by its shard's latch.
+// A first-in-first-out list that is taken back from the end; LSNs ascend. Guarded by its shard's latch.
 class UndoList {
  public:
   void Push(const UndoEntry& entry) { entries_.push_back(entry); }
@@ -45,7 +45,7 @@ class UndoList {
 
 struct Shard {
   std::mutex latch;
-  UndoList undo;  // guarded by latch
+  UndoList undo;  // guarded by latch; also of slots that have moved away since
 };
 
 // A key that has expired and is still in the index.
@@ -128,6 +128,14 @@ class Index {
     Shard* shard_;
   };
 
+  // --- Which shard has a slot.
+  // Gives the slot to another shard, if it is still `from`'s; false when it is not, or when the two are one. Nothing is
+  // copied, and nobody waits but for the two latches. Any thread, holding no latch.
+  bool MoveSlot(uint16_t slot, uint32_t from, uint32_t to);
+  // The shard that has the slot now; it may have moved before the caller looks.
+  uint32_t ShardIndexOf(uint16_t slot) const { return slot_to_shard_[slot].load(std::memory_order_acquire); }
+  uint64_t slots_moved() const { return slots_moved_.load(std::memory_order_relaxed); }
+
   // A hint, without any latch: the key is about to be looked up.
   void Prefetch(const KeyHash& hash) const { slots_[hash.slot].locations.Prefetch(hash.fingerprint); }
 
@@ -145,7 +153,8 @@ class Index {
   // Recovery wrote the record again elsewhere: follows it if the key still points at `from`.
   void Move(const KeyHash& hash, Location from, Location to);
 
-  // Takes back every change with an LSN of `first_lsn` or above, in reverse order. Takes all latches.
+  // Takes back every change with an LSN of `first_lsn` or above, in reverse order over all shards: a key whose slot has
+  // moved has changes in the lists of both. Takes all latches.
   void UndoFrom(uint64_t first_lsn);
 
   // --- Snapshots. Making one takes all latches, so it is between batches; `at_snapshot` runs under them and returns
@@ -189,13 +198,14 @@ class Index {
   const uint32_t shard_count_;
   SegmentTable* const segments_;
   std::unique_ptr<Shard[]> shards_;
-  std::unique_ptr<std::atomic<uint16_t>[]> slot_to_shard_;
+  std::unique_ptr<std::atomic<uint16_t>[]> slot_to_shard_;  // changed under the latches of the old and the new shard
   std::unique_ptr<SlotTable[]> slots_;  // each guarded by the latch of its shard
   // Of each slot, a moment before which none of its keys expires; UINT64_MAX for none. Written under the slot's latch.
   std::unique_ptr<std::atomic<uint64_t>[]> next_deadlines_ms_;
   std::vector<IndexSnapshot*> snapshots_;  // changed under all latches, read under any
   uint32_t snapshot_count_ = 0;            // likewise
   std::atomic<uint64_t> keys_{0};
+  std::atomic<uint64_t> slots_moved_{0};
   const std::shared_ptr<ChangeCounters> counters_ = std::make_shared<ChangeCounters>();
 };
 

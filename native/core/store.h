@@ -112,6 +112,12 @@ struct FeedOptions {
   uint64_t lag_bytes_max = uint64_t{64} << 20;
 };
 
+// How the slots are spread over the shards, and what is asked of them.
+struct SlotReport {
+  std::vector<uint16_t> shards;           // of each slot; changed by MoveSlot only
+  std::vector<double> operations_second;  // of each slot, lately; see SlotLoads
+};
+
 struct StoreStats {
   uint64_t keys = 0;  // in the index; expired ones count until they are removed
   uint64_t keys_with_deadline = 0;
@@ -137,6 +143,7 @@ struct StoreStats {
   uint64_t open_ms = 0;
   uint64_t open_records = 0;          // records read at open
   uint64_t open_rewritten_bytes = 0;  // of the unproven tail that recovery wrote again
+  uint64_t slots_moved = 0;           // to other shards, since it was opened
   bool clean_open = false;
   bool disk_full = false;
 };
@@ -204,9 +211,17 @@ class Store {
   // it is undone. They outlive the store while somebody has them; once it is closed they stand still.
   virtual std::shared_ptr<ChangeCounters> SharedChangeCounters() const = 0;
 
+  // --- Shards. Which shard has a slot is not stored: it is as the options say when the store is opened.
+  virtual uint32_t SlotOf(std::string_view key) const = 0;
+  virtual uint32_t ShardOf(std::string_view key) const = 0;  // at this moment
+  // Gives a slot to another shard while everything goes on; `*moved` is false when it is not `from`'s any more, so that
+  // of several callers who decided on the same report one moves it. kInvalidArgument for a slot or a shard that is not
+  // there; kClosed.
+  virtual Status MoveSlot(uint32_t slot, uint32_t from, uint32_t to, bool* moved) = 0;
+  virtual void ReportSlots(SlotReport* report) = 0;
+
   // --- State.
   virtual uint64_t NowMs() = 0;  // the store's clock: wall time that never goes back (see clock.h)
-  virtual uint32_t SlotOf(std::string_view key) const = 0;
   virtual Status Failure() const = 0;  // the sticky failure, or OK
   virtual StoreStats Stats() const = 0;
   virtual const Options& options() const = 0;

@@ -15,6 +15,7 @@
 #include "native/core/reader_pool.h"
 #include "native/core/record_reader.h"
 #include "native/core/segment.h"
+#include "native/core/slot_loads.h"
 #include "native/core/store.h"
 
 namespace crabkv {
@@ -49,8 +50,12 @@ class StoreImpl final : public Store {
   void RemoveListener(CommitListener* listener) override;
   std::shared_ptr<ChangeCounters> SharedChangeCounters() const override { return index_.counters(); }
 
-  uint64_t NowMs() override { return clock_->NowMs(); }
   uint32_t SlotOf(std::string_view key) const override { return Hash(key).slot; }
+  uint32_t ShardOf(std::string_view key) const override { return index_.ShardIndexOf(Hash(key).slot); }
+  Status MoveSlot(uint32_t slot, uint32_t from, uint32_t to, bool* moved) override;
+  void ReportSlots(SlotReport* report) override;
+
+  uint64_t NowMs() override { return clock_->NowMs(); }
   Status Failure() const override;
   StoreStats Stats() const override;
   const Options& options() const override { return options_; }
@@ -128,6 +133,7 @@ class StoreImpl final : public Store {
   ManifestState manifest_;
   SegmentTable segments_;
   mutable Index index_;
+  SlotLoads loads_;
   std::unique_ptr<Clock> clock_;
   std::unique_ptr<CommitLog> log_;  // null when read-only
   ReaderPool readers_;

@@ -21,6 +21,7 @@ StoreImpl::StoreImpl(Env* env, std::string path, const Options& options)
       path_(std::move(path)),
       options_(options),
       index_(options.shard_count, options.slot_to_shard, &segments_),
+      loads_(env->MonotonicNs()),
       readers_(env, options.reader_queue_max) {}
 
 StoreImpl::~StoreImpl() {
@@ -162,6 +163,25 @@ void StoreImpl::RemoveListener(CommitListener* listener) {
 
 Status StoreImpl::Failure() const { return log_ == nullptr ? Status::Ok() : log_->failure(); }
 
+Status StoreImpl::MoveSlot(uint32_t slot, uint32_t from, uint32_t to, bool* moved) {
+  *moved = false;
+  CRABKV_RETURN_IF_ERROR(RefuseRead());
+  if (slot >= kSlotCount || from >= index_.shard_count() || to >= index_.shard_count()) {
+    return Status::Error(Code::kInvalidArgument, "there is no such slot or shard");
+  }
+  *moved = index_.MoveSlot(static_cast<uint16_t>(slot), from, to);
+  return Status::Ok();
+}
+
+void StoreImpl::ReportSlots(SlotReport* report) {
+  report->shards.resize(kSlotCount);
+  report->operations_second.resize(kSlotCount);
+  loads_.Read(env_->MonotonicNs(), report->operations_second.data());
+  for (uint32_t slot = 0; slot < kSlotCount; slot++) {
+    report->shards[slot] = static_cast<uint16_t>(index_.ShardIndexOf(static_cast<uint16_t>(slot)));
+  }
+}
+
 StoreStats StoreImpl::Stats() const {
   StoreStats stats;
   stats.keys = index_.KeyCount();
@@ -185,6 +205,7 @@ StoreStats StoreImpl::Stats() const {
   stats.open_ms = open_ms_;
   stats.open_records = open_records_;
   stats.open_rewritten_bytes = open_rewritten_bytes_;
+  stats.slots_moved = index_.slots_moved();
   stats.clean_open = clean_open_;
   return stats;
 }

@@ -78,6 +78,7 @@ Status StoreImpl::Get(std::string_view key, DiskWait wait, ReadBuffer* value, En
   Found found;
   {
     Index::SlotLatch latch(&index_, hash.slot);
+    loads_.Count(hash.slot);
     Locate(hash, &found);
     if (!found.location) return Status::Ok();
     PrefetchRecord(found);
@@ -116,6 +117,7 @@ Status StoreImpl::GetMany(const std::string_view* keys, uint32_t count, DiskWait
     Index::LatchSet latches;
     latches.Acquire(&index_, count, [&probes](size_t i) { return probes[i].hash.slot; });
     for (Probe& probe : probes) {
+      loads_.Count(probe.hash.slot);
       Locate(probe.hash, &probe.found);
       if (!probe.found.location) continue;
       if (pins.empty() || pins.back().get() != probe.found.segment) pins.emplace_back(probe.found.segment);
@@ -143,6 +145,7 @@ Status StoreImpl::Has(std::string_view key, EntryInfo* info) {
   *info = EntryInfo();
   const KeyHash hash = Hash(key);
   Index::SlotLatch latch(&index_, hash.slot);
+  loads_.Count(hash.slot);
   const KeyState state = StateOf(hash, clock_->NowMs());
   info->found = state.live;
   info->expires_at_ms = state.deadline_ms;
@@ -156,7 +159,10 @@ Status StoreImpl::HasMany(const std::string_view* keys, uint32_t count, bool* fo
   const uint64_t now_ms = clock_->NowMs();
   Index::LatchSet latches;
   latches.Acquire(&index_, count, [&hashes](size_t i) { return hashes[i].slot; });
-  for (uint32_t i = 0; i < count; i++) found[i] = StateOf(hashes[i], now_ms).live;
+  for (uint32_t i = 0; i < count; i++) {
+    loads_.Count(hashes[i].slot);
+    found[i] = StateOf(hashes[i], now_ms).live;
+  }
   return Status::Ok();
 }
 

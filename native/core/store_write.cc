@@ -267,6 +267,7 @@ Status StoreImpl::Write(Operation* operations, uint32_t count, DiskWait wait, Co
   for (;;) {
     Index::LatchSet latches;
     latches.Acquire(&index_, count, [&prepared](size_t i) { return prepared[i].hash.slot; });
+    for (const Prepared& one : prepared) loads_.Count(one.hash.slot);
     CRABKV_RETURN_IF_ERROR(CheckGuards(operations, prepared, count, wait, commit));
     if (!commit->committed) return Status::Ok();
     Resolve(operations, &prepared, count);
@@ -300,6 +301,7 @@ Status StoreImpl::Put(std::string_view key, std::string_view value, uint64_t exp
       bool retry = false;
       CRABKV_RETURN_IF_ERROR(log_->queue().Reserve(1, bytes, &reservation, &retry));
       if (!retry) {
+        loads_.Count(prepared.hash.slot);
         prepared.header.lsn = reservation.lsn;
         prepared.header.crc = FinishRecordCrc(prepared.body_crc, reservation.lsn, reservation.segment->salt);
         EncodeRecord(prepared.header, key, prepared.stored, reservation.to);

@@ -141,7 +141,7 @@ class Indexed {
   uint64_t offset_ = 16;
 };
 
-TEST(Undoing_leaves_the_index_and_its_snapshots_as_they_were_acknowledged) {
+TEST(Undoing_leaves_the_index_and_its_snapshots_as_they_were_acknowledged_whatever_slots_moved) {
   Random random;
   std::vector<KeyHash> keys;
   for (int i = 0; i < 60; i++) keys.push_back(HashKey(kSeed, "key{" + std::to_string(i % 5) + "}" + std::to_string(i)));
@@ -178,6 +178,9 @@ TEST(Undoing_leaves_the_index_and_its_snapshots_as_they_were_acknowledged) {
       } else if (what == 3 && !kept.empty()) {
         indexed.index().DropSnapshot(std::move(kept.front().snapshot));
         kept.erase(kept.begin());
+      } else if (what == 4) {
+        const uint16_t slot = keys[random.Below(keys.size())].slot;
+        indexed.index().MoveSlot(slot, indexed.index().ShardIndexOf(slot), static_cast<uint32_t>(random.Below(16)));
       } else {
         const KeyHash& hash = keys[random.Below(keys.size())];
         const uint64_t kind = random.Below(4);
