@@ -199,7 +199,7 @@ class Index {
   SegmentTable* const segments_;
   std::unique_ptr<Shard[]> shards_;
   std::unique_ptr<std::atomic<uint16_t>[]> slot_to_shard_;  // changed under the latches of the old and the new shard
-  std::unique_ptr<SlotTable[]> slots_;  // each guarded by the latch of its shard
+  std::unique_ptr<SlotTable[]> slots_;                      // each guarded by the latch of its shard
   // Of each slot, a moment before which none of its keys expires; UINT64_MAX for none. Written under the slot's latch.
   std::unique_ptr<std::atomic<uint64_t>[]> next_deadlines_ms_;
   std::vector<IndexSnapshot*> snapshots_;  // changed under all latches, read under any

@@ -22,9 +22,9 @@ class SlotLoads {
     count.store(count.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   }
 
-  // Operations a second of each slot, into kSlotCount numbers: an average whose weight halves every half minute into the
-  // past. What happened since the reading before counts as if it had come evenly; so who reads once an hour is told the
-  // hour's average. `now_ns` is monotonic. Any thread, no latch.
+  // Operations a second of each slot, into kSlotCount numbers: an average whose weight halves every half minute into
+  // the past. What happened since the reading before counts as if it had come evenly; so who reads once an hour is told
+  // the hour's average. `now_ns` is monotonic. Any thread, no latch.
   void Read(uint64_t now_ns, double* rates);
 
  private:

@@ -221,7 +221,7 @@ class Store {
   virtual void ReportSlots(SlotReport* report) = 0;
 
   // --- State.
-  virtual uint64_t NowMs() = 0;  // the store's clock: wall time that never goes back (see clock.h)
+  virtual uint64_t NowMs() = 0;        // the store's clock: wall time that never goes back (see clock.h)
   virtual Status Failure() const = 0;  // the sticky failure, or OK
   virtual StoreStats Stats() const = 0;
   virtual const Options& options() const = 0;

@@ -145,7 +145,8 @@ void ExpectPairsAlikeInScan(Store* store) {
 }
 
 // Writes pairs until told to stop; those of its own it knows by heart.
-void WritePairs(Store* store, uint64_t seed, uint64_t own, const std::atomic<bool>& stop) {
+void WritePairs(Store* store, uint64_t seed, uint64_t own, const std::atomic<bool>& stop,
+                std::atomic<uint64_t>* failures) {
   Random random(seed);
   std::string told = "(none)";
   for (uint64_t i = 0; !stop; i++) {
@@ -160,6 +161,7 @@ void WritePairs(Store* store, uint64_t seed, uint64_t own, const std::atomic<boo
     if (!is_own && !random.OneIn(3)) continue;
     const Status fate = store->WaitFor(commit.group, false);
     if (!fate.ok()) EXPECT_CODE(fate, Code::kIo);
+    if (!fate.ok()) (*failures)++;
     if (!is_own) continue;
     // What it deleted may not have been there, and then there was nothing to fail.
     if (fate.ok()) told = erase ? "(none)" : value;
@@ -173,10 +175,11 @@ TEST(Slots_that_move_under_load_and_failing_writes_lose_nothing_and_show_no_half
   auto store = OpenStore(&env, SmallOptions());
   std::atomic<bool> stop{false};
   std::atomic<uint64_t> moves{0};
+  std::atomic<uint64_t> failures{0};
   std::vector<std::thread> threads;
   Random random;
   for (uint64_t own = 0; own < 3; own++) {
-    threads.emplace_back([&, own, seed = random.Next()] { WritePairs(store.get(), seed, own, stop); });
+    threads.emplace_back([&, own, seed = random.Next()] { WritePairs(store.get(), seed, own, stop, &failures); });
   }
   for (int movers = 0; movers < 2; movers++) {
     threads.emplace_back([&, seed = random.Next()] {
@@ -189,7 +192,7 @@ TEST(Slots_that_move_under_load_and_failing_writes_lose_nothing_and_show_no_half
       }
     });
   }
-  for (uint64_t i = 0; i < Rounds(400) || moves < 1000; i++) {
+  for (uint64_t i = 0; i < Rounds(400) || moves < 1000 || failures < 20; i++) {
     Fault fault = FailedAppend();
     fault.nth = 1 + random.Below(4);
     fault.write_prefix = random.Below(100);
