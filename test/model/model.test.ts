@@ -1,5 +1,5 @@
 // The library against a Map: all of its operations, drawn at random, over opens with other options, closes, and kills of the
-// process that holds the store. Clocks that jump are the native tests' business (store_test.cc); here time only passes.
+// process that holds the store. Clocks that jump are the native tests' business (clock_model_test.cc); here time only passes.
 // CRABKV_TEST_SEED repeats a run's commands; where a kill falls among them is the machine's.
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -43,7 +43,8 @@ test(
     }
     const hitShare = run.hits / run.lookups;
     console.log(
-      `seed ${seed}: ${run.commands} commands in ${run.directories} stores, ${run.reopens} reopens, ${run.kills} kills, ` +
+      `seed ${seed}: ${run.commands} commands in ${run.directories} stores, ${run.reopens} reopens, ${run.kills} kills ` +
+        `(${run.bufferedKills} with a write-back buffer), ${run.twoHandled} openings by two handles, ` +
         `${(100 * hitShare).toFixed(1)} % of ${run.lookups} lookups hit, up to ${run.segmentsMax} segments\n` +
         [...run.counts].map(([op, count]) => `${op} ${count}`).join(", "),
     );
@@ -51,8 +52,10 @@ test(
     expect(run.commands).toBeGreaterThanOrEqual(commandsWanted);
     expect(hitShare).toBeGreaterThanOrEqual(0.5);
     if (commandsWanted < 100_000) return;
-    expect(run.reopens).toBeGreaterThanOrEqual(50);
-    expect(run.kills).toBeGreaterThan(10);
+    expect(run.reopens).toBeGreaterThanOrEqual(200);
+    expect(run.kills).toBeGreaterThan(50);
+    expect(run.bufferedKills).toBeGreaterThan(20);
+    expect(run.twoHandled).toBeGreaterThan(10);
     expect(run.segmentsMax).toBeGreaterThan(2);
   },
 );

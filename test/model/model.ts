@@ -13,7 +13,7 @@ export interface Times {
 }
 
 /** A deadline is known as an interval until an answer shows it; Infinity: never. */
-interface Entry {
+export interface Entry {
   readonly value: string;
   deadlineLowMs: number;
   deadlineHighMs: number;
@@ -194,5 +194,5 @@ export function checkTtl(entry: Entry | undefined, { beforeMs, afterMs }: Times)
 /** A command as the steps that a crash may come between. What a step cannot say yet, because a later one does, it leaves. */
 export function atomsOf(command: Command): Command[] {
   if (command.op !== "stream") return [command];
-  return command.records.map((record) => ({ op: "put", record, durable: false }));
+  return command.records.map((record) => ({ op: "put", record, durable: true }));
 }

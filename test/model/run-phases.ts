@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { apply } from "./apply.js";
 import type { Command, Phase } from "./commands.js";
+import { LogView } from "./log-view.js";
 import { Model, atomsOf } from "./model.js";
 import { StoreProcess } from "./store-process.js";
 import type { AuditedEntry } from "./store-process.js";
@@ -21,6 +22,9 @@ export class ModelRun {
   directories = 0;
   reopens = 0;
   kills = 0;
+  /** Of them, those of a store with a write-back buffer. */
+  bufferedKills = 0;
+  twoHandled = 0;
   segmentsMax = 0;
   #store = new StoreProcess();
   /** Started ahead, for the time after the next kill. */
@@ -51,8 +55,9 @@ export class ModelRun {
     let candidates = [model];
     for (const [i, phase] of phases.entries()) {
       try {
-        const audited = await this.#store.open(directory, phase.options);
+        const audited = await this.#store.open(directory, phase.options, twoHandles(phase));
         if (i > 0) this.reopens++;
+        if (twoHandles(phase)) this.twoHandled++;
         model = recovered(candidates, audited);
         candidates = await this.#runPhase(model, phase);
       } catch (error) {
@@ -74,11 +79,14 @@ export class ModelRun {
     const killAfter = killAt === null ? undefined : Math.floor(killAt * commands.length);
     const beganMs = Date.now();
     const answers = await this.#store.run(commands, window, killAfter);
-    for (const [number, beforeMs, afterMs, result] of answers) {
+    const log = phase.options.writeBack === false ? undefined : new LogView(model);
+    for (const [number, beforeMs, afterMs, result, buffered] of answers) {
       const command = commands[number]!;
       this.#count(command, result);
       try {
+        log?.before(command);
         apply(model, command, { beforeMs, afterMs })(result);
+        log?.after(command, result, buffered);
       } catch (error) {
         const reason = error instanceof Error ? error.message : String(error);
         throw new Error(`command ${number} ${JSON.stringify(command)}: ${reason}`, { cause: error });
@@ -87,17 +95,26 @@ export class ModelRun {
     if (killAfter === undefined) {
       await this.#store.close();
       if (phase.newProcess) await this.#replaceProcess();
-      return [model];
+      return log === undefined ? [model] : carryCounts(log.candidates(true), model);
     }
     this.kills++;
     await this.#replaceProcess();
     await sleep(LAPSED_SURELY_MS);
-    return this.#afterKill(model, commands.slice(answers.length), { beforeMs: beganMs, afterMs: Date.now() });
+    const times = { beforeMs: beganMs, afterMs: Date.now() };
+    const unanswered = commands.slice(answers.length).flatMap(atomsOf);
+    if (log === undefined) return this.#afterKill(model, unanswered, times);
+    this.bufferedKills++;
+    for (const atom of unanswered) {
+      log.before(atom);
+      apply(model, atom, times);
+      log.after(atom, undefined, undefined);
+    }
+    return carryCounts(log.candidates(false), model);
   }
 
   #afterKill(answered: Model, unanswered: readonly Command[], times: { beforeMs: number; afterMs: number }): Model[] {
     const models = [answered];
-    for (const atom of unanswered.flatMap(atomsOf)) {
+    for (const atom of unanswered) {
       const next = models.at(-1)!.copy();
       apply(next, atom, times);
       models.push(next);
@@ -118,12 +135,21 @@ export class ModelRun {
   }
 }
 
+/** What was counted goes on in these models. */
+function carryCounts(models: readonly Model[], { lookups, hits }: Model): Model[] {
+  for (const model of models) Object.assign(model, { lookups, hits });
+  return [...models];
+}
+
+/** With a buffer, a handle's puts are not seen by the other. */
+function twoHandles({ twoHandles: wanted, options }: Phase): boolean {
+  return wanted && options.writeBack === false;
+}
+
 function recovered(candidates: readonly Model[], audited: readonly AuditedEntry[]): Model {
   const found = candidates.find((candidate) => candidate.matches(audited));
   if (found === undefined) throw new Error(describeMismatch(candidates, audited));
-  const [answered] = candidates;
-  found.lookups = answered!.lookups;
-  found.hits = answered!.hits;
+  carryCounts([found], candidates[0]!);
   found.learn(audited);
   return found;
 }

@@ -1,5 +1,6 @@
 // The process that holds the store of the model test, so that it can be killed. It does what its parent sends, in order, and
-// answers each command with [number, before, after, result]: the result as JSON, and the time around it in milliseconds. Up to
+// answers each command with [number, before, after, result, buffered]: the result as JSON, the time around it in milliseconds,
+// and how many puts waited in the write-back buffer then. Up to
 // `window` writes wait for their acknowledgement at a time; reads are awaited, so that each has one place in the order.
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -8,6 +9,8 @@ import { digestOf, valueOf } from "./values.mjs";
 
 const LAPSE_MS_MAX = 10_000;
 
+/** The handles of the store, and the one whose turn it is. */
+let handles = [];
 let db;
 let snapshot;
 /** The first step of the snapshot, which decides what it sees. */
@@ -106,9 +109,10 @@ const commands = {
     return [before, digestOrNull(after)];
   },
   expire: ({ key, ttlMs }) => db.expire(key, ttlOf(ttlMs)),
-  lapse: async ({ records }) => {
+  lapse: async ({ records, apart }) => {
     const before = Date.now();
-    await db.putMany(records.map(recordOf));
+    if (apart) await Promise.all(records.map((record) => commands.put({ record })));
+    else await db.putMany(records.map(recordOf));
     const longest = Math.max(...records.map(({ ttlMs }) => ttlMs));
     return lapsed(
       records.map(({ key }) => key),
@@ -130,8 +134,8 @@ const commands = {
   clear: ({ prefix }) => db.clear(prefix === "" ? undefined : { prefix }),
   flush: () => db.flush(),
   stats: () => {
-    const { keys, segments } = db.stats();
-    return [keys, segments];
+    const { keys, segments, writeBackEntries } = db.stats();
+    return [keys, segments, writeBackEntries];
   },
 };
 
@@ -143,15 +147,17 @@ async function run({ list, window }) {
   let answered = Promise.resolve();
   for (const [number, command] of list.entries()) {
     const before = Date.now();
+    db = handles[number % handles.length];
     const result = new Promise((resolve) => resolve(commands[command.op](command))).then(
       (value) => value ?? null,
       (error) => ({ error: String(error.stack) }),
     );
     if (!unawaited.has(command.op)) await result;
     const after = Date.now();
+    const buffered = db.stats().writeBackEntries;
     inFlight++;
     answered = answered.then(async () => {
-      process.send({ answer: [number, before, after, await result] });
+      process.send({ answer: [number, before, after, await result, buffered] });
       inFlight--;
     });
     if (inFlight >= window) await answered;
@@ -171,18 +177,21 @@ async function audit() {
 }
 
 const requests = {
-  open: async ({ directory, options }) => {
+  open: async ({ directory, options, twoHandles }) => {
     snapshot = undefined;
-    db = await open(directory, options);
+    handles = [await open(directory, options)];
+    const others = { ...options, cache: options.cache === false ? { entries: 1000 } : false };
+    if (twoHandles) handles.push(await open(directory, others));
+    db = handles[0];
     return audit();
   },
   run,
-  close: () => db.close(),
+  close: () => Promise.all(handles.map((handle) => handle.close())),
 };
 
 process.on("message", (request) => {
   requests[request.do](request).then(
-    (result) => process.send({ done: result ?? null }),
+    (result) => process.send({ done: request.do === "open" ? result : null }),
     (error) => process.send({ failed: String(error.stack) }),
   );
 });

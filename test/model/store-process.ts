@@ -8,7 +8,7 @@ import type { Command } from "./commands.js";
 const program = fileURLToPath(new URL("store-process.mjs", import.meta.url));
 
 /** What a command gave, and when it ran. */
-export type Answer = readonly [number: number, beforeMs: number, afterMs: number, result: unknown];
+export type Answer = readonly [number: number, beforeMs: number, afterMs: number, result: unknown, buffered: number];
 /** An entry as the store shows it after opening. */
 export type AuditedEntry = readonly [key: string, value: string, version: number, expiresAtMs: number | "never"];
 
@@ -38,8 +38,8 @@ export class StoreProcess {
     });
   }
 
-  async open(directory: string, options: OpenOptions): Promise<AuditedEntry[]> {
-    return (await this.#ask({ do: "open", directory, options })) as AuditedEntry[];
+  async open(directory: string, options: OpenOptions, twoHandles = false): Promise<AuditedEntry[]> {
+    return (await this.#ask({ do: "open", directory, options, twoHandles })) as AuditedEntry[];
   }
 
   async close(): Promise<void> {
