@@ -70,49 +70,6 @@ test("close waits for writes in flight, and a second close is the same promise",
   expect(again.stats().keys).toBe(200);
 });
 
-test("after close every method fails with CRABKV_CLOSED", async () => {
-  const db = await temporaryStore();
-  await db.put("k", "v");
-  const stream = db.createWriteStream();
-  const iterator = db.entries();
-  await db.close();
-  const closed = { code: "CRABKV_CLOSED" };
-  const calls: Promise<unknown>[] = [
-    db.put("k", "v"),
-    db.put("k", "v", { sync: "always" }),
-    db.putMany([]),
-    db.get("k"),
-    db.getMany(["k"]),
-    db.getEntry("k"),
-    db.has("k"),
-    db.hasMany(["k"]),
-    db.delete("k"),
-    db.deleteMany(["k"]),
-    db.batch([]),
-    db.expire("k", 1),
-    db.persist("k"),
-    db.ttl("k"),
-    db.clear(),
-    db.flush(),
-    iterator.next(),
-    new Promise((_, reject) => stream.on("error", reject).write({ key: "k", value: "v" })),
-  ];
-  for (const call of calls) await expect(call).rejects.toMatchObject(closed);
-  for (const call of [
-    () => db.getSync("k"),
-    () => db.getManySync(["k"]),
-    () => db.stats(),
-    () => db.entries(),
-    () => db.keys(),
-    () => db.values(),
-    () => db.createWriteStream(),
-  ]) {
-    expect(call).toThrow(expect.objectContaining(closed));
-  }
-  expect(db.failure).toBeUndefined();
-  await db.close();
-});
-
 test("Symbol.asyncDispose closes the store", async () => {
   const path = temporaryDirectory();
   const db = await open(path);

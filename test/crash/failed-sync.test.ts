@@ -1,12 +1,12 @@
 // A failed fdatasync is not retried: the kernel may have dropped the pages and would answer the second one with success. strace
 // makes one fail and shows every sync that follows. Where strace is missing or may not trace, these tests are skipped, and say why.
-import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import type { Sync } from "../../src/index.js";
 import { openStore, temporaryDirectory } from "../temporary.js";
+import { strace, whyNoStrace } from "./strace.js";
 
 const program = fileURLToPath(new URL("failed-sync.mjs", import.meta.url));
 
@@ -25,24 +25,7 @@ interface Outcome {
   close: string;
 }
 
-// A sanitizer's runtime belongs into the traced program, not into strace.
-const { LD_PRELOAD: preloaded, ...plainEnv } = process.env;
-
-function strace(trace: string, injected: string, ...command: string[]) {
-  const preload = preloaded === undefined ? [] : ["-E", `LD_PRELOAD=${preloaded}`];
-  const what = ["-e", "trace=fdatasync,fsync", "-e", `inject=${injected}`];
-  const args = ["-f", "-y", "-qq", "--signal=none", "-o", trace, ...what, ...preload, ...command];
-  return spawnSync("strace", args, { env: plainEnv, encoding: "utf8", timeout: 120_000 });
-}
-
-function reasonToSkip(): string | undefined {
-  if (process.platform !== "linux") return "failing syncs by strace needs Linux";
-  const { error, status, stderr } = strace("/dev/null", "fdatasync:error=EIO:when=1", "true");
-  if (error !== undefined) return `no strace: ${error.message}`;
-  return status === 0 ? undefined : `strace may not trace here: ${stderr.trim()}`;
-}
-
-const reason = reasonToSkip();
+const reason = whyNoStrace();
 if (reason !== undefined) console.warn(`skipped: ${reason}`);
 
 /** Runs the program with the `nth` fdatasync of each thread failing; the thread that opens the store makes three. */

@@ -1,7 +1,6 @@
 // What of a store with a write-back buffer is in its log: which calls leave a put in the buffer, which flush, and in what order.
 // A kill leaves the log as it stood after some flush or write, none of those that were acknowledged missing; nothing that
 // only waited in the buffer is there. Limits by bytes and by time must be too large to matter.
-import { isDeepStrictEqual } from "node:util";
 import type { Command } from "./commands.js";
 import { Model } from "./model.js";
 import type { Entry } from "./model.js";
@@ -123,9 +122,7 @@ export class LogView {
 
   /** A write of these keys, behind what was buffered for them; acknowledged when the command was answered. */
   #write(keys: readonly string[], answered: number | undefined): void {
-    const before = this.#last;
-    this.#add(keys);
-    if (answered !== undefined && !isDeepStrictEqual([...before], [...this.#last])) this.#acknowledge();
+    if (this.#add(keys) && answered !== undefined) this.#acknowledge();
   }
 
   #flush(keys: readonly string[]): void {
@@ -148,17 +145,21 @@ export class LogView {
     if (operations.some(({ if: guard }) => guard !== undefined)) this.#flush(operations.map(({ key }) => key));
   }
 
-  /** One batch in the log: these keys are there as they are now. */
-  #add(keys: readonly string[]): void {
+  /** One batch in the log: these keys are there as they are now. Whether it surely wrote something. */
+  #add(keys: readonly string[]): boolean {
+    let changed = false;
     const log = new Map(this.#last);
     // A key that is written twice stands where it was written last.
     for (const key of [...new Set([...keys].reverse())].reverse()) {
       const entry = this.#model.entries.get(key);
-      if (entry === undefined || log.get(key)?.entry !== entry) log.delete(key);
+      const logged = log.get(key);
+      changed ||= logged?.entry !== entry || logged?.deadlineHighMs !== entry?.deadlineHighMs;
+      if (entry === undefined || logged?.entry !== entry) log.delete(key);
       if (entry !== undefined) log.set(key, loggedOf(entry));
       this.#buffered.delete(key);
     }
-    this.#logs.push(log);
+    if (changed) this.#logs.push(log);
+    return changed;
   }
 }
 

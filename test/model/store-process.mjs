@@ -12,6 +12,7 @@ const LAPSE_MS_MAX = 10_000;
 /** The handles of the store, and the one whose turn it is. */
 let handles = [];
 let db;
+let isBuffered = false;
 let snapshot;
 /** The first step of the snapshot, which decides what it sees. */
 let snapshotBegun;
@@ -154,7 +155,7 @@ async function run({ list, window }) {
     );
     if (!unawaited.has(command.op)) await result;
     const after = Date.now();
-    const buffered = db.stats().writeBackEntries;
+    const buffered = isBuffered ? db.stats().writeBackEntries : 0;
     inFlight++;
     answered = answered.then(async () => {
       process.send({ answer: [number, before, after, await result, buffered] });
@@ -183,6 +184,7 @@ const requests = {
     const others = { ...options, cache: options.cache === false ? { entries: 1000 } : false };
     if (twoHandles) handles.push(await open(directory, others));
     db = handles[0];
+    isBuffered = options.writeBack !== false;
     return audit();
   },
   run,
