@@ -1,12 +1,8 @@
-// JSON Lines: an object a line, {"key", "value", "expiresAtMs"?}. Split by hand: node:readline also ends lines at U+2028,
-// which JSON strings may hold, and puts no bound on a line.
+// JSON Lines: an object a line, {"key", "value", "expiresAtMs"?}.
 import { isUtf8 } from "node:buffer";
+import { LINE_BYTES_MAX, splitLines } from "./lines.js";
 import { dataOf, expiryOf, fieldNames, fieldsOf, InputError } from "./records.js";
 import type { DataBounds, FileRecord } from "./records.js";
-
-// The largest value with every byte escaped as \u00XX fits.
-const LINE_BYTES_MAX = 128 * 1024 * 1024;
-const NEWLINE = 0x0a;
 
 /** The records of each piece of input. After an InputError nothing more comes; everything before it has come. */
 export async function* readJsonl(
@@ -33,31 +29,6 @@ export async function* readJsonl(
 export function writeJsonl({ key, value, expiresAtMs }: FileRecord, base64: boolean): string {
   const fields = { ...fieldsOf("key", key, base64), ...fieldsOf("value", value, base64), expiresAtMs };
   return `${JSON.stringify(fields)}\n`;
-}
-
-/** The lines that each piece of input ends. */
-async function* splitLines(input: AsyncIterable<Buffer>): AsyncGenerator<Buffer[], void, undefined> {
-  let pieces: Buffer[] = [];
-  let pendingBytes = 0;
-  for await (const chunk of input) {
-    const lines: Buffer[] = [];
-    let begin = 0;
-    for (let end = chunk.indexOf(NEWLINE); end >= 0; end = chunk.indexOf(NEWLINE, begin)) {
-      const rest = chunk.subarray(begin, end);
-      lines.push(pieces.length === 0 ? rest : Buffer.concat([...pieces, rest]));
-      pieces = [];
-      pendingBytes = 0;
-      begin = end + 1;
-    }
-    if (begin < chunk.length) {
-      pieces.push(chunk.subarray(begin));
-      pendingBytes += chunk.length - begin;
-    }
-    yield lines;
-    // A line of its own, so that parsing it says what is wrong and where.
-    if (pendingBytes > LINE_BYTES_MAX) return yield [Buffer.concat(pieces)];
-  }
-  if (pieces.length > 0) yield [Buffer.concat(pieces)];
 }
 
 function parseLine(line: Buffer, isFirst: boolean, bounds: DataBounds): FileRecord | undefined {

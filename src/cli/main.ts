@@ -18,7 +18,8 @@ async function main(): Promise<number> {
   const program = buildProgram();
   try {
     await program.parseAsync();
-    return EXIT_DONE;
+    // A script at the prompt ends as its lines did.
+    return Number(process.exitCode ?? EXIT_DONE);
   } catch (error) {
     // Help and version end this way too; everything else that the parser throws is how the command was written. It has
     // said so already.

@@ -1,6 +1,7 @@
 // The command line as a whole: the commands, the options of all of them, and the help.
 import { createRequire } from "node:module";
 import { Command } from "commander";
+import { addCli } from "./commands/cli.js";
 import { addConfig } from "./commands/config.js";
 import { addExport } from "./commands/export.js";
 import { addHelpCommands } from "./commands/help.js";
@@ -27,6 +28,7 @@ export function buildProgram(): Command {
   addExport(program);
   addInspectionCommands(program);
   addConfig(program);
+  addCli(program);
   addHelpCommands(program);
   program.addHelpText(
     "after",
