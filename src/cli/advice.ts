@@ -1,5 +1,6 @@
 // What a person can do about an error, by its code: the store's and the operating system's. One line each, and only what can
 // be done with this version.
+import { getSystemErrorName } from "node:util";
 import type { CrabKVErrorCode } from "../errors.js";
 
 const ofStore: Readonly<Partial<Record<CrabKVErrorCode, string>>> = {
@@ -25,9 +26,14 @@ const ofSystem: Readonly<Record<string, string>> = {
   EPERM: "check who may read and write there, or run it as another user",
   EROFS: "the file system is read-only; choose another place",
   EISDIR: "name a file, not a directory",
+  ENAMETOOLONG: "choose a shorter name",
   ENOTDIR: "a part of the path is a file; check the path",
   ENOSPC: "make space on the disk, or choose another place, then run it again",
   EMFILE: "too many files are open; raise the limit (ulimit -n)",
 };
 
-export const adviceByCode: Readonly<Record<string, string>> = { ...ofStore, ...ofSystem };
+/** `errno` is the operating system's, of an error of the store. */
+export function adviceByCode(code: string, errno: number | undefined): string | undefined {
+  const cause = errno === undefined ? undefined : ofSystem[getSystemErrorName(-errno)];
+  return cause ?? ofSystem[code] ?? ofStore[code as CrabKVErrorCode];
+}

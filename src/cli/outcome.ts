@@ -50,8 +50,13 @@ export function messageOf(error: unknown): string {
 /** What a person can do about it; undefined where there is nothing to do, or the message says it. */
 export function adviceOf(error: unknown): string | undefined {
   if (error instanceof CliError && error.advice !== undefined) return error.advice;
-  const { code } = originOf(error) as { code?: unknown };
-  return typeof code === "string" ? adviceByCode[code] : undefined;
+  const origin = originOf(error);
+  if (origin instanceof CliError) return origin.advice;
+  const { code, errno } = origin as { code?: unknown; errno?: unknown };
+  const isOfStore = origin instanceof CrabKVError;
+  return typeof code === "string"
+    ? adviceByCode(code, isOfStore ? (errno as number | undefined) : undefined)
+    : undefined;
 }
 
 /** What a person is told: the message, and what to do. */

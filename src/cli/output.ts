@@ -1,18 +1,20 @@
 // Standard output and standard error. Data goes to stdout in pieces that wait while a slow reader reads; messages go to
 // stderr. A reader that goes away (`crabkv export | head`) ends the program quietly: it has what it wanted.
 import { once } from "node:events";
+import { writeSync } from "node:fs";
 import type { Writable } from "node:stream";
-import { EXIT_DONE, hasCode } from "./outcome.js";
+import { EXIT_DONE, EXIT_FAILURE, hasCode, textOfError } from "./outcome.js";
 
 const PIECE_UNITS = 64 * 1024;
 
-/** Call once, before anything is written. */
+/** What cannot be written (a full disk) is a failure, and is told. Call once, before anything is written. */
 export function endQuietlyWithoutReader(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on("error", (error) => {
-      if (!hasCode(error, "EPIPE")) throw error;
       // Nothing of a store is lost by this: reading commands have nothing to lose, others answer after the work is done.
-      process.exit(process.exitCode ?? EXIT_DONE);
+      if (hasCode(error, "EPIPE")) process.exit(process.exitCode ?? EXIT_DONE);
+      if (stream === process.stdout) writeSync(process.stderr.fd, `${textOfError(error)}\n`);
+      process.exit(EXIT_FAILURE);
     });
   }
 }

@@ -12,7 +12,7 @@ import { readCsv } from "../csv.js";
 import { readJsonl } from "../jsonl.js";
 import { openForWriting, withStore } from "../opening.js";
 import type { Data } from "../opening.js";
-import { FailureError, messageOf } from "../outcome.js";
+import { adviceOf, FailureError, messageOf } from "../outcome.js";
 import { formatBytes, formatCount, formatSeconds, printLine, say } from "../output.js";
 import { startProgress } from "../progress.js";
 import type { Progress } from "../progress.js";
@@ -85,7 +85,9 @@ async function runImport(file: string, settings: ImportSettings): Promise<void> 
   } catch (cause) {
     const where = cause instanceof InputError ? `${file === "-" ? "standard input" : file}, ` : "";
     const stored = `${formatCount(tally.stored())} records were stored before that`;
-    throw new FailureError(`${where}${messageOf(cause)}; ${stored}`, { cause });
+    const advice =
+      cause instanceof InputError ? "correct that, then import all of it again, or the rest" : adviceOf(cause);
+    throw new FailureError(`${where}${messageOf(cause)}; ${stored}`, { cause, ...(advice && { advice }) });
   } finally {
     progress.stop();
     input.destroy();
@@ -108,7 +110,8 @@ async function openInput(file: string): Promise<{ input: Readable; inputBytes: n
   // A file that cannot be read must not make a store.
   await once(input, "ready");
   const stats = await stat(file);
-  if (stats.isDirectory()) throw new FailureError(`${file} is a directory`);
+  if (stats.isDirectory())
+    throw new FailureError(`${file} is a directory`, { advice: 'name a file, or "-" for standard input' });
   return { input, inputBytes: stats.isFile() ? stats.size : undefined };
 }
 

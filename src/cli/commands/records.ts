@@ -1,7 +1,7 @@
 // put, get and delete: one record from the command line.
 import type { Command } from "commander";
 import { openForReading, openForWriting, withStore } from "../opening.js";
-import { NotFoundError } from "../outcome.js";
+import { NotFoundError, UsageError } from "../outcome.js";
 import { printLine } from "../output.js";
 import { fieldsOf } from "../records.js";
 import { addSettings, addTtlFlag, settingsOf } from "../settings.js";
@@ -22,12 +22,22 @@ export function addRecordCommands(program: Command): void {
   addSettings(remove, ["sync"]).action((key: string) => runDelete(key, settingsOf(remove.optsWithGlobals())));
 }
 
+// Node has put U+FFFD for what was not UTF-8, so another key or value than the one given would be meant.
+function checkText(name: "key" | "value", text: string): void {
+  if (!text.includes("\ufffd")) return;
+  const advice = 'bytes go in as "\\xNN" at crabkv cli, or as key64 and value64 of crabkv import';
+  throw new UsageError(`${name} is not UTF-8, or has U+FFFD, which cannot be told apart here`, { advice });
+}
+
 async function runPut(key: string, value: string, settings: GlobalSettings & TtlFlag): Promise<void> {
+  checkText("key", key);
+  checkText("value", value);
   await withStore(openForWriting(settings, true), (store) => store.put(key, value, { ttlMs: settings.ttl }));
   if (settings.json) printLine(JSON.stringify({ key, stored: true }));
 }
 
 async function runGet(key: string, settings: GlobalSettings & { newline: boolean }): Promise<void> {
+  checkText("key", key);
   const entry = await withStore(openForReading(settings), (store) => store.getEntry(key));
   if (settings.json) {
     const { value, version, expiresAtMs } = entry ?? {};
@@ -41,6 +51,7 @@ async function runGet(key: string, settings: GlobalSettings & { newline: boolean
 }
 
 async function runDelete(key: string, settings: GlobalSettings): Promise<void> {
+  checkText("key", key);
   const deleted = await withStore(openForWriting(settings, false), (store) => store.delete(key));
   if (settings.json) printLine(JSON.stringify({ key, deleted }));
   if (!deleted) throw notFound(key);
