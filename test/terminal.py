@@ -27,13 +27,18 @@ def read(deadline):
 seen = 0
 for expected, typed in play["steps"]:
     deadline = time.monotonic() + 20
-    while output.find(expected.encode(), seen) < 0 and read(deadline):
-        pass
-    at = output.find(expected.encode(), seen)
+    wanted = expected.encode()
+    at = output.find(wanted, seen)
+    while at < 0:
+        # What was searched is not searched again.
+        begin = max(seen, len(output) - len(wanted))
+        if not read(deadline):
+            break
+        at = output.find(wanted, begin)
     if at < 0:
         os.kill(pid, signal.SIGKILL)
         break
-    seen = at + len(expected.encode())
+    seen = at + len(wanted)
     os.write(terminal, typed.encode())
 deadline = time.monotonic() + 20
 while read(deadline):

@@ -27,7 +27,12 @@ export function onTerminal(
 ): TerminalResult {
   const whole = { ...cleanEnv(), NO_COLOR: undefined, TERM: "xterm", ...env };
   const input = JSON.stringify({ argv, cwd, env: whole, steps });
-  const { stdout, stderr, error } = spawnSync("python3", [script], { input, encoding: "utf8", timeout: 50_000 });
+  const { stdout, stderr, error } = spawnSync("python3", [script], {
+    input,
+    encoding: "utf8",
+    timeout: 50_000,
+    maxBuffer: 1 << 26,
+  });
   if (error !== undefined) throw error;
   if (stdout === "") throw new Error(`terminal.py: ${stderr}`);
   return JSON.parse(stdout) as TerminalResult;

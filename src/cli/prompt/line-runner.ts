@@ -1,6 +1,5 @@
 // Runs lines of a prompt or of a script, one after the other, and says what came of them. An error ends its line only.
-import { exitCodeOf, jsonOfError, NotFoundError, textOfError, UsageError } from "../outcome.js";
-import { EXIT_DONE } from "../outcome.js";
+import { EXIT_DONE, exitCodeOf, jsonOfError, NotFoundError, textOfError, UsageError } from "../outcome.js";
 import { say, TextWriter } from "../output.js";
 import { promptCommands } from "./commands.js";
 import type { Answer, PromptTarget } from "./commands.js";
@@ -32,13 +31,15 @@ export class LineRunner {
   /** Whether there is to be another line. `where` goes before what is wrong. */
   async run(line: string, signal: AbortSignal, where = ""): Promise<boolean> {
     try {
-      return await this.#run(line, signal);
+      const goOn = await this.#run(line, signal);
+      await this.#writer.flush();
+      return goOn;
     } catch (error) {
+      // The answers before it come before it.
+      await this.#writer.flush();
       this.exitCode = exitCodeOf(error);
       this.#sayError(error, where);
       return true;
-    } finally {
-      await this.#writer.flush();
     }
   }
 
