@@ -100,7 +100,7 @@ test("a store that is open read-only refuses what writes, and nothing else", asy
 const reason = whyNoStrace();
 test.skipIf(reason !== undefined).each(buffered)(
   `after a failed sync what writes is refused, reads go on, and close says why, write-back %j${reason ?? ""}`,
-  async (writeBack) => {
+  (writeBack) => {
     const directory = temporaryDirectory();
     const program = fileURLToPath(new URL("programs/after-failure.mjs", import.meta.url));
     const injected = "fdatasync:error=EIO:when=6";

@@ -1,9 +1,10 @@
 // `npm run test:long`: the randomized tests with amounts that CI has no time for. About half an hour as it is; each amount can be
 // given, and 0 leaves a test out:
 //
-//   node test/long.mjs --commands=1000000 --kills=1000 --cuts=10000 [--seed=n]
+//   node test/long.mjs --commands=1000000 --kills=1000 --cuts=10000 --terminations=1000 --opens=1000 [--seed=n]
 //
-// commands: of the model test; kills: SIGKILLs in each sync mode; cuts: power cuts over all sync modes (Linux, root).
+// commands: of the model test; kills: SIGKILLs in each sync mode; cuts: power cuts over all sync modes (Linux, root);
+// terminations: of workers with commits in flight; opens: and closes, of one store in one process.
 import { spawnSync } from "node:child_process";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
@@ -19,6 +20,8 @@ const { values } = parseArgs({
     commands: { type: "string", default: "1000000" },
     kills: { type: "string", default: "1000" },
     cuts: { type: "string", default: "10000" },
+    terminations: { type: "string", default: "1000" },
+    opens: { type: "string", default: "1000" },
     seed: { type: "string" },
   },
 });
@@ -27,6 +30,8 @@ const tests = [
   ["commands", "CRABKV_TEST_COMMANDS", "test/model/model.test.ts"],
   ["kills", "CRABKV_TEST_KILLS", "test/crash/kills.test.ts"],
   ["cuts", "CRABKV_TEST_CUTS", "test/crash/power-cuts.test.ts"],
+  ["terminations", "CRABKV_TEST_TERMINATIONS", "test/leaks.test.ts"],
+  ["opens", "CRABKV_TEST_OPENS", "test/leaks.test.ts"],
 ];
 
 const env = { ...process.env };
@@ -51,4 +56,4 @@ function run(...args) {
 }
 
 run(join(root, "test", "run.mjs"), "dist");
-run(vitest, "run", ...files);
+run(vitest, "run", ...new Set(files));

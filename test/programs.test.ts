@@ -85,19 +85,6 @@ test.each(syncs)(
   RUNS_MS_MAX,
 );
 
-test(
-  "a terminated worker leaves the main thread's store sound",
-  async () => {
-    for (let run = 0; run < Math.min(RUNS, 5); run++) {
-      const directory = join(temporaryDirectory(), "data");
-      const result = await runProgram(programPath("terminate-worker"), [directory]);
-      expect(result).toMatchObject({ code: 0, signal: null, stderr: "" });
-      expect(JSON.parse(result.stdout)).toHaveLength(12);
-    }
-  },
-  RUNS_MS_MAX,
-);
-
 interface Holder {
   readonly child: ChildProcess;
   readonly closed: Promise<unknown[]>;

@@ -15,6 +15,10 @@ export interface ProgramOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** What stdin gives; nothing by default. */
   readonly input?: string | Uint8Array;
+  /** When it counts as hanging, in milliseconds. */
+  readonly endsMs?: number;
+  /** Options of Node itself. */
+  readonly nodeOptions?: readonly string[];
 }
 
 const PROGRAM_MS_MAX = 40_000;
@@ -38,7 +42,7 @@ export function runProgram(
   options: ProgramOptions = {},
 ): Promise<ProgramResult> {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [path, ...args], {
+    const child = spawn(process.execPath, [...(options.nodeOptions ?? []), path, ...args], {
       cwd: options.cwd,
       env: { ...cleanEnv(), ...options.env },
       stdio: "pipe",
@@ -49,7 +53,7 @@ export function runProgram(
     const timer = setTimeout(() => {
       timedOut = true;
       child.kill("SIGKILL");
-    }, PROGRAM_MS_MAX);
+    }, options.endsMs ?? PROGRAM_MS_MAX);
     child.stdout.setEncoding("utf8").on("data", (text: string) => (stdout += text));
     child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
     // A program may end before it has read everything.

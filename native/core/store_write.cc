@@ -145,7 +145,10 @@ void StoreImpl::ResolveOne(Operation* operation, Prepared* prepared, KeyState* s
       state->deadline_ms = header.expires_at_ms;
       break;
   }
-  if (state->deadline_ms != 0 && state->deadline_ms <= now_ms) state->live = false;
+  if (state->deadline_ms == 0 || state->deadline_ms > now_ms) return;
+  // Expired at once: a later operation of the batch finds what StateOf would, and a put has no deadline to keep.
+  state->live = false;
+  state->deadline_ms = 0;
 }
 
 // REQUIRES: all latches of the batch.

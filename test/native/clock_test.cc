@@ -148,6 +148,24 @@ TEST(A_put_clears_or_keeps_the_old_deadline_as_it_was_asked_to) {
   EXPECT_OK(store->Close());
 }
 
+TEST(A_put_behind_an_expiry_in_its_batch_has_no_deadline_to_keep) {
+  MemEnv env;
+  auto store = OpenStore(&env, SmallOptions());
+  EXPECT_OK(WriteAndWait(store.get(), {Put("a", "1")}));
+  Operation operations[2];
+  operations[0].kind = Operation::Kind::kExpire;
+  operations[0].expires_at_ms = kStartMs - 1;
+  operations[1].value = "2";
+  operations[1].keep_expiry = true;
+  for (Operation& operation : operations) operation.key = "a";
+  Commit commit;
+  EXPECT_OK(store->Write(operations, 2, DiskWait::kAllowed, &commit));
+  EXPECT_OK(store->WaitFor(commit.group, false));
+  EXPECT(IsThere(store.get(), "a"));
+  EXPECT_EQ(Get(store.get(), "a"), "2");
+  EXPECT_OK(store->Close());
+}
+
 // An expired PUT hides nothing older when it is gone, in memory or in the log.
 TEST(What_an_expired_value_replaced_does_not_come_back) {
   MemEnv env;
