@@ -54,6 +54,7 @@ test("a caller that changes what it got does not change the next read", async ()
     const read = bytes.getSync("k")!;
     expect(read.toString()).toBe("value");
     read.fill(0);
+    (await bytes.get("k"))!.fill(1);
   }
   const json = await temporaryStore({ valueEncoding: "json", cache: { entries: 100 } });
   await json.put("k", { list: [1] });

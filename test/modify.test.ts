@@ -1,8 +1,6 @@
 // Read-modify-write: no update is lost, whoever else writes, and a key keeps its time to live unless told otherwise.
-import { join } from "node:path";
-import { Worker } from "node:worker_threads";
 import { expect, test } from "vitest";
-import { openStore, temporaryDirectory, temporaryStore } from "./temporary.js";
+import { temporaryStore } from "./temporary.js";
 
 test("increment starts at nothing, adds, subtracts, and keeps integers exact", async () => {
   const db = await temporaryStore();
@@ -87,47 +85,3 @@ test("the time to live is kept, set, or set only on creation", async () => {
   expect(await db.get("window")).toBe("9");
   expect(await db.ttl("window")).toBeGreaterThan(50_000);
 });
-
-test("increments and transfers from several workers lose nothing, and the sum holds at every read", async () => {
-  const directory = join(temporaryDirectory(), "data");
-  const db = await openStore(directory, { sync: "os" });
-  const accounts = Array.from({ length: 16 }, (_, i) => `account:${i}`);
-  await db.putMany(accounts.map((key) => ({ key, value: "100" })));
-  const rounds = 2000;
-  const script = `
-    const { workerData } = require("node:worker_threads");
-    import(workerData.module).then(async ({ open }) => {
-      const db = await open(workerData.directory, { sync: "os" });
-      for (let i = 0; i < workerData.rounds; i++) {
-        await db.increment("n");
-        const [from, to] = [Math.floor(Math.random() * 16), Math.floor(Math.random() * 16)].map((n) => "account:" + n);
-        const [a, b] = [await db.getEntry(from), await db.getEntry(to)];
-        if (from === to || Number(a.value) === 0) continue;
-        await db.batch([
-          { type: "put", key: from, value: String(Number(a.value) - 1), if: { version: a.version } },
-          { type: "put", key: to, value: String(Number(b.value) + 1), if: { version: b.version } },
-        ]);
-      }
-      await db.close();
-    });`;
-  const module = new URL("../dist/index.js", import.meta.url).href;
-  const workers = Array.from(
-    { length: 3 },
-    () => new Worker(script, { eval: true, workerData: { module, directory, rounds } }),
-  );
-  let running = workers.length;
-  const ended = workers.map((worker) => new Promise<number>((resolve, reject) => {
-    worker.on("error", reject);
-    worker.on("exit", (code) => { running--; resolve(code); });
-  })); // prettier-ignore
-  let reads = 0;
-  while (running > 0) {
-    const values = await db.getMany(accounts);
-    expect(values.reduce((sum, value) => sum + Number(value), 0)).toBe(1600);
-    reads++;
-    await new Promise((resolve) => setImmediate(resolve));
-  }
-  expect(await Promise.all(ended)).toEqual([0, 0, 0]);
-  expect(await db.get("n")).toBe(String(3 * rounds));
-  expect(reads).toBeGreaterThan(10);
-}, 60_000);

@@ -38,6 +38,21 @@ async function terminateOne(directory, worker) {
   return last;
 }
 
+/**
+ * Opens the store anew. A terminated worker lets go of it on another thread, soon after; until then it is open, and an opening with
+ * other options is refused.
+ */
+async function openFree(directory) {
+  for (let left = 500; ; left--) {
+    try {
+      return await open(directory, { sync: "os" });
+    } catch (error) {
+      if (error.code !== "CRABKV_OPTIONS_DIFFER" || left === 0) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+}
+
 async function main(directory, terminations) {
   await (await open(directory)).close();
   const threads = threadsNow();
@@ -62,8 +77,7 @@ async function main(directory, terminations) {
   const count = Number(await db.get("count"));
   if (count < rounds) throw new Error(`${rounds} increments were acknowledged, ${count} are there`);
   await db.close();
-  // By its last reference the store is closed: the directory is free, and reopening finds a clean end.
-  const again = await open(directory, { sync: "os" });
+  const again = await openFree(directory);
   const { cleanOpen } = again.stats();
   await again.close();
   // What a terminated worker left to a thread of the process ends soon.
