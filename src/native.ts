@@ -76,13 +76,32 @@ export interface NativeStats {
   readonly openRecords: number;
   /** Of the unproven tail that recovery wrote again. */
   readonly openRewrittenBytes: number;
+  /** Slots that rebalancing gave to another shard since opening, whoever's. */
+  readonly slotsMoved: number;
   /** The store had been closed cleanly when it was opened. */
   readonly cleanOpen: boolean;
   readonly diskFull: boolean;
 }
 
+/** What is asked of a slot. */
+export interface SlotLoad {
+  /** 0 to 16,383. */
+  readonly slot: number;
+  /** The shard that has it. */
+  readonly shard: number;
+  /**
+   * Reads and writes of its keys, lately: an average whose weight halves every 30 seconds into the past, or the average since
+   * the loads were last looked at when that is longer ago. What the cache or the write-back buffer answers does not count.
+   */
+  readonly operationsPerSecond: number;
+}
+
 /** What {@link Store.stats} tells: the store's counts, and those of this handle's cache and write-back buffer. */
 export interface StoreStats extends NativeStats {
+  /** Operations a second on the slots that each shard has now, lately; see {@link SlotLoad}. */
+  readonly shardLoads: readonly number[];
+  /** The slots with the most load, at most 16, the first the hottest; none that nobody asked for. */
+  readonly hottestSlots: readonly SlotLoad[];
   readonly cacheEntries: number;
   readonly cacheHits: number;
   readonly cacheMisses: number;
@@ -193,6 +212,12 @@ interface Native {
     handle: Handle,
     keysMax: number,
   ): Promise<readonly [chunk: ArrayBuffer, removed: number, more: boolean, group: Group]>;
+
+  shardOf(handle: Handle, key: Bytes): number;
+  /** Of each slot: operations a second, and its shard. */
+  reportSlots(handle: Handle, loads: Float64Array, shards: Uint16Array): void;
+  /** Whether it moved: not when it is not `from`'s any more. */
+  moveSlot(handle: Handle, slot: number, from: number, to: number): boolean;
 
   scanOpen(handle: Handle, prefix: Bytes, values: boolean, afterVersion: number): number;
   scanNext(

@@ -39,6 +39,11 @@ napi_value GetManyCold(napi_env env, napi_callback_info info);
 napi_value NextDeadline(napi_env env, napi_callback_info info);
 napi_value RemoveExpired(napi_env env, napi_callback_info info);
 
+// shards.cc
+napi_value ShardOf(napi_env env, napi_callback_info info);
+napi_value ReportSlots(napi_env env, napi_callback_info info);
+napi_value MoveSlot(napi_env env, napi_callback_info info);
+
 // scans.cc
 napi_value ScanOpen(napi_env env, napi_callback_info info);
 napi_value FeedOpen(napi_env env, napi_callback_info info);

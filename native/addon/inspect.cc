@@ -74,6 +74,7 @@ napi_value Stats(napi_env env, napi_callback_info info) {
   writer.Number("openMs", stats.open_ms);
   writer.Number("openRecords", stats.open_records);
   writer.Number("openRewrittenBytes", stats.open_rewritten_bytes);
+  writer.Number("slotsMoved", stats.slots_moved);
   writer.Flag("cleanOpen", stats.clean_open);
   writer.Flag("diskFull", stats.disk_full);
   return writer.object();

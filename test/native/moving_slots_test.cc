@@ -76,7 +76,10 @@ TEST(Writes_that_fail_after_their_slot_moved_are_taken_back_in_their_order) {
       auto store = OpenStore(&env, SmallOptions());
       MoveTo(store.get(), "a{t}", home);
       EXPECT_OK(WriteAndWait(store.get(), {Put("a{t}", "1"), Put("b{t}", "1"), Put("x", "1")}));
-      env.Inject(FailedAppend());
+      // However the writer cuts what follows into groups, all of it fails.
+      Fault fault = FailedAppend();
+      fault.forever = true;
+      env.Inject(fault);
       Commit commit;
       EXPECT_OK(Write(store.get(), {Put("a{t}", "2"), Delete("b{t}"), Put("c{t}", "2"), Put("x", "2")}, &commit));
       MoveTo(store.get(), "a{t}", away);
@@ -91,6 +94,7 @@ TEST(Writes_that_fail_after_their_slot_moved_are_taken_back_in_their_order) {
       EXPECT_EQ(Get(store.get(), "x"), "1");
       EXPECT_EQ(store->Stats().keys, 3u);
       EXPECT_EQ(store->Stats().keys_with_deadline, 0u);
+      env.ClearFaults();
       EXPECT_OK(WriteAndWait(store.get(), {Put("a{t}", "5")}));
       EXPECT_EQ(Get(store.get(), "a{t}"), "5");
     }
