@@ -1,10 +1,13 @@
 // The store's events, and how they are told: an `error` that nobody listens to becomes a process warning, never a crash.
 import { EventEmitter } from "node:events";
+import type { SlotMove } from "./rebalance-policy.js";
 
 /** What a store emits, with the arguments of its listeners. */
 export interface StoreEvents<K> {
   /** Keys that active expiry removed, after their removal was acknowledged. */
   expired: [keys: K[]];
+  /** Slots that this handle's rebalancing gave to another shard, in one round. */
+  rebalanced: [moves: readonly SlotMove[]];
   /** The failure after which the store takes no more writes, once. */
   failure: [error: Error];
   /** Trouble of work that nobody waits for, such as active expiry. Without a listener: a process warning. */

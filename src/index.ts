@@ -9,6 +9,7 @@ export type {
   IncrementOptions,
   OpenOptions,
   PutOptions,
+  RebalanceOptions,
   Sync,
   UpdateOptions,
   WriteBackOptions,
@@ -20,5 +21,6 @@ export { CrabKVError } from "./errors.js";
 export type { CrabKVErrorCode, ErrorDetails } from "./errors.js";
 export type { IterationOptions, StoreIterator, StoreRecord } from "./iteration.js";
 export type { Change, DeleteChange, ExpireChange, PutChange, StoreWatch, WatchOptions } from "./watch.js";
-export type { StoreStats } from "./native.js";
+export type { SlotLoad, StoreStats } from "./native.js";
+export type { SlotMove } from "./rebalance-policy.js";
 export type { StoreWriteStream, WriteStreamOptions } from "./write-stream.js";

@@ -4,6 +4,7 @@ import { codecOf } from "./encodings.js";
 import type { Codec, EncodingOption } from "./encodings.js";
 import { describe } from "./errors.js";
 import type { NativeOptions } from "./native.js";
+import type { RebalanceRules } from "./rebalancer.js";
 import { slotTable } from "./router.js";
 
 /**
@@ -29,6 +30,11 @@ export interface OpenOptions<KE extends EncodingOption = EncodingOption, VE exte
   readonly sync?: Sync | undefined;
   /** Compresses values where that makes them smaller. A store can be read whatever this says. Default `"none"`. */
   readonly compression?: "none" | "snappy" | undefined;
+  /**
+   * Moves slots between shards while the store runs, when a few of them carry the load; see {@link RebalanceOptions}. For stores
+   * that several threads use: a shard's operations wait for each other. Default: false.
+   */
+  readonly rebalance?: boolean | RebalanceOptions | undefined;
   /** Keeps recently read values in JavaScript memory. Default: off. */
   readonly cache?: CacheOptions | false | undefined;
   /**
@@ -76,6 +82,22 @@ export interface CacheOptions {
   readonly entries?: number | undefined;
   /** Most memory, in bytes, about; at least 1 KiB. */
   readonly bytes?: number | undefined;
+}
+
+/**
+ * When and how slots are moved. Every `everyMs` this handle looks at the loads of the slots (see {@link SlotLoad}). Where a shard
+ * has more than `threshold` times the mean of all shards, its slots go one by one to the shard with the least, those first that
+ * even the two out best, until it is near the mean. A slot moves only if at least a quarter of its load is gained, so one that
+ * is hot by itself does not wander. A move is a matter of a microsecond, nothing is copied and nobody is stopped. It shows as the event
+ * `rebalanced` and in `stats()`, and lasts until the store is closed.
+ */
+export interface RebalanceOptions {
+  /** Milliseconds between looks, 100 to 3,600,000. Default 1000. */
+  readonly everyMs?: number | undefined;
+  /** Most slots moved at a time, 1 to 1024. Default 16. */
+  readonly movesMax?: number | undefined;
+  /** How many times the mean a shard has to carry before it gives slots away, 1.1 to 100. Default 1.5. */
+  readonly threshold?: number | undefined;
 }
 
 /** When the write-back buffer is flushed, apart from `flush()` and `close()`. */
@@ -143,6 +165,7 @@ export interface ResolvedOptions {
   readonly valueCodec: Codec;
   readonly cache: CacheOptions | undefined;
   readonly writeBack: WriteBackBounds | undefined;
+  readonly rebalance: RebalanceRules | undefined;
   /** 0: never. */
   readonly defaultTtlMs: number;
 }
@@ -161,6 +184,7 @@ const openOptionNames: ReadonlySet<string> = new Set<keyof OpenOptions>([
   "compression",
   "cache",
   "writeBack",
+  "rebalance",
   "defaultTtlMs",
   "keyEncoding",
   "valueEncoding",
@@ -204,6 +228,7 @@ export function resolveOpenOptions(given: unknown): ResolvedOptions {
     valueCodec: codecOf(options.valueEncoding, "valueEncoding"),
     cache: resolveCache(options.cache),
     writeBack: resolveWriteBack(options.writeBack, native),
+    rebalance: resolveRebalance(options.rebalance),
     defaultTtlMs: resolveTtl(options.defaultTtlMs, "defaultTtlMs", 0),
   };
 }
@@ -234,6 +259,24 @@ function resolveWriteBack(given: unknown, native: NativeOptions): WriteBackBound
     operationsMax: native.batchOperationsMax,
     keyBytesMax: native.keyBytesMax,
     valueBytesMax: native.valueBytesMax,
+  };
+}
+
+function resolveRebalance(given: unknown): RebalanceRules | undefined {
+  if (given === undefined || given === false) return undefined;
+  const known = new Set(["everyMs", "movesMax", "threshold"]);
+  const options = (given === true ? {} : checkKnown(given, known, "rebalance")) as RebalanceOptions;
+  const threshold: unknown = options.threshold ?? 1.5;
+  if (typeof threshold !== "number") {
+    throw new TypeError(`rebalance.threshold must be a number, not ${describe(threshold)}`);
+  }
+  if (!(threshold >= 1.1 && threshold <= 100)) {
+    throw new RangeError(`rebalance.threshold must be from 1.1 to 100, not ${threshold}`);
+  }
+  return {
+    everyMs: integer(options.everyMs, "rebalance.everyMs", 1000, 100, 3_600_000),
+    movesMax: integer(options.movesMax, "rebalance.movesMax", 16, 1, 1024),
+    threshold,
   };
 }
 

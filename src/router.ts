@@ -1,5 +1,6 @@
 // Which shard owns which slot. The core hashes keys to slots and takes this table at open; the table is not stored, so any
-// number of shards can be asked for at any open.
+// number of shards can be asked for at any open. From then on the core is the truth of who has what: rebalancing moves slots
+// (rebalance-policy.ts says which), from whatever handle or thread.
 
 /** Slots of every store; as kSlotCount in native/core/options.h. */
 export const SLOT_COUNT = 16_384;

@@ -1,4 +1,4 @@
-// The Store: what users call. Encodes arguments, makes one native call, and answers with a promise of the commit group.
+// The Store: what users call; what is not about data is in open-store.ts. Encodes arguments, makes one native call, and answers with a promise of the commit group.
 // Methods are not async functions: on the hot paths (put, get, getSync) nothing is allocated that can be shared.
 import { encodeBatch, encodeKeys, encodeRecords, rowsOfPuts } from "./batch.js";
 import type { BatchOperation, BatchResult, PutRecord } from "./batch.js";
@@ -6,13 +6,12 @@ import { putBuffered } from "./buffered-writes.js";
 import { codecOf, utf8Codec } from "./encodings.js";
 import type { Accepted, Codec, Decoded, EncodingOption } from "./encodings.js";
 import { closedError, describe, rejected } from "./errors.js";
-import { StoreEmitter } from "./events.js";
-import { StoreIterator, decodeRange } from "./iteration.js";
+import { StoreIterator } from "./iteration.js";
 import type { IterationOptions, StoreRecord } from "./iteration.js";
 import { increment, update } from "./modify.js";
 import type { Target } from "./modify.js";
 import { native } from "./native.js";
-import type { StoreStats } from "./native.js";
+import { OpenStore } from "./open-store.js";
 import { checkKnown, resolveIncrement, resolveTtl, resolveUpdate, resolveWriteSync } from "./options.js";
 import type {
   IncrementOptions,
@@ -25,7 +24,6 @@ import type {
 import { hasKey, hasMany, read, readEntry, readMany, readManySync, readSync, ttlOf } from "./reads.js";
 import type { Entry } from "./reads.js";
 import type { Session } from "./session.js";
-import { ExpiryCycle, keysOf } from "./ttl.js";
 import { WriteBack } from "./write-back.js";
 import { StoreWatch } from "./watch.js";
 import type { WatchOptions } from "./watch.js";
@@ -55,28 +53,22 @@ const clearOptionNames: ReadonlySet<string> = new Set(["prefix"]);
  * awaited are one unhandled rejection together, and none at all if one of them was handled: handle the promise of every
  * write whose loss matters, or the last one's and then look at `failure`.
  */
-export class Store<K, V> extends StoreEmitter<K> {
-  /** `await using db = await open(…)` closes at the end of the block, where the runtime has `Symbol.asyncDispose`. */
-  declare readonly [Symbol.asyncDispose]: () => Promise<void>;
+export class Store<K, V> extends OpenStore<K> {
   readonly #session: Session;
   readonly #keyCodec: Codec;
   readonly #valueCodec: Codec;
   readonly #defaultTtlMs: number;
-  readonly #expiry: ExpiryCycle | undefined;
-  #closing: Promise<void> | undefined;
+  /** Whether the store can change while it is open. */
+  readonly #live: boolean;
 
   /** @internal Use {@link open}. */
   constructor(session: Session, options: ResolvedOptions) {
-    super();
+    super(session, options);
     this.#session = session;
     this.#keyCodec = options.keyCodec;
     this.#valueCodec = options.valueCodec;
     this.#defaultTtlMs = options.defaultTtlMs;
-    session.onFailure = (error) => this.emit("failure", error);
-    const { writeBack } = options;
-    if (writeBack !== undefined) session.writeBack = new WriteBack(session, writeBack, (error) => this.report(error));
-    if (!options.native.readOnly)
-      this.#expiry = new ExpiryCycle(session, this.#onExpired, (error) => this.report(error));
+    this.#live = !options.native.readOnly;
   }
 
   /**
@@ -321,7 +313,15 @@ export class Store<K, V> extends StoreEmitter<K> {
    */
   watch(options?: WatchOptions): StoreWatch<K, V> {
     const source = { session: this.#session, keyCodec: this.#keyCodec, valueCodec: this.#valueCodec };
-    return new StoreWatch({ ...source, live: this.#expiry !== undefined }, options);
+    return new StoreWatch({ ...source, live: this.#live }, options);
+  }
+
+  /**
+   * The shard that has a key now: 0 up to the option `shards`. Keys with the same text between their first `{` and the next `}`
+   * (a hashtag, as in Redis Cluster; not an empty one) share a slot, so they are always in one shard.
+   */
+  shardOf(key: Accepted<K>): number {
+    return native.shardOf(this.#session.handle, this.#encodeKey(key));
   }
 
   /** A stream of records into the store; see {@link StoreWriteStream}. */
@@ -329,20 +329,6 @@ export class Store<K, V> extends StoreEmitter<K> {
     const encoder = { keyCodec: this.#keyCodec, valueCodec: this.#valueCodec, defaultTtlMs: this.#defaultTtlMs };
     if (this.#session.handle === 0) throw closedError();
     return new StoreWriteStream(this.#session, encoder, options);
-  }
-
-  /**
-   * Resolves when everything written so far survives power loss, in every mode. With the option `writeBack` it writes the
-   * buffered puts first, as one batch; when it rejects they stay buffered.
-   *
-   * @throws (rejects) `CRABKV_INDETERMINATE` when the sync fails: what power loss would leave is unknown.
-   */
-  flush(): Promise<void> {
-    try {
-      return this.#session.flush().then(() => undefined);
-    } catch (error) {
-      return rejected(error);
-    }
   }
 
   /**
@@ -357,51 +343,6 @@ export class Store<K, V> extends StoreEmitter<K> {
       return rejected(error);
     }
   }
-
-  /** What the store counts, as a plain object. */
-  stats(): StoreStats {
-    const { handle, cache, writeBack } = this.#session;
-    return {
-      ...native.stats(handle),
-      cacheEntries: cache?.size ?? 0,
-      cacheHits: cache?.hits ?? 0,
-      cacheMisses: cache?.misses ?? 0,
-      writeBackEntries: writeBack?.size ?? 0,
-      writeBackBytes: writeBack?.bytes ?? 0,
-      writeBackCoalesced: writeBack?.coalesced ?? 0,
-      flushes: writeBack?.flushes ?? 0,
-    };
-  }
-
-  /**
-   * The failure after which this store takes no more writes, or undefined. Reads go on; reopening recovers. After close():
-   * undefined.
-   */
-  get failure(): Error | undefined {
-    return this.#session.handle === 0 ? undefined : native.failure(this.#session.handle);
-  }
-
-  /**
-   * Refuses new work, waits for what was accepted, syncs it, and closes; a second call answers with the same promise.
-   * Iterators end with `CRABKV_CLOSED`. Rejects with the store's failure when it has one; it is closed all the same.
-   */
-  close(): Promise<void> {
-    this.#closing ??= this.#close();
-    return this.#closing;
-  }
-
-  async #close(): Promise<void> {
-    const expiryEnded = this.#expiry?.stop();
-    await this.#session.close(expiryEnded);
-  }
-
-  readonly #onExpired = (chunk: ArrayBuffer): void => {
-    if (this.listenerCount("expired") === 0) return;
-    this.emit(
-      "expired",
-      keysOf(chunk).map((key) => decodeRange(this.#keyCodec, key, 0, key.length) as K),
-    );
-  };
 
   #encodeKey(key: unknown): string | Uint8Array {
     const codec = this.#keyCodec;
@@ -437,15 +378,4 @@ export class Store<K, V> extends StoreEmitter<K> {
   #isDurable(options: unknown): boolean {
     return resolveWriteSync((checkKnown(options, writeOptionNames, "options") as WriteOptions).sync);
   }
-}
-
-// Older releases of Node 20 have no Symbol.asyncDispose.
-if ((Symbol.asyncDispose as symbol | undefined) !== undefined) {
-  Object.defineProperty(Store.prototype, Symbol.asyncDispose, {
-    configurable: true,
-    writable: true,
-    value(this: Store<unknown, unknown>) {
-      return this.close();
-    },
-  });
 }

@@ -1,0 +1,118 @@
+// An open store apart from its data: its events, its work in the background, what it tells of itself, and its end. store.ts
+// builds the operations on it.
+import type { Codec } from "./encodings.js";
+import { rejected } from "./errors.js";
+import { StoreEmitter } from "./events.js";
+import { decodeRange } from "./iteration.js";
+import { native } from "./native.js";
+import type { StoreStats } from "./native.js";
+import type { ResolvedOptions } from "./options.js";
+import type { SlotMove } from "./rebalance-policy.js";
+import { Rebalancer } from "./rebalancer.js";
+import type { Session } from "./session.js";
+import { loadsOf, reportSlots } from "./slot-loads.js";
+import { ExpiryCycle, keysOf } from "./ttl.js";
+import { WriteBack } from "./write-back.js";
+
+/** What every {@link Store} is beside its operations. */
+export class OpenStore<K> extends StoreEmitter<K> {
+  /** `await using db = await open(…)` closes at the end of the block, where the runtime has `Symbol.asyncDispose`. */
+  declare readonly [Symbol.asyncDispose]: () => Promise<void>;
+  readonly #session: Session;
+  readonly #keyCodec: Codec;
+  readonly #shards: number;
+  readonly #expiry: ExpiryCycle | undefined;
+  readonly #rebalancer: Rebalancer | undefined;
+  #closing: Promise<void> | undefined;
+
+  /** @internal */
+  protected constructor(session: Session, options: ResolvedOptions) {
+    super();
+    this.#session = session;
+    this.#keyCodec = options.keyCodec;
+    this.#shards = options.native.shards;
+    session.onFailure = (error) => this.emit("failure", error);
+    const { writeBack } = options;
+    if (writeBack !== undefined) session.writeBack = new WriteBack(session, writeBack, (error) => this.report(error));
+    if (!options.native.readOnly)
+      this.#expiry = new ExpiryCycle(session, this.#onExpired, (error) => this.report(error));
+    if (options.rebalance !== undefined)
+      this.#rebalancer = new Rebalancer(session, this.#shards, options.rebalance, this.#onMoved);
+  }
+
+  /**
+   * Resolves when everything written so far survives power loss, in every mode. With the option `writeBack` it writes the
+   * buffered puts first, as one batch; when it rejects they stay buffered.
+   *
+   * @throws (rejects) `CRABKV_INDETERMINATE` when the sync fails: what power loss would leave is unknown.
+   */
+  flush(): Promise<void> {
+    try {
+      return this.#session.flush().then(() => undefined);
+    } catch (error) {
+      return rejected(error);
+    }
+  }
+
+  /** What the store counts, as a plain object. */
+  stats(): StoreStats {
+    const { handle, cache, writeBack } = this.#session;
+    return {
+      ...native.stats(handle),
+      ...loadsOf(reportSlots(handle), this.#shards),
+      cacheEntries: cache?.size ?? 0,
+      cacheHits: cache?.hits ?? 0,
+      cacheMisses: cache?.misses ?? 0,
+      writeBackEntries: writeBack?.size ?? 0,
+      writeBackBytes: writeBack?.bytes ?? 0,
+      writeBackCoalesced: writeBack?.coalesced ?? 0,
+      flushes: writeBack?.flushes ?? 0,
+    };
+  }
+
+  /**
+   * The failure after which this store takes no more writes, or undefined. Reads go on; reopening recovers. After close():
+   * undefined.
+   */
+  get failure(): Error | undefined {
+    return this.#session.handle === 0 ? undefined : native.failure(this.#session.handle);
+  }
+
+  /**
+   * Refuses new work, waits for what was accepted, syncs it, and closes; a second call answers with the same promise.
+   * Iterators end with `CRABKV_CLOSED`. Rejects with the store's failure when it has one; it is closed all the same.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    this.#rebalancer?.stop();
+    const expiryEnded = this.#expiry?.stop();
+    await this.#session.close(expiryEnded);
+  }
+
+  readonly #onMoved = (moves: readonly SlotMove[]): void => {
+    this.emit("rebalanced", moves);
+  };
+
+  readonly #onExpired = (chunk: ArrayBuffer): void => {
+    if (this.listenerCount("expired") === 0) return;
+    this.emit(
+      "expired",
+      keysOf(chunk).map((key) => decodeRange(this.#keyCodec, key, 0, key.length) as K),
+    );
+  };
+}
+
+// Older releases of Node 20 have no Symbol.asyncDispose.
+if ((Symbol.asyncDispose as symbol | undefined) !== undefined) {
+  Object.defineProperty(OpenStore.prototype, Symbol.asyncDispose, {
+    configurable: true,
+    writable: true,
+    value(this: OpenStore<unknown>) {
+      return this.close();
+    },
+  });
+}
