@@ -1,6 +1,6 @@
 // What is asked of the slots of an open store, and which shard has each: as the core tells it, and as stats() does.
 import { native } from "./native.js";
-import type { Handle, StoreStats } from "./native.js";
+import type { Handle, SlotLoad, StoreStats } from "./native.js";
 import { SLOT_COUNT } from "./router.js";
 
 /** The slots of an open store. */
@@ -23,14 +23,15 @@ const HOTTEST_MAX = 16;
 /** The report for people. */
 export function loadsOf(report: SlotReport, shards: number): Pick<StoreStats, "shardLoads" | "hottestSlots"> {
   const shardLoads = new Array<number>(shards).fill(0);
-  const asked: number[] = [];
-  report.loads.forEach((load, slot) => {
-    shardLoads[report.shards[slot]!]! += load;
-    if (load > 0) asked.push(slot);
+  const hottest: SlotLoad[] = [];
+  report.loads.forEach((operationsPerSecond, slot) => {
+    const shard = report.shards[slot]!;
+    shardLoads[shard]! += operationsPerSecond;
+    const coldest = hottest.length < HOTTEST_MAX ? 0 : hottest[HOTTEST_MAX - 1]!.operationsPerSecond;
+    if (operationsPerSecond <= coldest) return;
+    if (hottest.length === HOTTEST_MAX) hottest.pop();
+    hottest.push({ slot, shard, operationsPerSecond });
+    hottest.sort((a, b) => b.operationsPerSecond - a.operationsPerSecond);
   });
-  asked.sort((a, b) => report.loads[b]! - report.loads[a]! || a - b);
-  const hottestSlots = asked.slice(0, HOTTEST_MAX).map((slot) => {
-    return { slot, shard: report.shards[slot]!, operationsPerSecond: report.loads[slot]! };
-  });
-  return { shardLoads, hottestSlots };
+  return { shardLoads, hottestSlots: hottest };
 }

@@ -42,6 +42,7 @@ export const methods = [
   value("values", (db) => db.values()),
   value("records", (db) => db.records()),
   value("watch", (db) => db.watch()),
+  value("shardOf", (db) => db.shardOf("k")),
   value("createWriteStream", (db) => db.createWriteStream().on("error", () => undefined)),
   write("flush", (db) => db.flush()),
   write("clear", (db) => db.clear()),
