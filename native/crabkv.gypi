@@ -86,11 +86,18 @@
       "target_name": "crabkv_core",
       "type": "static_library",
       "dependencies": ["snappy"],
-      "sources": ["<!@(node native/scripts/list-sources.mjs native/core native/protocol)"],
+      "sources": ["<!@(node native/scripts/list-sources.mjs native/core)"],
+    },
+    {
+      # RESP and text: bytes in, commands run, reply bytes out. No sockets, no Node-API.
+      "target_name": "crabkv_protocol",
+      "type": "static_library",
+      "dependencies": ["crabkv_core", "snappy"],
+      "sources": ["<!@(node native/scripts/list-sources.mjs native/protocol)"],
     },
     {
       "target_name": "crabkv",
-      "dependencies": ["crabkv_core", "snappy"],
+      "dependencies": ["crabkv_protocol", "crabkv_core", "snappy"],
       "defines": ["NAPI_VERSION=9"],
       "sources": ["<!@(node native/scripts/list-sources.mjs native/addon)"],
       "conditions": [
@@ -101,7 +108,7 @@
     {
       "target_name": "crabkv_tests",
       "type": "executable",
-      "dependencies": ["crabkv_core", "snappy"],
+      "dependencies": ["crabkv_protocol", "crabkv_core", "snappy"],
       "sources": ["<!@(node native/scripts/list-sources.mjs test/native)"],
     },
   ],

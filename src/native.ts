@@ -232,6 +232,23 @@ interface Native {
   /** Whether the feed's next change is waited for, which holds the event loop. */
   feedWait(handle: Handle, feed: number, waiting: boolean): void;
 
+  // Sessions of servers, see native/protocol/session.h. What came out is at target[offset] if it fits there, else
+  // sessionTake fetches it. Results: reply bytes, replies, reply group.
+  serverOpen(handle: Handle, numbers: Float64Array, goesUp: Uint8Array): number;
+  sessionOpen(handle: Handle, server: number): number;
+  sessionFeed(handle: Handle, session: number, bytes: Uint8Array, target: Uint8Array, offset: number): SessionOutcome;
+  sessionResume(handle: Handle, session: number, target: Uint8Array, offset: number): SessionOutcome;
+  sessionProceed(handle: Handle, session: number, target: Uint8Array, offset: number): SessionOutcome;
+  sessionAnswer(handle: Handle, session: number, reply: Uint8Array, target: Uint8Array, offset: number): SessionOutcome;
+  sessionTake(handle: Handle, session: number, target: Uint8Array): void;
+  /** Of the command that went up. */
+  sessionArguments(handle: Handle, session: number): Buffer[];
+  sessionRunJob(handle: Handle, session: number): Promise<void>;
+  sessionSet(handle: Handle, session: number, property: number, value: number): void;
+  sessionEnd(handle: Handle, session: number): void;
+  /** The table of commands, as JSON. */
+  describeCommands(): string;
+
   stats(handle: Handle): NativeStats;
   failure(handle: Handle): Error | undefined;
   /** The store's change counters (Uint32), shared memory; undefined where the runtime does not allow it. */
@@ -246,6 +263,21 @@ const addonPath = override === undefined ? "../build/Release/crabkv.node" : reso
 
 export const native = createRequire(import.meta.url)(addonPath) as Native;
 
+/** Why a session stopped, as in native/protocol/session.h. */
+export const OUTCOME_NEED_MORE = 0;
+export const OUTCOME_UP = 1;
+export const OUTCOME_JOB = 2;
+export const OUTCOME_BUDGET = 3;
+export const OUTCOME_BUSY = 4;
+export const OUTCOME_CLOSE = 5;
+export type SessionOutcome = 0 | 1 | 2 | 3 | 4 | 5;
+
+/** Properties that sessionSet takes, as in native/addon/sessions.cc. */
+export const SET_FORM = 0;
+export const SET_AUTHENTICATED = 1;
+export const SET_FORGET = 2;
+export const SET_CLOSE_AFTER_REPLIES = 3;
+
 /** What native calls return beside their value; read at once, before the next call. Indexes as in environment.h. */
 export const results = native.init(errorOfStatus, (...items) => items, Array.prototype.push);
 export const RESULT_VERSION = 0;
@@ -258,6 +290,10 @@ export const RESULT_BUSY = 6;
 export const RESULT_COUNTER_INDEX = 7;
 export const RESULT_COUNTER = 8;
 export const RESULT_NOW_MS = 9;
+export const RESULT_REPLY_BYTES = 10;
+export const RESULT_REPLIES = 11;
+export const RESULT_REPLY_GROUP = 12;
+export const RESULT_REPLY_FORM = 13;
 
 /** Operation kinds and guards, as in native/core/store.h. */
 export const KIND_CHECK = 0;

@@ -10,6 +10,12 @@ import type { WriteBack } from "./write-back.js";
 /** How often close() tries to flush the write-back buffer while others keep the queue full: for about five seconds. */
 const LAST_FLUSH_TRIES = 500;
 
+/** Told of every report of the addon: how far groups are acknowledged, and which failed. */
+export interface CommitObserver {
+  acknowledgedUpTo(group: Group): void;
+  failedBetween(first: Group, last: Group, error: Error): void;
+}
+
 export class Session {
   /** 0 from close() on: every native call with it fails with CRABKV_CLOSED. */
   handle: Handle = 0;
@@ -20,6 +26,10 @@ export class Session {
   /** Of puts that wait for a flush, when the store has one. */
   writeBack: WriteBack | undefined;
   readonly acknowledgements = new Commits();
+  /** Servers on this store. */
+  readonly observers = new Set<CommitObserver>();
+  /** The highest group that is known to be acknowledged. */
+  acknowledgedGroup: Group = 0;
   readonly #durability = new Commits();
   /** Reports of the addon so far, and whom to wake at the next one, or at close: they take themselves out. */
   newsCount = 0;
@@ -47,11 +57,14 @@ export class Session {
         this.acknowledgements.fail(firstUnacknowledged, last, error);
         this.#durability.fail(first, last, error);
         this.writeBack?.failedBetween(firstUnacknowledged, last, error);
+        for (const observer of this.observers) observer.failedBetween(firstUnacknowledged, last, error);
       }
     }
     this.acknowledgements.settle(acknowledged);
     this.#durability.settle(durable);
     this.writeBack?.settled(acknowledged);
+    this.acknowledgedGroup = acknowledged;
+    for (const observer of this.observers) observer.acknowledgedUpTo(acknowledged);
     if (room) this.#makeRoom();
     if (failures !== undefined) this.#checkFailure();
     this.newsCount++;

@@ -31,6 +31,9 @@ import { StoreWriteStream } from "./write-stream.js";
 import type { WriteStreamOptions } from "./write-stream.js";
 import { clear, commitBatch, deleteAll, deleteOne, expireOne, putAll } from "./writes.js";
 
+/** What is behind a store, for the parts of this package that work on it natively. */
+export let sessionOf: <K, V>(store: Store<K, V>) => Session;
+
 /** Options of a read. */
 export interface ReadOptions<E extends EncodingOption = EncodingOption> {
   /** Decodes this read's values in another way than the store's. */
@@ -60,6 +63,10 @@ export class Store<K, V> extends OpenStore<K> {
   readonly #defaultTtlMs: number;
   /** Whether the store can change while it is open. */
   readonly #live: boolean;
+
+  static {
+    sessionOf = (store) => store.#session;
+  }
 
   /** @internal Use {@link open}. */
   constructor(session: Session, options: ResolvedOptions) {

@@ -1,4 +1,4 @@
-// The demo that `npm start` runs, and what a program that uses the library loads.
+// The demo that `npm run demo` runs, and what a program that uses the library loads.
 import { mkdirSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";

@@ -34,6 +34,8 @@ const others: Record<string, string> = {
   segmentBytes: "1MiB",
   keyBytesMax: "128",
   valueBytesMax: "1KiB",
+  addr: "[::1]:4001",
+  textStyle: "bare",
   history: "past",
 };
 

@@ -30,8 +30,12 @@ enum ResultIndex : size_t {
   kResultBusy = 6,          // 1 when not all were taken because pendingBytesMax is reached
   kResultCounterIndex = 7,  // the key's change counter, and what it stood at before the read
   kResultCounter = 8,
-  kResultNowMs = 9,  // by the store's clock; set when the entry has a deadline
-  kResultCount = 10,
+  kResultNowMs = 9,        // by the store's clock; set when the entry has a deadline
+  kResultReplyBytes = 10,  // of a session: what came out, how many replies that is, and the group to wait for
+  kResultReplies = 11,
+  kResultReplyGroup = 12,
+  kResultReplyForm = 13,
+  kResultCount = 14,
 };
 
 class Environment {

@@ -51,6 +51,20 @@ napi_value FeedWait(napi_env env, napi_callback_info info);
 napi_value ScanNext(napi_env env, napi_callback_info info);
 napi_value ScanEnd(napi_env env, napi_callback_info info);
 
+// sessions.cc
+napi_value ServerOpen(napi_env env, napi_callback_info info);
+napi_value SessionOpen(napi_env env, napi_callback_info info);
+napi_value SessionFeed(napi_env env, napi_callback_info info);
+napi_value SessionResume(napi_env env, napi_callback_info info);
+napi_value SessionAnswer(napi_env env, napi_callback_info info);
+napi_value SessionProceed(napi_env env, napi_callback_info info);
+napi_value SessionTake(napi_env env, napi_callback_info info);
+napi_value SessionArguments(napi_env env, napi_callback_info info);
+napi_value SessionRunJob(napi_env env, napi_callback_info info);
+napi_value SessionSet(napi_env env, napi_callback_info info);
+napi_value SessionEnd(napi_env env, napi_callback_info info);
+napi_value DescribeCommands(napi_env env, napi_callback_info info);
+
 // inspect.cc
 napi_value Stats(napi_env env, napi_callback_info info);
 napi_value Failure(napi_env env, napi_callback_info info);

@@ -247,7 +247,27 @@ void Handle::ScanIsIdle(uint32_t scan_id) {
   if (slot->ended) scans_.erase(scan_id);
 }
 
+uint32_t Handle::AddServer(std::shared_ptr<const protocol::ServerSettings> settings) {
+  servers_[++session_ids_given_] = std::move(settings);
+  return session_ids_given_;
+}
+
+uint32_t Handle::AddSession(uint32_t server_id) {
+  const auto server = servers_.find(server_id);
+  if (server == servers_.end()) return 0;
+  SessionSlot slot{server->second, nullptr};
+  slot.session = std::make_unique<protocol::Session>(store_.get(), slot.settings.get());
+  sessions_.emplace(++session_ids_given_, std::move(slot));
+  return session_ids_given_;
+}
+
+protocol::Session* Handle::FindSession(uint32_t session_id) {
+  const auto found = sessions_.find(session_id);
+  return found == sessions_.end() ? nullptr : found->second.session.get();
+}
+
 std::shared_ptr<Handle::Release> Handle::TakeRelease() {
+  sessions_.clear();  // they look at the store
   auto release = std::make_shared<Release>();
   release->store = std::move(store_);
   release->inbox = inbox_;

@@ -15,6 +15,7 @@
 
 #include "native/addon/gate.h"
 #include "native/core/store.h"
+#include "native/protocol/session.h"
 
 namespace crabkv::addon {
 
@@ -125,6 +126,18 @@ class Handle {
   void WaitForScan(uint32_t scan_id, bool waiting);
   void ScanIsIdle(uint32_t scan_id);
 
+  // --- Sessions of servers, by numbers that are never used again. They run on this thread; their jobs own all that
+  // they need, so a session can go at any time.
+  struct SessionSlot {
+    std::shared_ptr<const protocol::ServerSettings> settings;
+    std::unique_ptr<protocol::Session> session;
+  };
+  uint32_t AddServer(std::shared_ptr<const protocol::ServerSettings> settings);
+  // 0 when there is no such server.
+  uint32_t AddSession(uint32_t server_id);
+  protocol::Session* FindSession(uint32_t session_id);
+  void EndSession(uint32_t session_id) { sessions_.erase(session_id); }
+
   // Give up the store on a native thread, after the jobs in flight. The handle is of no use afterwards.
   void Close(napi_deferred deferred);  // `deferred` settles when the store is closed
   void Abandon();                      // nobody is told; Node-API is not used
@@ -144,6 +157,9 @@ class Handle {
   std::shared_ptr<JobCount> jobs_ = std::make_shared<JobCount>();
   std::unordered_map<uint32_t, ScanSlot> scans_;
   uint32_t scan_ids_given_ = 0;
+  std::unordered_map<uint32_t, std::shared_ptr<const protocol::ServerSettings>> servers_;
+  std::unordered_map<uint32_t, SessionSlot> sessions_;
+  uint32_t session_ids_given_ = 0;  // of servers, too
 
   // Groups that JavaScript waits for, and whether that holds the event loop.
   uint64_t last_group_ = 0;

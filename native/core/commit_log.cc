@@ -138,6 +138,14 @@ Status CommitLog::RequestDurable(uint64_t* group) {
   return Status::Ok();
 }
 
+uint64_t CommitLog::VisibleGroup() const {
+  uint64_t group = queue_.newest_number();
+  if (!queue_.HasWork(group)) group--;
+  if (group <= acknowledged_group_.load(std::memory_order_acquire)) return 0;
+  group = LastNotFailed(group);
+  return group <= acknowledged_group_.load(std::memory_order_acquire) ? 0 : group;
+}
+
 uint64_t CommitLog::LastNotFailed(uint64_t group) const {
   std::lock_guard<std::mutex> lock(fate_mutex_);
   for (auto range = failed_.rbegin(); range != failed_.rend(); ++range) {

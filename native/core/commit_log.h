@@ -59,6 +59,8 @@ class CommitLog {
   void AddListener(CommitListener* listener);
   void RemoveListener(CommitListener* listener);
 
+  // See Store::VisibleGroup.
+  uint64_t VisibleGroup() const;
   uint64_t acknowledged_lsn() const { return acknowledged_lsn_.load(std::memory_order_acquire); }
   uint64_t durable_lsn() const { return durable_lsn_.load(std::memory_order_acquire); }
   Status failure() const;

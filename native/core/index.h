@@ -55,6 +55,12 @@ struct ExpiredKey {
   Fingerprint fingerprint;
 };
 
+// An entry on a walk through the index.
+struct IndexPlace {
+  uint16_t slot = 0;
+  Fingerprint fingerprint;
+};
+
 // The slot tables as they were at one moment. While it exists, the first change of a slot copies the slot's table here.
 class IndexSnapshot {
  public:
@@ -179,6 +185,11 @@ class Index {
   // Adds up to `keys_max` expired keys, earliest deadlines first but for keys that expire meanwhile; true when that was
   // all. Takes latches one at a time.
   bool CollectExpired(uint64_t now_ms, size_t keys_max, std::vector<ExpiredKey>* expired);
+
+  // --- Walking. Adds about `count_max` entries in the order of slots and fingerprints, from `cursor` on (slot 14 bits,
+  // then the first 48 of the fingerprint), and returns the cursor of the entry behind them; 0 at the end. Takes latches
+  // one at a time.
+  uint64_t Walk(uint64_t cursor, size_t count_max, std::vector<IndexPlace>* places);
 
   uint64_t KeyCount() const { return keys_.load(std::memory_order_relaxed); }
   uint64_t DeadlineCount();  // takes each latch in turn

@@ -34,6 +34,11 @@ struct Location {
   void set_has_deadline(bool value) { bits = (bits & ~uint64_t{1}) | (value ? 1u : 0u); }
   // The record's length, rounded up by less than 7 % and never down: reads make room by it.
   uint64_t approximate_bytes() const { return SizeOfClass(static_cast<uint32_t>(bits >> 5) & kSizeClassMax); }
+  // The record is longer than this, or as long.
+  uint64_t least_bytes() const {
+    const uint32_t size_class = static_cast<uint32_t>(bits >> 5) & kSizeClassMax;
+    return size_class == 0 ? 0 : SizeOfClass(size_class - 1);
+  }
   // The same record, whatever is beside it.
   bool SameRecord(Location other) const { return (bits >> 14) == (other.bits >> 14); }
 

@@ -20,7 +20,9 @@
 namespace crabkv {
 
 // The condition under which a batch may commit, about one key as it was before the batch.
-enum class Guard : uint8_t { kNone = 0, kAbsent = 1, kPresent = 2, kVersion = 3 };
+// kDeadline: it is there with exactly the deadline guard_expires_at_ms (0: with none). kUnchanged: that, and kVersion;
+// version 0 is that of a key which is not there.
+enum class Guard : uint8_t { kNone = 0, kAbsent = 1, kPresent = 2, kVersion = 3, kDeadline = 4, kUnchanged = 5 };
 
 // One operation of a batch. Views are borrowed for the call only.
 struct Operation {
@@ -30,10 +32,11 @@ struct Operation {
   bool keep_expiry = false;   // kPut: keep the deadline that the key has
   bool only_expired = false;  // kDelete: only if the key has expired; `existed` tells whether it was removed
   std::string_view key;
-  std::string_view value;      // kPut
-  uint64_t expires_at_ms = 0;  // kPut, kExpire: wall-clock ms, 0 = never
-  uint64_t guard_version = 0;  // kVersion
-  bool existed = false;        // out: the key was there, not expired, before this operation
+  std::string_view value;            // kPut
+  uint64_t expires_at_ms = 0;        // kPut, kExpire: wall-clock ms, 0 = never
+  uint64_t guard_version = 0;        // kVersion, kUnchanged
+  uint64_t guard_expires_at_ms = 0;  // kDeadline, kUnchanged
+  bool existed = false;              // out: the key was there, not expired, before this operation
 };
 
 // How a batch went into the log. `group` is what to wait for (see CommitListener); 0 means that nothing had to be
@@ -172,6 +175,9 @@ class Store {
   // Asks that everything written so far become durable, in any mode; wait for OnDurable(returned group).
   // `*group` is 0 when all of it is durable already. Fails with the sticky failure or kClosed: then nobody will call.
   virtual Status RequestDurable(uint64_t* group) = 0;
+  // The newest group with a change that readers see and that is not acknowledged yet; 0 when there is none. Who must
+  // not show what may still be taken back waits for it.
+  virtual uint64_t VisibleGroup() const = 0;
   // Blocks until the group is acknowledged or failed (for callers without an event loop). `durable`: until synced.
   virtual Status WaitFor(uint64_t group, bool durable) = 0;
 
@@ -190,6 +196,13 @@ class Store {
   // From the index alone: presence and deadline (version stays 0). Never touches the log.
   virtual Status Has(std::string_view key, EntryInfo* info) = 0;
   virtual Status HasMany(const std::string_view* keys, uint32_t count, bool* found) = 0;
+  // Appends up to `keys_max` live keys (length u32, bytes) in an order of the index's own, from `cursor` on; 0 is the
+  // beginning, and *next_cursor is 0 at the end. Nothing is kept between calls: a key that is there from the first call
+  // to the last comes, once; others may. May block.
+  virtual Status NextKeys(uint64_t cursor, uint32_t keys_max, ReadBuffer* keys, uint32_t* count,
+                          uint64_t* next_cursor) = 0;
+  // Keys in the index; expired ones count until they are removed.
+  virtual uint64_t KeyCount() const = 0;
   virtual Status NewScan(const ScanOptions& options, std::unique_ptr<Scan>* scan) = 0;
   // Runs `job` on a reader thread. kBusy when reader_queue_max jobs wait. Jobs still queued at Close run before it
   // ends.

@@ -7,16 +7,15 @@
 
 namespace crabkv {
 
-// The key of an expired entry, if it is still there and still expired.
-Status StoreImpl::ReadKeyOf(const ExpiredKey& expired, ReadBuffer* key, bool* found) {
+Status StoreImpl::ReadKeyOf(uint16_t slot, const Fingerprint& fingerprint, bool expired, ReadBuffer* key, bool* found) {
   KeyHash hash;
-  hash.slot = expired.slot;
-  hash.fingerprint = expired.fingerprint;
+  hash.slot = slot;
+  hash.fingerprint = fingerprint;
   Found record;
   {
     Index::SlotLatch latch(&index_, hash.slot);
     record.location = index_.Find(hash);
-    *found = record.location && Expired(index_.DeadlineOf(hash, record.location));
+    *found = record.location && Expired(index_.DeadlineOf(hash, record.location)) == expired;
     if (!*found) return Status::Ok();
     Hold(&record);
     record.segment->pins.fetch_add(1, std::memory_order_relaxed);
@@ -32,7 +31,7 @@ Status StoreImpl::DeleteExpired(const ExpiredKey* expired, size_t count, ReadBuf
   std::vector<uint64_t> ends;
   for (size_t i = 0; i < count; i++) {
     bool found = false;
-    CRABKV_RETURN_IF_ERROR(ReadKeyOf(expired[i], &found_keys, &found));
+    CRABKV_RETURN_IF_ERROR(ReadKeyOf(expired[i].slot, expired[i].fingerprint, true, &found_keys, &found));
     if (found) ends.push_back(found_keys.size());
   }
   std::vector<Operation> operations(ends.size());

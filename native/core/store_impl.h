@@ -32,6 +32,7 @@ class StoreImpl final : public Store {
   Status Put(std::string_view key, std::string_view value, uint64_t expires_at_ms, Commit* commit) override;
   void Kick() override;
   Status RequestDurable(uint64_t* group) override;
+  uint64_t VisibleGroup() const override { return log_ == nullptr ? 0 : log_->VisibleGroup(); }
   Status WaitFor(uint64_t group, bool durable) override;
 
   Status RemoveExpired(uint32_t keys_max, ReadBuffer* keys, uint32_t* removed, bool* more, Commit* commit) override;
@@ -41,6 +42,9 @@ class StoreImpl final : public Store {
   Status GetMany(const std::string_view* keys, uint32_t count, DiskWait wait, MultiGetResult* result) override;
   Status Has(std::string_view key, EntryInfo* info) override;
   Status HasMany(const std::string_view* keys, uint32_t count, bool* found) override;
+  Status NextKeys(uint64_t cursor, uint32_t keys_max, ReadBuffer* keys, uint32_t* count,
+                  uint64_t* next_cursor) override;
+  uint64_t KeyCount() const override { return index_.KeyCount(); }
   Status NewScan(const ScanOptions& options, std::unique_ptr<Scan>* scan) override;
   Status NewFeed(const FeedOptions& options, std::unique_ptr<Scan>* feed) override;
   uint64_t FeedFloor() const override { return 0; }  // until there is compaction, the log has everything
@@ -104,7 +108,8 @@ class StoreImpl final : public Store {
   void Install(const Prepared& prepared, const Reservation& reservation, uint64_t lsn, uint64_t offset);
   Status WarmUpGuards(const Operation* operations, uint32_t count);
 
-  Status ReadKeyOf(const ExpiredKey& expired, ReadBuffer* key, bool* found);
+  // The key of an entry, if that is still there and has still expired (or has not).
+  Status ReadKeyOf(uint16_t slot, const Fingerprint& fingerprint, bool expired, ReadBuffer* key, bool* found);
   Status DeleteExpired(const ExpiredKey* expired, size_t count, ReadBuffer* keys, uint32_t* removed, Commit* commit);
 
   // --- Reading.

@@ -32,7 +32,8 @@ void StoreImpl::Hold(Found* found) {
 }
 
 bool StoreImpl::IsResident(const Found& found) const {
-  return found.pending || found.segment->resident.Contains(found.location.offset(), found.location.approximate_bytes());
+  // By the least that the record can take: the bytes behind it need not be in memory, and nobody would ever bring them.
+  return found.pending || found.segment->resident.Contains(found.location.offset(), found.location.least_bytes());
 }
 
 // Asks for all cache lines of a small record at once: the looks at header, key and value would wait for one after the

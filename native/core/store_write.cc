@@ -90,12 +90,27 @@ Status StoreImpl::GuardHolds(const Operation& operation, const KeyHash& hash, Di
   Found found;
   Locate(hash, &found);
   const bool live = static_cast<bool>(found.location);
-  if (operation.guard != Guard::kVersion || !live) {
-    // Version 0 is that of a key which is not there.
-    *holds = operation.guard == Guard::kNone || (operation.guard == Guard::kAbsent && !live) ||
-             (operation.guard == Guard::kPresent && live) ||
-             (operation.guard == Guard::kVersion && operation.guard_version == 0);
-    return Status::Ok();
+  switch (operation.guard) {
+    case Guard::kNone:
+      *holds = true;
+      return Status::Ok();
+    case Guard::kAbsent:
+      *holds = !live;
+      return Status::Ok();
+    case Guard::kPresent:
+      *holds = live;
+      return Status::Ok();
+    case Guard::kDeadline:
+      *holds = live && found.deadline_ms == operation.guard_expires_at_ms;
+      return Status::Ok();
+    case Guard::kUnchanged:
+      *holds = live ? found.deadline_ms == operation.guard_expires_at_ms : operation.guard_version == 0;
+      if (!live || !*holds) return Status::Ok();
+      break;
+    case Guard::kVersion:
+      *holds = operation.guard_version == 0;
+      if (!live) return Status::Ok();
+      break;
   }
   if (wait == DiskWait::kNever && !IsResident(found)) return Status::Error(Code::kNotResident, "");
   ReadBuffer value;
@@ -239,7 +254,7 @@ Status StoreImpl::Log(std::vector<Prepared>* prepared, const Operation* operatio
 // Brings the records whose versions are compared into memory, so that the comparison under the latches does not wait.
 Status StoreImpl::WarmUpGuards(const Operation* operations, uint32_t count) {
   for (uint32_t i = 0; i < count; i++) {
-    if (operations[i].guard != Guard::kVersion) continue;
+    if (operations[i].guard != Guard::kVersion && operations[i].guard != Guard::kUnchanged) continue;
     ReadBuffer value;
     EntryInfo info;
     CRABKV_RETURN_IF_ERROR(Get(operations[i].key, DiskWait::kAllowed, &value, &info));

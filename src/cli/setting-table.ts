@@ -113,6 +113,23 @@ export const settingTable = {
     range: [1, 512 * MIB],
     rangeText: "1 to 512MiB",
   }),
+  addr: setting<string>({
+    flag: "--addr <host:port>",
+    env: "CRABKV_ADDR",
+    fallback: "127.0.0.1:4000",
+    help: "where the server listens",
+    allowed: "host:port, such as 127.0.0.1:4000 or [::1]:4000",
+    parse: (text) => (parseAddress(text) === undefined ? undefined : text),
+  }),
+  textStyle: setting<"value" | "bare" | "resp">({
+    flag: "--text-style <style>",
+    env: "CRABKV_TEXT_STYLE",
+    fallback: "value",
+    help: "how the server answers lines of text: VALUE x, x alone, or as Redis does",
+    allowed: '"value", "bare" or "resp"',
+    choices: ["value", "bare", "resp"],
+    parse: (text) => (text === "value" || text === "bare" || text === "resp" ? text : undefined),
+  }),
   history: path({
     flag: "--history <file>",
     env: "CRABKV_HISTORY",
@@ -140,6 +157,14 @@ export function parseTtl(text: string): "none" | number | undefined {
   if (text === "none") return text;
   const seconds = /^\d+(\.\d+)?$/.test(text) ? Number(text) : 0;
   return seconds >= 0.001 && seconds <= SECONDS_MAX ? seconds : undefined;
+}
+
+/** Of "host:port", "[address]:port" or ":port". */
+export function parseAddress(text: string): { readonly host: string; readonly port: number } | undefined {
+  const found = /^(?:\[([^\]]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(text);
+  if (found === null || Number(found[3]) > 65_535) return undefined;
+  const host = found[1] ?? found[2]!;
+  return { host: host === "" ? "127.0.0.1" : host, port: Number(found[3]) };
 }
 
 /** Milliseconds, as the library takes them. */

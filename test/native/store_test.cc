@@ -102,5 +102,24 @@ TEST(A_scan_shows_each_live_entry_once_in_log_order) {
   EXPECT_OK(store->Close());
 }
 
+TEST(A_record_of_any_size_is_read_without_waiting_once_it_was_read) {
+  MemEnv env;
+  std::shared_ptr<Store> store = OpenOrDie(&env, Options());
+  std::vector<size_t> sizes;
+  for (size_t size = 1; size < 1 << 20; size += size / 3 + 1) sizes.push_back(size);
+  for (const size_t size : sizes) PutOrDie(store.get(), std::to_string(size), std::string(size, 'x'));
+  uint64_t group = 0;
+  EXPECT_OK(store->RequestDurable(&group));
+  EXPECT_OK(store->WaitFor(group, true));
+  for (const size_t size : sizes) EXPECT_EQ(GetOr(store.get(), std::to_string(size)).size(), size);
+  for (const size_t size : sizes) {
+    ReadBuffer value;
+    EntryInfo info;
+    EXPECT_OK(store->Get(std::to_string(size), DiskWait::kNever, &value, &info));
+    EXPECT_EQ(value.size(), size);
+  }
+  EXPECT_OK(store->Close());
+}
+
 }  // namespace
 }  // namespace crabkv

@@ -1,0 +1,200 @@
+// The one description of every command: arity, flags and keys are what the session checks and what COMMAND tells,
+// syntax and summary are what HELP and the protocol document show, and the last column is what runs it (null:
+// src/server).
+#include <array>
+
+#include "native/protocol/commands.h"
+
+namespace crabkv::protocol {
+
+namespace {
+
+constexpr uint32_t kRead = kReadonly | kFast;
+constexpr uint32_t kGrow = kWrite | kDenyOom;
+constexpr uint32_t kTalk = kNoScript | kLoading | kStale | kFast;  // about the connection
+constexpr uint32_t kAboutMulti = kTalk | kAllowBusy | kNotQueued;
+constexpr uint32_t kAsk = kLoading | kStale | kUp;  // about the server
+
+constexpr Command kCommands[] = {
+    // --- Strings.
+    {"get", 2, kRead, 1, 1, 1, "string", "key", "the value of a key", Get},
+    {"set", -3, kGrow, 1, 1, 1, "string", "key value [NX|XX] [GET] [EX seconds|PX ms|EXAT second|PXAT ms|KEEPTTL]",
+     "store a value", Set},
+    {"setex", 4, kGrow, 1, 1, 1, "string", "key seconds value", "store a value that expires", SetEx},
+    {"psetex", 4, kGrow, 1, 1, 1, "string", "key milliseconds value", "store a value that expires", PSetEx},
+    {"setnx", 3, kGrow | kFast, 1, 1, 1, "string", "key value", "store a value under a key that is not there", SetNx},
+    {"getset", 3, kGrow | kFast, 1, 1, 1, "string", "key value", "store a value, answer the old one", GetSet},
+    {"getdel", 2, kWrite | kFast, 1, 1, 1, "string", "key", "the value of a key, which is deleted", GetDel},
+    {"getex", -2, kWrite | kFast, 1, 1, 1, "string", "key [EX seconds|PX ms|EXAT second|PXAT ms|PERSIST]",
+     "the value of a key, whose time to live changes", GetEx},
+    {"mget", -2, kRead, 1, -1, 1, "string", "key [key ...]", "the values of many keys, as of one moment", MGet},
+    {"mset", -3, kGrow, 1, -1, 2, "string", "key value [key value ...]", "store many values, all or none", MSet},
+    {"msetnx", -3, kGrow, 1, -1, 2, "string", "key value [key value ...]", "the same, if none of the keys is there",
+     MSetNx},
+    {"append", 3, kGrow | kFast, 1, 1, 1, "string", "key value", "add to the end of a value", Append},
+    {"strlen", 2, kRead, 1, 1, 1, "string", "key", "the length of a value", StrLen},
+    {"getrange", 4, kReadonly, 1, 1, 1, "string", "key start end", "a part of a value", GetRange},
+    {"substr", 4, kReadonly, 1, 1, 1, "string", "key start end", "a part of a value", GetRange},
+    {"setrange", 4, kGrow, 1, 1, 1, "string", "key offset value", "overwrite a part of a value", SetRange},
+    {"incr", 2, kGrow | kFast, 1, 1, 1, "string", "key", "add one", Incr},
+    {"incrby", 3, kGrow | kFast, 1, 1, 1, "string", "key increment", "add an integer", IncrBy},
+    {"decr", 2, kGrow | kFast, 1, 1, 1, "string", "key", "subtract one", Decr},
+    {"decrby", 3, kGrow | kFast, 1, 1, 1, "string", "key decrement", "subtract an integer", DecrBy},
+    {"incrbyfloat", 3, kGrow | kFast, 1, 1, 1, "string", "key increment", "add a number", IncrByFloat},
+
+    // --- Keys.
+    {"del", -2, kWrite, 1, -1, 1, "generic", "key [key ...]", "delete keys; how many were there", Del},
+    {"unlink", -2, kWrite | kFast, 1, -1, 1, "generic", "key [key ...]", "the same as DEL", Del},
+    {"exists", -2, kRead, 1, -1, 1, "generic", "key [key ...]", "how many of the keys are there", Exists},
+    {"touch", -2, kRead, 1, -1, 1, "generic", "key [key ...]", "the same as EXISTS", Exists},
+    {"type", 2, kRead, 1, 1, 1, "generic", "key", "string or none", Type},
+    {"dbsize", 1, kRead, 0, 0, 0, "server", "", "the number of keys", DbSize},
+    {"rename", 3, kWrite, 1, 2, 1, "generic", "key newkey", "give a key another name", Rename},
+    {"renamenx", 3, kWrite | kFast, 1, 2, 1, "generic", "key newkey", "the same, if the new name is free", RenameNx},
+    {"copy", -3, kGrow, 1, 2, 1, "generic", "source destination [DB 0] [REPLACE]", "copy a key", Copy},
+
+    // --- Expiry.
+    {"expire", -3, kWrite | kFast, 1, 1, 1, "generic", "key seconds [NX|XX|GT|LT]", "let a key expire", Expire},
+    {"pexpire", -3, kWrite | kFast, 1, 1, 1, "generic", "key milliseconds [NX|XX|GT|LT]", "let a key expire", PExpire},
+    {"expireat", -3, kWrite | kFast, 1, 1, 1, "generic", "key unix-second [NX|XX|GT|LT]", "let a key expire at a time",
+     ExpireAt},
+    {"pexpireat", -3, kWrite | kFast, 1, 1, 1, "generic", "key unix-ms [NX|XX|GT|LT]", "let a key expire at a time",
+     PExpireAt},
+    {"ttl", 2, kRead, 1, 1, 1, "generic", "key", "seconds left; -1 no expiry, -2 no key", Ttl},
+    {"pttl", 2, kRead, 1, 1, 1, "generic", "key", "milliseconds left", PTtl},
+    {"expiretime", 2, kRead, 1, 1, 1, "generic", "key", "the Unix second at which a key expires", ExpireTime},
+    {"pexpiretime", 2, kRead, 1, 1, 1, "generic", "key", "the same in milliseconds", PExpireTime},
+    {"persist", 2, kWrite | kFast, 1, 1, 1, "generic", "key", "let a key live for ever", Persist},
+
+    // --- Transactions.
+    {"multi", 1, kAboutMulti, 0, 0, 0, "transactions", "", "begin a transaction", Multi},
+    {"exec", 1, kNoScript | kLoading | kStale | kNotQueued, 0, 0, 0, "transactions", "", "run it, as one write", Exec},
+    {"discard", 1, kAboutMulti, 0, 0, 0, "transactions", "", "forget it", Discard},
+    {"watch", -2, kAboutMulti, 1, -1, 1, "transactions", "key [key ...]", "EXEC only if the keys have not changed",
+     Watch},
+    {"unwatch", 1, kTalk | kAllowBusy, 0, 0, 0, "transactions", "", "forget what is watched", Unwatch},
+
+    // --- Connection and server.
+    {"ping", -1, kFast, 0, 0, 0, "connection", "[message]", "PONG", Ping},
+    {"echo", 2, kLoading | kStale | kFast, 0, 0, 0, "connection", "message", "the message", Echo},
+    {"quit", -1, kTalk | kAllowBusy | kNoAuth | kNotQueued, 0, 0, 0, "connection", "", "close the connection", Quit},
+    {"time", 1, kLoading | kStale | kFast, 0, 0, 0, "server", "", "the server's clock: seconds and microseconds", Time},
+    {"hello", -1, kTalk | kAllowBusy | kNoAuth | kUp, 0, 0, 0, "connection",
+     "[2|3 [AUTH user password] [SETNAME name]]", "choose the protocol's version", nullptr},
+    {"select", 2, kLoading | kStale | kFast | kUp, 0, 0, 0, "connection", "0", "choose the only database", nullptr},
+    {"reset", 1, kTalk | kAllowBusy | kNoAuth | kNotQueued | kUp, 0, 0, 0, "connection", "",
+     "begin anew, as after connecting", nullptr},
+    {"client", -2, kNoScript | kAsk, 0, 0, 0, "connection", "ID|INFO|LIST|GETNAME|SETNAME|SETINFO ...",
+     "about this connection and others", nullptr},
+    {"command", -1, kAsk, 0, 0, 0, "server", "[COUNT|DOCS|INFO|LIST ...]", "about commands", nullptr},
+    {"config", -2, kAdmin | kNoScript | kAsk, 0, 0, 0, "server", "GET|SET|RESETSTAT ...", "settings", nullptr},
+    {"info", -1, kAsk, 0, 0, 0, "server", "[section ...]", "what the server counts", nullptr},
+
+    // --- The text protocol.
+    {"put", -3, kGrow | kTextOnly, 1, 1, 1, "text", "key value [ttl=seconds]", "store a value", TextPut},
+    {"delete", 2, kWrite | kTextOnly, 1, 1, 1, "text", "key", "delete a key: OK, or that there is none", TextDelete},
+    {"ex", -2, kRead | kTextOnly, 1, -1, 1, "text", "key [key ...]", "how many of the keys are there", Exists},
+    {"compact", 1, kAdmin | kTextOnly | kUp, 0, 0, 0, "text", "", "give back the space of what was overwritten",
+     nullptr},
+    {"help", -1, kTextOnly | kNoAuth, 0, 0, 0, "text", "", "this list", TextHelp},
+};
+constexpr size_t kCount = sizeof(kCommands) / sizeof(kCommands[0]);
+
+char Lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
+
+// Open addressing over the hash of the name in lower case; made once, of plain memory.
+struct Names {
+  static constexpr size_t kCells = 1024;
+  std::array<uint16_t, kCells> cells{};  // index + 1
+
+  Names() {
+    static_assert(kCount * 4 < kCells, "a look-up stays short");
+    for (size_t i = 0; i < kCount; i++) {
+      size_t cell = HashOf(kCommands[i].name);
+      while (cells[cell] != 0) cell = (cell + 1) % kCells;
+      cells[cell] = static_cast<uint16_t>(i + 1);
+    }
+  }
+  static size_t HashOf(std::string_view name) {
+    uint32_t hash = 2166136261;
+    for (const char c : name) hash = (hash ^ static_cast<uint8_t>(Lower(c))) * 16777619;
+    return (hash ^ (hash >> 15)) % kCells;
+  }
+};
+
+constexpr struct {
+  uint32_t flag;
+  const char* name;
+} kFlagNames[] = {{kWrite, "write"},         {kReadonly, "readonly"}, {kDenyOom, "denyoom"},
+                  {kAdmin, "admin"},         {kPubSub, "pubsub"},     {kNoScript, "noscript"},
+                  {kLoading, "loading"},     {kStale, "stale"},       {kFast, "fast"},
+                  {kNoAuth, "no_auth"},      {kNoMulti, "no_multi"},  {kMovableKeys, "movablekeys"},
+                  {kAllowBusy, "allow_busy"}};
+
+}  // namespace
+
+bool Is(std::string_view argument, std::string_view word) {
+  if (argument.size() != word.size()) return false;
+  for (size_t i = 0; i < word.size(); i++) {
+    if (Lower(argument[i]) != Lower(word[i])) return false;
+  }
+  return true;
+}
+
+const Command* FindCommand(std::string_view name) {
+  constexpr size_t kNameBytesMax = 32;
+  static const Names names;
+  if (name.size() > kNameBytesMax) return nullptr;
+  for (size_t cell = Names::HashOf(name); names.cells[cell] != 0; cell = (cell + 1) % Names::kCells) {
+    const Command& command = kCommands[names.cells[cell] - 1];
+    if (Is(name, command.name)) return &command;
+  }
+  return nullptr;
+}
+
+size_t CommandCount() { return kCount; }
+const Command& CommandAt(size_t index) { return kCommands[index]; }
+size_t IndexOf(const Command& command) { return static_cast<size_t>(&command - kCommands); }
+
+// Names, syntax and summaries are plain ASCII without quotes or backslashes: they need no escaping.
+std::string DescribeCommands() {
+  std::string json = "[";
+  for (const Command& command : kCommands) {
+    if (json.size() > 1) json += ",";
+    json +=
+        std::string("{\"name\":\"") + command.name + "\",\"arity\":" + std::to_string(command.arity) + ",\"flags\":[";
+    bool first = true;
+    for (const auto& [flag, name] : kFlagNames) {
+      if ((command.flags & flag) == 0) continue;
+      json += std::string(first ? "\"" : ",\"") + name + "\"";
+      first = false;
+    }
+    json += "],\"firstKey\":" + std::to_string(command.first_key) + ",\"lastKey\":" + std::to_string(command.last_key) +
+            ",\"keyStep\":" + std::to_string(command.key_step) + ",\"group\":\"" + command.group + "\",\"syntax\":\"" +
+            command.syntax + "\",\"summary\":\"" + command.summary +
+            "\",\"textOnly\":" + ((command.flags & kTextOnly) != 0 ? "true" : "false") +
+            ",\"up\":" + ((command.flags & kUp) != 0 ? "true" : "false") + "}";
+  }
+  return json + "]";
+}
+
+std::string HelpText() {
+  std::string text;
+  const auto add = [&text](const Command& command) {
+    std::string line = command.name;
+    for (char& c : line) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - ('a' - 'A')) : c;
+    line += std::string(" ") + command.syntax;
+    constexpr size_t kColumn = 36;
+    line += line.size() < kColumn ? std::string(kColumn - line.size(), ' ') : "  ";
+    text += line + command.summary + "\n";
+  };
+  for (const Command& command : kCommands) {
+    if ((command.flags & kTextOnly) != 0) add(command);
+  }
+  for (const Command& command : kCommands) {
+    if ((command.flags & kTextOnly) == 0) add(command);
+  }
+  return text;
+}
+
+}  // namespace crabkv::protocol

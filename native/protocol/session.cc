@@ -1,0 +1,311 @@
+#include "native/protocol/session.h"
+
+#include "native/protocol/session_multi.h"
+
+namespace crabkv::protocol {
+
+namespace {
+
+constexpr uint64_t kOutputKeptBytes = 256 << 10;
+constexpr uint32_t kWarmUpsMax = 4;
+
+// What a failure of the store looks like to a client.
+std::string ErrorOf(const Status& status) {
+  switch (status.code()) {
+    case Code::kDiskFull:
+    case Code::kIo:
+    case Code::kFailed:
+    case Code::kIndeterminate:
+      return "MISCONF Errors writing to the log: " + status.message();
+    case Code::kReadOnly:
+      return "READONLY You can't write against a read only store.";
+    default:
+      return "ERR " + status.message();
+  }
+}
+
+}  // namespace
+
+Run Call::Stop(const Status& status) {
+  keys.Stop(status);
+  return Run::kStopped;
+}
+
+Session::Session(Store* store, const ServerSettings* settings)
+    : store_(store),
+      settings_(settings),
+      parser_(settings->limits),
+      reply_(&output_, settings->line_form),
+      transaction_(store),
+      authenticated_(true) {
+  set_authenticated(!settings->needs_password);
+}
+
+Session::~Session() = default;
+
+void Session::set_authenticated(bool authenticated) {
+  constexpr uint32_t kArgumentsMax = 10;
+  constexpr uint64_t kArgumentBytesMax = 16 << 10;
+  authenticated_ = authenticated;
+  parser_.Restrict(authenticated ? 0 : kArgumentsMax, authenticated ? 0 : kArgumentBytesMax);
+}
+
+Session::Outcome Session::Feed(std::string_view bytes) {
+  if (waits_ == Outcome::kClose) return waits_;
+  if (output_.size() == 0) output_.Trim(kOutputKeptBytes);
+  if (parser_.IsFull(bytes.size())) return Fail("ERR Protocol error: too big request");
+  parser_.Append(bytes);
+  return waits_ == Outcome::kNeedMore ? RunRequests() : waits_;
+}
+
+Session::Outcome Session::RunRequests() {
+  waits_ = Outcome::kNeedMore;
+  const uint64_t output_max = output_.size() + kTurnReplyBytes;
+  for (uint32_t commands = 0; commands < kTurnCommands && output_.size() < output_max; commands++) {
+    switch (parser_.Next()) {
+      case RequestParser::Result::kNeedMore:
+        return waits_;
+      case RequestParser::Result::kError:
+        if (!parser_.is_line()) SpeakResp();
+        return Fail(parser_.error());
+      case RequestParser::Result::kRequest:
+        break;
+    }
+    waits_ = Dispatch();
+    if (waits_ != Outcome::kNeedMore) return waits_;
+  }
+  return waits_ = parser_.waiting_bytes() == 0 ? Outcome::kNeedMore : Outcome::kBudget;
+}
+
+Session::Outcome Session::Fail(std::string_view message) {
+  reply_.Error(message);
+  replies_++;
+  return waits_ = Outcome::kClose;
+}
+
+// A request in RESP makes the connection one of RESP.
+void Session::SpeakResp() {
+  if (spoke_resp_) return;
+  set_form(reply_.is_text() ? ReplyForm::kResp2 : reply_.form());
+}
+
+// A browser, or a page that makes one send what a command could hide in.
+bool Session::LooksLikeHttp() const {
+  const std::string_view line = parser_.line();
+  const size_t at = line.rfind(" HTTP/1.");
+  return at != std::string_view::npos && line.size() - at == std::string_view(" HTTP/1.1").size();
+}
+
+Session::Outcome Session::Dispatch() {
+  const std::vector<std::string_view>& arguments = parser_.Arguments();
+  const bool first = first_request_;
+  first_request_ = false;
+  if (!parser_.is_line()) SpeakResp();
+  if (Is(arguments[0], "POST") || Is(arguments[0], "HOST:") || (first && parser_.is_line() && LooksLikeHttp())) {
+    return waits_ = Outcome::kClose;
+  }
+  command_ = FindCommand(arguments[0]);
+  if (command_ != nullptr && (command_->flags & kTextOnly) != 0 && spoke_resp_) command_ = nullptr;
+  const bool unknown_goes_up = !settings_->goes_up.empty() && settings_->goes_up.back();
+  if (command_ == nullptr && unknown_goes_up && multi_ == nullptr && authenticated_) return Outcome::kUp;
+  if (Refuses(command_)) {
+    if (multi_ != nullptr) multi_->spoiled = true;
+    EndCommand();
+    return Outcome::kNeedMore;
+  }
+  if (multi_ != nullptr && (command_->flags & kNotQueued) == 0) {
+    Queue(*command_);
+    EndCommand();
+    return Outcome::kNeedMore;
+  }
+  const size_t index = IndexOf(*command_);
+  if ((command_->flags & kUp) != 0 || (index < settings_->goes_up.size() && settings_->goes_up[index])) {
+    return Outcome::kUp;
+  }
+  return RunHere(*command_);
+}
+
+// Writes the error when the command cannot run.
+bool Session::Refuses(const Command* command) {
+  const std::vector<std::string_view>& arguments = parser_.Arguments();
+  if (command == nullptr) {
+    RefuseUnknown();
+    return true;
+  }
+  const int count = static_cast<int>(arguments.size());
+  if (command->arity >= 0 ? count != command->arity : count < -command->arity) {
+    std::string message = "ERR wrong number of arguments for '" + std::string(command->name) + "' command";
+    if (reply_.is_text()) message += std::string(", which takes: ") + command->syntax;
+    reply_.Error(message);
+    return true;
+  }
+  if (!authenticated_ && (command->flags & kNoAuth) == 0) {
+    reply_.Error("NOAUTH Authentication required.");
+    return true;
+  }
+  if (multi_ != nullptr && (command->flags & kNoMulti) != 0) {
+    reply_.Error("ERR Command not allowed inside a transaction");
+    return true;
+  }
+  return false;
+}
+
+void Session::RefuseUnknown() {
+  constexpr size_t kShown = 128;
+  const auto shown = [](std::string_view text, size_t most) { return text.substr(0, text.find('\0')).substr(0, most); };
+  const std::vector<std::string_view>& arguments = parser_.Arguments();
+  if (reply_.is_text()) {
+    reply_.Error("ERR unknown command '" + std::string(shown(arguments[0], kShown)) + "', HELP shows all of them");
+    return;
+  }
+  std::string begin;
+  for (size_t i = 1; i < arguments.size() && begin.size() < kShown; i++) {
+    begin += "'" + std::string(shown(arguments[i], kShown - begin.size())) + "' ";
+  }
+  reply_.Error("ERR unknown command '" + std::string(shown(arguments[0], kShown)) +
+               "', with args beginning with: " + begin);
+}
+
+void Session::EndCommand() {
+  replies_++;
+  if (!transaction_.is_empty()) transaction_.Reset();
+  if (job_result_ != nullptr) job_result_.reset();
+  if (tries_ == 0) return;
+  tries_ = 0;
+  transaction_.set_wait(DiskWait::kNever);
+}
+
+Call Session::MakeCall(const std::vector<std::string_view>& arguments, bool alone) {
+  return Call{arguments,
+              transaction_,
+              reply_,
+              *store_,
+              *this,
+              store_->NowMs(),
+              settings_->default_ttl_ms,
+              store_->options().value_bytes_max,
+              alone,
+              &group_};
+}
+
+Session::Outcome Session::RunHere(const Command& command) {
+  reply_begin_ = output_.size();
+  for (;;) {
+    Call call = MakeCall(parser_.Arguments(), true);
+    const Run run = command.run(call);
+    if (multi_ != nullptr && multi_->executing) return RunQueued();  // this was EXEC
+    if (run == Run::kJob) return waits_ = Outcome::kJob;
+    Transaction::Fate fate = Transaction::Fate::kStopped;
+    if (run != Run::kStopped)
+      fate = transaction_.is_empty() ? Transaction::Fate::kCommitted : transaction_.Commit(false, &group_);
+    if (fate == Transaction::Fate::kStopped && StopFor(transaction_.status())) return waits_;
+    if (fate == Transaction::Fate::kConflict) {
+      output_.Shrink(reply_begin_);
+      transaction_.Reset();
+      if (++tries_ < kTriesMax) continue;
+      reply_.Error("ERR too many others write the same keys");
+    }
+    EndCommand();
+    return waits_ = run == Run::kClose ? Outcome::kClose : Outcome::kNeedMore;
+  }
+}
+
+// The command could not go on. True: it waits and runs again; false: its reply is an error.
+bool Session::StopFor(const Status& status) {
+  output_.Shrink(reply_begin_);
+  if (status.Is(Code::kNotResident)) {
+    // Pages that leave memory as fast as they come: better to wait for them here than not to end.
+    if (++tries_ >= kWarmUpsMax) transaction_.set_wait(DiskWait::kAllowed);
+    job_ = WarmUp();
+    waits_ = Outcome::kJob;
+  } else if (status.Is(Code::kBusy)) {
+    waits_ = Outcome::kBusy;
+  } else {
+    reply_.Error(ErrorOf(status));
+    return false;
+  }
+  transaction_.Reset();
+  return true;
+}
+
+Session::Outcome Session::Resume() {
+  switch (waits_) {
+    case Outcome::kBudget:
+      return RunRequests();
+    case Outcome::kJob:
+    case Outcome::kBusy:
+      break;
+    default:
+      return waits_;
+  }
+  waits_ = Outcome::kNeedMore;
+  if (warm_up_failure_ != nullptr && !warm_up_failure_->ok()) {
+    // Reading again would only find again that the page is not there.
+    const Status failure = *warm_up_failure_;
+    warm_up_failure_.reset();
+    if (multi_ != nullptr) EndMulti();
+    reply_.Error(ErrorOf(failure));
+    EndCommand();
+    return RunRequests();
+  }
+  warm_up_failure_.reset();
+  const Outcome outcome = multi_ != nullptr && multi_->executing ? RunQueued() : RunHere(*command_);
+  return outcome == Outcome::kNeedMore ? RunRequests() : outcome;
+}
+
+Session::Outcome Session::Answer(std::string_view reply) {
+  if (waits_ != Outcome::kUp) return waits_;
+  reply_.Raw(reply);
+  if (multi_ != nullptr && multi_->executing) {
+    Queued& queued = multi_->queue[multi_->next++];
+    queued.answered = true;
+    queued.answer = reply;
+    const Outcome outcome = RunQueued();
+    return outcome == Outcome::kNeedMore ? RunRequests() : outcome;
+  }
+  EndCommand();
+  return RunRequests();
+}
+
+Session::Outcome Session::Proceed() {
+  if (waits_ != Outcome::kUp || (multi_ != nullptr && multi_->executing)) return waits_;
+  if (command_ == nullptr) {
+    RefuseUnknown();
+    EndCommand();
+    return RunRequests();
+  }
+  const Outcome outcome = RunHere(*command_);
+  return outcome == Outcome::kNeedMore ? RunRequests() : outcome;
+}
+
+void Session::CloseAfterReplies() { waits_ = Outcome::kClose; }
+
+Run Session::StartJob(std::unique_ptr<SessionJob> job, std::shared_ptr<void> result) {
+  job_ = std::move(job);
+  job_result_ = std::move(result);
+  return Run::kJob;
+}
+
+const std::vector<std::string_view>& Session::arguments() {
+  if (multi_ != nullptr && multi_->executing) return multi_->queue[multi_->next].arguments;
+  return parser_.Arguments();
+}
+
+uint32_t Session::TakeReplyCount() {
+  const uint32_t replies = replies_;
+  replies_ = 0;
+  return replies;
+}
+
+uint64_t Session::TakeGroup() {
+  uint64_t group = group_;
+  group_ = 0;
+  // What was read may be another's write that power loss could still take.
+  if (store_->options().sync == SyncMode::kAlways && output_.size() != 0) {
+    const uint64_t visible = store_->VisibleGroup();
+    if (visible > group) group = visible;
+  }
+  return group;
+}
+
+}  // namespace crabkv::protocol

@@ -1,0 +1,159 @@
+// One connection as the protocols see it: bytes in, commands run, reply bytes out, in the order of the requests. There
+// is no socket here and nothing waits: what cannot go on says why, and whoever feeds the session calls again.
+//
+// Used by one thread at a time. The store must outlive it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "native/protocol/command.h"
+#include "native/protocol/reply_writer.h"
+#include "native/protocol/request_parser.h"
+#include "native/protocol/transaction.h"
+
+namespace crabkv::protocol {
+
+// What all sessions of a server share. Outlives them.
+struct ServerSettings {
+  RequestLimits limits;
+  ReplyForm line_form = ReplyForm::kText;  // of connections that have not spoken RESP; kResp2: as Redis
+  uint64_t default_ttl_ms = 0;             // 0: none
+  bool needs_password = false;
+  // By IndexOf(command): goes up although it could run here. One more at the end: unknown commands.
+  std::vector<bool> goes_up;
+};
+
+// Work that may wait for the disk, for a reader thread. Owns all that it needs but the store.
+class SessionJob {
+ public:
+  virtual ~SessionJob() = default;
+  // A bounded step; true when it was the last. Reader thread.
+  virtual bool Step(Store& store) = 0;
+};
+
+class Session {
+ public:
+  enum class Outcome : uint8_t {
+    kNeedMore = 0,  // all that came is answered
+    kUp = 1,        // arguments() is a command for TypeScript: Answer or Proceed
+    kJob = 2,       // TakeJob, run it, then Resume
+    kBudget = 3,    // others' turn; then Resume
+    kBusy = 4,      // the store takes no more writes: Resume when it has room
+    kClose = 5,     // after the replies, the connection is to be closed
+  };
+  // How much one turn does: commands, and bytes of replies.
+  static constexpr uint32_t kTurnCommands = 2048;
+  static constexpr uint64_t kTurnReplyBytes = 512 << 10;
+
+  Session(Store* store, const ServerSettings* settings);
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  // Takes bytes and runs what is complete. While the session waits (kUp, kJob, kBusy) they are only kept.
+  Outcome Feed(std::string_view bytes);
+  Outcome Resume();
+  // The reply of the command that went up; more than one in a row is possible (SUBSCRIBE).
+  Outcome Answer(std::string_view reply);
+  // Nobody changed the command that went up: it runs here.
+  Outcome Proceed();
+  // Nothing more is read; what is in output() still goes out.
+  void CloseAfterReplies();
+
+  // --- What came out. The caller takes the bytes and clears the buffer.
+  ReadBuffer& output() { return output_; }
+  // Replies in it, and the commit group that must be acknowledged before they may be seen; both begin anew.
+  uint32_t TakeReplyCount();
+  uint64_t TakeGroup();
+
+  // --- For kUp and kJob.
+  const std::vector<std::string_view>& arguments();
+  std::unique_ptr<SessionJob> TakeJob() { return std::move(job_); }
+
+  // --- State that TypeScript sets.
+  ReplyForm form() const { return reply_.form(); }
+  // From now on the connection speaks RESP, in this form.
+  void set_form(ReplyForm form) {
+    reply_.set_form(form);
+    spoke_resp_ = true;
+  }
+  bool authenticated() const { return authenticated_; }
+  void set_authenticated(bool authenticated);
+  // Forgets MULTI and WATCH, as RESET does.
+  void Forget();
+  bool in_multi() const { return multi_ != nullptr; }
+
+  // --- For commands.
+  const ServerSettings& settings() const { return *settings_; }
+  // The job runs, and then the command again, which finds it with FinishedJob.
+  Run StartJob(std::unique_ptr<SessionJob> job, std::shared_ptr<void> result);
+  const std::shared_ptr<void>& FinishedJob() const { return job_result_; }
+  Run Multi();
+  Run Discard();
+  Run Exec();
+  Run Watch(Call& call);
+  void Unwatch() { watched_.clear(); }
+
+ private:
+  // While MULTI is on, see session_multi.h.
+  struct Queued;
+  struct MultiState;
+  struct Watched {
+    std::string key;
+    bool found;
+    uint64_t version;
+    uint64_t expires_at_ms;
+  };
+  // Losing this often against other writers is no accident any more.
+  static constexpr uint32_t kTriesMax = 10000;
+
+  Outcome RunRequests();
+  // Runs or queues the request that the parser has taken.
+  Outcome Dispatch();
+  Outcome RunHere(const Command& command);
+  Outcome RunQueued();
+  Outcome AbandonExec(const Status& why);
+  Outcome FinishExec();
+  void EndMulti();
+  bool StopFor(const Status& status);
+  void SpeakResp();
+  Outcome Fail(std::string_view message);
+  bool Refuses(const Command* command);
+  void RefuseUnknown();
+  void Queue(const Command& command);
+  void EndCommand();
+  Call MakeCall(const std::vector<std::string_view>& arguments, bool alone);
+  bool LooksLikeHttp() const;
+  // Of the keys of the command under way.
+  std::unique_ptr<SessionJob> WarmUp();
+
+  Store* const store_;
+  const ServerSettings* const settings_;
+  RequestParser parser_;
+  ReadBuffer output_;
+  ReplyWriter reply_;
+  Transaction transaction_;
+
+  Outcome waits_ = Outcome::kNeedMore;  // kUp, kJob, kBusy, kBudget or kClose while it does
+  bool spoke_resp_ = false;
+  bool first_request_ = true;
+  bool authenticated_;
+  const Command* command_ = nullptr;  // of the request under way
+  uint64_t reply_begin_ = 0;          // of the command under way
+  uint32_t tries_ = 0;
+
+  uint32_t replies_ = 0;
+  uint64_t group_ = 0;
+
+  std::unique_ptr<SessionJob> job_;
+  std::shared_ptr<void> job_result_;
+  std::shared_ptr<Status> warm_up_failure_;  // how the job that warms up ended
+  std::unique_ptr<MultiState> multi_;
+  std::vector<Watched> watched_;
+};
+
+}  // namespace crabkv::protocol

@@ -1,0 +1,28 @@
+// What a session keeps while MULTI is on.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "native/protocol/session.h"
+
+namespace crabkv::protocol {
+
+struct Session::Queued {
+  const Command* command = nullptr;
+  std::vector<char> bytes;  // of the arguments, which point here (a string would take short ones along when it moves)
+  std::vector<std::string_view> arguments;
+  bool answered = false;  // it went up, and this is what came back
+  std::string answer;
+};
+
+struct Session::MultiState {
+  std::vector<Queued> queue;
+  uint64_t queued_bytes = 0;
+  bool spoiled = false;    // a command was refused: EXEC will be, too
+  bool executing = false;  // EXEC is under way
+  size_t next = 0;         // the command that EXEC is at
+};
+
+}  // namespace crabkv::protocol

@@ -1,0 +1,248 @@
+// Whole values: GET, SET and what they are variants of.
+#include "native/protocol/commands.h"
+#include "native/protocol/deadlines.h"
+#include "native/protocol/numbers.h"
+
+namespace crabkv::protocol {
+
+namespace {
+
+// The options behind SET key value and GETEX key.
+struct SetOptions {
+  bool only_absent = false;
+  bool only_present = false;
+  bool answer_old = false;
+  bool keep_deadline = false;
+  bool persist = false;
+  bool has_time = false;
+  TimeForm form;
+  std::string_view time;
+};
+
+bool ReadTimeOption(const Call& call, size_t* at, SetOptions* options) {
+  const std::string_view word = call[*at];
+  const bool seconds = Is(word, "EX") || Is(word, "EXAT");
+  const bool absolute = Is(word, "EXAT") || Is(word, "PXAT");
+  if (!seconds && !absolute && !Is(word, "PX")) return false;
+  if (options->has_time || options->keep_deadline || options->persist || *at + 1 == call.size()) return false;
+  options->has_time = true;
+  options->form = {seconds, absolute};
+  options->time = call[++*at];
+  return true;
+}
+
+bool ReadSetOptions(const Call& call, SetOptions* options) {
+  for (size_t i = 3; i < call.size(); i++) {
+    if (Is(call[i], "NX") && !options->only_present) {
+      options->only_absent = true;
+    } else if (Is(call[i], "XX") && !options->only_absent) {
+      options->only_present = true;
+    } else if (Is(call[i], "GET")) {
+      options->answer_old = true;
+    } else if (Is(call[i], "KEEPTTL") && !options->has_time) {
+      options->keep_deadline = true;
+    } else if (!ReadTimeOption(call, &i, options)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+bool ReadGetExOptions(const Call& call, SetOptions* options) {
+  for (size_t i = 2; i < call.size(); i++) {
+    if (Is(call[i], "PERSIST") && !options->has_time) {
+      options->persist = true;
+    } else if (!ReadTimeOption(call, &i, options)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+// One put that depends on nothing.
+Run PutNow(Call& call, std::string_view key, std::string_view value, uint64_t deadline_ms) {
+  if (!call.alone) {
+    call.keys.Put(key, value, deadline_ms);
+    call.reply.Ok();
+    return Run::kDone;
+  }
+  Commit commit;
+  const Status status = call.store.Put(key, value, deadline_ms, &commit);
+  if (!status.ok()) return call.Stop(status);
+  call.Wrote(commit.group);
+  call.reply.Ok();
+  return Run::kDone;
+}
+
+void AnswerValue(Call& call, const KeyView& view) {
+  if (view.found) {
+    call.reply.Bulk(view.value);
+  } else {
+    call.reply.Null();
+  }
+}
+
+}  // namespace
+
+Run Get(Call& call) {
+  if (call.alone) {
+    EntryInfo info;
+    const uint64_t begin = call.reply.BeginBulk();
+    const Status status = call.store.Get(call[1], call.keys.wait(), call.reply.out(), &info);
+    if (!status.ok()) return call.Stop(status);
+    if (info.found) {
+      call.reply.EndBulk(begin);
+    } else {
+      call.reply.Null();
+    }
+    return Run::kDone;
+  }
+  KeyView view;
+  if (!call.keys.Read(call[1], &view)) return Run::kStopped;
+  AnswerValue(call, view);
+  return Run::kDone;
+}
+
+Run Set(Call& call) {
+  if (call.size() == 3) return PutNow(call, call[1], call[2], call.default_deadline_ms());
+  SetOptions options;
+  if (!ReadSetOptions(call, &options)) return call.SyntaxError();
+  uint64_t deadline_ms = call.default_deadline_ms();
+  if (options.has_time) {
+    const TimeCheck check = ParseDeadline(options.time, options.form, call.now_ms, &deadline_ms);
+    if (check != TimeCheck::kGood) return AnswerTimeError(call, check, "set");
+  }
+  const bool conditional = options.only_absent || options.only_present;
+  if (!conditional && !options.answer_old && !options.keep_deadline) return PutNow(call, call[1], call[2], deadline_ms);
+  KeyView old;
+  const bool read = options.answer_old ? call.keys.Read(call[1], &old) : call.keys.Look(call[1], &old);
+  if (!read) return Run::kStopped;
+  if (options.answer_old) AnswerValue(call, old);
+  if (old.found ? options.only_absent : options.only_present) {
+    if (!options.answer_old) call.reply.Null();
+    return Run::kDone;
+  }
+  if (options.keep_deadline && old.found) deadline_ms = old.expires_at_ms;
+  call.keys.Put(call[1], call[2], deadline_ms);
+  if (!options.answer_old) call.reply.Ok();
+  return Run::kDone;
+}
+
+namespace {
+Run PutFor(Call& call, bool seconds, std::string_view name) {
+  uint64_t deadline_ms = 0;
+  const TimeCheck check = ParseDeadline(call[2], {seconds, false}, call.now_ms, &deadline_ms);
+  if (check != TimeCheck::kGood) return AnswerTimeError(call, check, name);
+  return PutNow(call, call[1], call[3], deadline_ms);
+}
+}  // namespace
+
+// People write the value first: where only the other order can be meant, the text protocol takes it.
+Run SetEx(Call& call) {
+  int64_t number = 0;
+  if (call.reply.is_text() && !ParseInteger(call[2], &number) && ParseInteger(call[3], &number)) {
+    uint64_t deadline_ms = 0;
+    const TimeCheck check = ParseDeadline(call[3], {true, false}, call.now_ms, &deadline_ms);
+    if (check != TimeCheck::kGood) return AnswerTimeError(call, check, "setex");
+    return PutNow(call, call[1], call[2], deadline_ms);
+  }
+  return PutFor(call, true, "setex");
+}
+
+Run PSetEx(Call& call) { return PutFor(call, false, "psetex"); }
+
+Run SetNx(Call& call) {
+  KeyView old;
+  if (!call.keys.Look(call[1], &old)) return Run::kStopped;
+  if (!old.found) call.keys.Put(call[1], call[2], call.default_deadline_ms());
+  call.reply.Integer(old.found ? 0 : 1);
+  return Run::kDone;
+}
+
+Run GetSet(Call& call) {
+  KeyView old;
+  if (!call.keys.Read(call[1], &old)) return Run::kStopped;
+  AnswerValue(call, old);
+  call.keys.Put(call[1], call[2], call.default_deadline_ms());
+  return Run::kDone;
+}
+
+Run GetDel(Call& call) {
+  KeyView old;
+  if (!call.keys.Read(call[1], &old)) return Run::kStopped;
+  AnswerValue(call, old);
+  if (old.found) call.keys.Delete(call[1]);
+  return Run::kDone;
+}
+
+Run GetEx(Call& call) {
+  SetOptions options;
+  if (!ReadGetExOptions(call, &options)) return call.SyntaxError();
+  KeyView view;
+  if (!call.keys.Read(call[1], &view)) return Run::kStopped;
+  if (!view.found) {
+    call.reply.Null();
+    return Run::kDone;
+  }
+  uint64_t deadline_ms = 0;
+  if (options.has_time) {
+    const TimeCheck check = ParseDeadline(options.time, options.form, call.now_ms, &deadline_ms);
+    if (check != TimeCheck::kGood) return AnswerTimeError(call, check, "getex");
+  }
+  call.reply.Bulk(view.value);
+  if (options.has_time && deadline_ms <= call.now_ms) {
+    call.keys.Delete(call[1]);
+  } else if (options.has_time || (options.persist && view.expires_at_ms != 0)) {
+    call.keys.SetDeadline(call[1], deadline_ms);
+  }
+  return Run::kDone;
+}
+
+Run MGet(Call& call) {
+  const uint32_t count = static_cast<uint32_t>(call.size() - 1);
+  if (call.alone) {
+    MultiGetResult result;
+    const Status status = call.store.GetMany(call.arguments.data() + 1, count, call.keys.wait(), &result);
+    if (!status.ok()) return call.Stop(status);
+    call.reply.Array(count);
+    const std::string_view values = result.values.view();
+    for (const MultiGetResult::Item& item : result.items) {
+      if (item.found) {
+        call.reply.Bulk(values.substr(item.offset, item.length));
+      } else {
+        call.reply.Null();
+      }
+    }
+    return Run::kDone;
+  }
+  call.reply.Array(count);
+  for (size_t i = 1; i < call.size(); i++) {
+    KeyView view;
+    if (!call.keys.Read(call[i], &view)) return Run::kStopped;
+    AnswerValue(call, view);
+  }
+  return Run::kDone;
+}
+
+Run MSet(Call& call) {
+  if (call.size() % 2 == 0) return call.Error("ERR wrong number of arguments for 'mset' command");
+  for (size_t i = 1; i < call.size(); i += 2) call.keys.Put(call[i], call[i + 1], call.default_deadline_ms());
+  call.reply.Ok();
+  return Run::kDone;
+}
+
+Run MSetNx(Call& call) {
+  if (call.size() % 2 == 0) return call.Error("ERR wrong number of arguments for 'msetnx' command");
+  for (size_t i = 1; i < call.size(); i += 2) {
+    KeyView old;
+    if (!call.keys.Look(call[i], &old)) return Run::kStopped;
+    if (!old.found) continue;
+    call.reply.Integer(0);
+    return Run::kDone;
+  }
+  for (size_t i = 1; i < call.size(); i += 2) call.keys.Put(call[i], call[i + 1], call.default_deadline_ms());
+  call.reply.Integer(1);
+  return Run::kDone;
+}
+
+}  // namespace crabkv::protocol

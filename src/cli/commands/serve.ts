@@ -1,0 +1,58 @@
+// serve: a store over TCP, until a signal ends it.
+import type { Command } from "commander";
+import type { Server } from "../../server/index.js";
+import { openForWriting } from "../opening.js";
+import { printLine, say } from "../output.js";
+import { parseAddress, ttlMsOf } from "../setting-table.js";
+import { addSettings, settingsOf } from "../settings.js";
+import type { GlobalSettings } from "../settings.js";
+
+export function addServe(program: Command): void {
+  const serve = program.command("serve").description("serve a store over TCP, RESP and text on one port");
+  addSettings(serve, ["addr", "sync", "compression", "shards", "cache", "defaultTtl", "textStyle"]);
+  addSettings(serve, ["segmentBytes", "keyBytesMax", "valueBytesMax"]);
+  serve.action(() => runServe(settingsOf(serve.optsWithGlobals())));
+}
+
+async function runServe(settings: GlobalSettings): Promise<void> {
+  const { serve } = await import("../../server/index.js");
+  const { host, port } = parseAddress(settings.addr)!;
+  // What clients put is in the log before they are answered: there is nothing to buffer.
+  const store = await openForWriting({ ...settings, writeBack: "off" }, true);
+  try {
+    const { textStyle, defaultTtl } = settings;
+    const server = await serve({ store, host, port, textStyle, defaultTtlMs: ttlMsOf(defaultTtl) });
+    announce(server, settings);
+    await untilEnded(server);
+  } finally {
+    await store.close();
+  }
+}
+
+function announce(server: Server, settings: GlobalSettings): void {
+  const { host, port } = server.address;
+  if (settings.json) {
+    printLine(JSON.stringify({ listening: { host, port }, dataDir: settings.dataDir, pid: process.pid }));
+    return;
+  }
+  const address = host.includes(":") ? `[${host}]` : host;
+  printLine(`crabkv is listening on ${address}:${port}, data in ${settings.dataDir}`);
+  say(`
+  text       nc ${host} ${port}                 then: PUT demo value ttl=45, GET demo, HELP
+  RESP       redis-cli -h ${host} -p ${port}    or any Redis client
+  stop       Ctrl-C, or: kill ${process.pid}`);
+}
+
+/** The first signal drains: what was accepted is answered and synced. The second one ends the process at once. */
+function untilEnded(server: Server): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let signals = 0;
+    const end = (signal: NodeJS.Signals): void => {
+      if (++signals > 1) process.exit(4);
+      say(`crabkv: ${signal}: finishing what was begun; once more ends at once`);
+      server.close().then(resolve, reject);
+    };
+    process.on("SIGTERM", end);
+    process.on("SIGINT", end);
+  });
+}

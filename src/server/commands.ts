@@ -1,0 +1,43 @@
+// The commands that run in TypeScript, by name: what concerns connections and the server. Their arity has been checked against
+// the table in native/protocol/command_table.cc, which describes them like all others.
+import { client, hello, reset, select } from "./commands/connection.js";
+import { compact, config, info } from "./commands/admin.js";
+import { command } from "./commands/command.js";
+import type { Connection } from "./connection.js";
+import type { ConnectionHost } from "./server.js";
+import { ErrorReply } from "./replies.js";
+import type { Reply } from "./replies.js";
+
+/** One command on its way. */
+export interface CommandContext {
+  readonly connection: Connection;
+  readonly server: ConnectionHost;
+  /** The name first. */
+  readonly arguments: readonly Buffer[];
+}
+
+/** Undefined: it is to run natively. */
+export type CommandResult = Reply | Promise<Reply> | undefined;
+export type CommandFunction = (context: CommandContext) => CommandResult;
+
+const functions: ReadonlyMap<string, CommandFunction> = new Map<string, CommandFunction>([
+  ["hello", hello],
+  ["select", select],
+  ["reset", reset],
+  ["client", client],
+  ["command", command],
+  ["config", config],
+  ["info", info],
+  ["compact", compact],
+]);
+
+export function runCommand(context: CommandContext): CommandResult {
+  const name = context.arguments[0]!.toString("latin1").toLowerCase();
+  context.server.counters.commandsUp++;
+  context.connection.lastCommand = name;
+  try {
+    return functions.get(name)?.(context);
+  } catch (error) {
+    return new ErrorReply(`ERR ${(error as Error).message}`);
+  }
+}

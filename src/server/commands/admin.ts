@@ -1,0 +1,141 @@
+// CONFIG, INFO and COMPACT: the server as a whole.
+import { arch, platform } from "node:os";
+import type { CommandContext } from "../commands.js";
+import type { ConnectionHost } from "../server.js";
+import { ErrorReply, OK, TextReply } from "../replies.js";
+import type { Reply } from "../replies.js";
+import { matches, REDIS_VERSION, unknownSubcommand, wrongArity } from "./shared.js";
+
+/** Settings by Redis' names, as far as clients ask for them. They are chosen at the start and do not change. */
+function settingsOf({ options }: ConnectionHost): ReadonlyMap<string, string> {
+  const { sync } = options.open;
+  const appendfsync = sync === undefined || sync === "always" ? "always" : sync === "os" ? "no" : "everysec";
+  return new Map([
+    ["appendfsync", appendfsync],
+    ["appendonly", "yes"],
+    ["bind", options.host],
+    ["databases", "1"],
+    ["dir", options.dataDir],
+    ["maxclients", String(options.clientsMax)],
+    ["maxmemory", "0"],
+    ["maxmemory-policy", "noeviction"],
+    ["notify-keyspace-events", ""],
+    ["port", String(options.port)],
+    ["proto-max-bulk-len", String(16 * 1024 * 1024)],
+    ["save", ""],
+    ["timeout", "0"],
+  ]);
+}
+
+/** CONFIG GET pattern ... | SET name value ... | RESETSTAT */
+export function config({ server, arguments: words }: CommandContext): Reply {
+  const names = words.slice(2).map((word) => word.toString("latin1").toLowerCase());
+  switch (words[1]!.toString("latin1").toLowerCase()) {
+    case "get": {
+      if (names.length === 0) return wrongArity("config|get");
+      const settings = [...settingsOf(server)].filter(([name]) => names.some((pattern) => matches(name, pattern)));
+      return new Map<string, Reply>(settings);
+    }
+    case "set":
+      if (names.length < 2 || names.length % 2 !== 0) return wrongArity("config|set");
+      return setAll(server, names);
+    case "resetstat":
+      if (words.length !== 2) return wrongArity("config|resetstat");
+      Object.assign(server.counters, { connectionsReceived: 0, connectionsRejected: 0, commandsUp: 0 });
+      return OK;
+    default:
+      return unknownSubcommand(words);
+  }
+}
+
+// Clients set what they rely on; what is so already is fine.
+function setAll(server: ConnectionHost, pairs: readonly string[]): Reply {
+  const settings = settingsOf(server);
+  for (let i = 0; i < pairs.length; i += 2) {
+    const name = pairs[i]!;
+    const current = settings.get(name);
+    if (current === undefined) {
+      return new ErrorReply(`ERR Unknown option or number of arguments for CONFIG SET - '${name}'`);
+    }
+    if (current.toLowerCase() !== pairs[i + 1]) {
+      return new ErrorReply(
+        `ERR CONFIG SET failed (possibly related to argument '${name}') - can't set immutable config`,
+      );
+    }
+  }
+  return OK;
+}
+
+/** INFO [section ...] */
+export function info({ server, arguments: words }: CommandContext): Reply {
+  const wanted = new Set(words.slice(1).map((word) => word.toString("latin1").toLowerCase()));
+  const all = wanted.size === 0 || ["all", "default", "everything"].some((word) => wanted.has(word));
+  let text = "";
+  for (const [section, fields] of sectionsOf(server)) {
+    if (!all && !wanted.has(section.toLowerCase())) continue;
+    text += `${text === "" ? "" : "\r\n"}# ${section}\r\n`;
+    for (const [field, value] of Object.entries(fields)) text += `${field}:${value}\r\n`;
+  }
+  return new TextReply(text);
+}
+
+function sectionsOf(server: ConnectionHost): [string, Record<string, string | number>][] {
+  const { connections, counters, options, startedAtMs } = server;
+  const stats = server.store.stats();
+  const uptime = Math.floor((Date.now() - startedAtMs) / 1000);
+  const memory = process.memoryUsage();
+  return [
+    [
+      "Server",
+      {
+        redis_version: REDIS_VERSION,
+        redis_mode: "standalone",
+        os: platform(),
+        arch_bits: 64,
+        arch: arch(),
+        process_id: process.pid,
+        tcp_port: options.port,
+        uptime_in_seconds: uptime,
+        uptime_in_days: Math.floor(uptime / 86_400),
+      },
+    ],
+    ["Clients", { connected_clients: connections.size, maxclients: options.clientsMax }],
+    [
+      "Memory",
+      { used_memory: memory.rss, used_memory_rss: memory.rss, used_memory_index: stats.indexBytes, maxmemory: 0 },
+    ],
+    [
+      "Persistence",
+      {
+        loading: 0,
+        aof_enabled: 1,
+        aof_last_write_status: server.store.failure === undefined ? "ok" : "err",
+        aof_current_size: stats.logBytes,
+        segments: stats.segments,
+        commit_groups: stats.commitGroups,
+        syncs: stats.syncs,
+      },
+    ],
+    [
+      "Stats",
+      {
+        total_connections_received: counters.connectionsReceived,
+        rejected_connections: counters.connectionsRejected,
+        commands_in_typescript: counters.commandsUp,
+        inline_reads: stats.inlineReads,
+        cold_reads: stats.coldReads,
+      },
+    ],
+    ["Replication", { role: "master", connected_slaves: 0 }],
+    ["Cluster", { cluster_enabled: 0 }],
+    ["Keyspace", stats.keys === 0 ? {} : { db0: `keys=${stats.keys},expires=${stats.keysWithDeadline},avg_ttl=0` }],
+  ];
+}
+
+/** COMPACT: all that was overwritten or deleted goes, as far as the store can. */
+export async function compact({ server }: CommandContext): Promise<Reply> {
+  const { store } = server as { store: { compact?: () => Promise<unknown>; flush: () => Promise<void> } };
+  if (store.compact === undefined) return new ErrorReply("ERR this version of the store does not compact yet");
+  await store.compact();
+  return OK;
+}

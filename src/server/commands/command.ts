@@ -1,0 +1,103 @@
+// COMMAND: the table of commands, as clients and redis-cli ask for it.
+import { respCommands } from "../command-table.js";
+import type { CommandDescription } from "../command-table.js";
+import type { CommandContext } from "../commands.js";
+import { ErrorReply, SetReply, Status } from "../replies.js";
+import type { Reply } from "../replies.js";
+import { matches, REDIS_VERSION, unknownSubcommand, wrongArity } from "./shared.js";
+
+/** COMMAND [COUNT | LIST [FILTERBY PATTERN p] | INFO [name ...] | DOCS [name ...] | GETKEYS command ...] */
+export function command({ arguments: words }: CommandContext): Reply {
+  if (words.length === 1) return [...respCommands.values()].map(infoOf);
+  const names = words.slice(2).map((word) => word.toString("latin1").toLowerCase());
+  switch (words[1]!.toString("latin1").toLowerCase()) {
+    case "count":
+      return words.length === 2 ? respCommands.size : wrongArity("command|count");
+    case "list":
+      return listOf(names);
+    case "info":
+      if (names.length === 0) return [...respCommands.values()].map(infoOf);
+      return names.map((name) => {
+        const found = respCommands.get(name);
+        return found === undefined ? null : infoOf(found);
+      });
+    case "docs":
+      return docsOf(names);
+    case "getkeys":
+      return words.length >= 3 ? keysOf(words.slice(2)) : wrongArity("command|getkeys");
+    default:
+      return unknownSubcommand(words);
+  }
+}
+
+function infoOf(described: CommandDescription): Reply {
+  const { name, arity, flags, firstKey, lastKey, keyStep, group } = described;
+  const categories = [
+    `@${group}`,
+    flags.includes("write") ? "@write" : "@read",
+    flags.includes("fast") ? "@fast" : "@slow",
+  ];
+  const status = (text: string): Status => new Status(text);
+  return [
+    name,
+    arity,
+    new SetReply(flags.map(status)),
+    firstKey,
+    lastKey,
+    keyStep,
+    new SetReply(categories.map(status)),
+    [],
+    [],
+    [],
+  ];
+}
+
+function listOf(filter: readonly string[]): Reply {
+  const names = [...respCommands.keys()];
+  if (filter.length === 0) return names;
+  if (filter.length !== 3 || filter[0] !== "filterby") return new ErrorReply("ERR syntax error");
+  switch (filter[1]) {
+    case "pattern":
+      return names.filter((name) => matches(name, filter[2]!));
+    case "aclcat":
+      return [...respCommands.values()].filter(({ group }) => group === filter[2]).map(({ name }) => name);
+    case "module":
+      return [];
+    default:
+      return new ErrorReply("ERR syntax error");
+  }
+}
+
+function docsOf(names: readonly string[]): Reply {
+  const wanted = names.length === 0 ? [...respCommands.keys()] : names;
+  const docs = new Map<string, Reply>();
+  for (const name of wanted) {
+    const described = respCommands.get(name);
+    if (described === undefined) continue;
+    const { summary, group } = described;
+    docs.set(
+      name,
+      new Map<string, Reply>([
+        ["summary", summary],
+        ["since", REDIS_VERSION],
+        ["group", group],
+        ["complexity", ""],
+      ]),
+    );
+  }
+  return docs;
+}
+
+function keysOf(words: readonly Buffer[]): Reply {
+  const described = respCommands.get(words[0]!.toString("latin1").toLowerCase());
+  if (described === undefined) return new ErrorReply("ERR Invalid command specified");
+  const { arity, firstKey, lastKey, keyStep } = described;
+  if (arity >= 0 ? words.length !== arity : words.length < -arity) {
+    return new ErrorReply("ERR Invalid number of arguments specified for command");
+  }
+  if (firstKey === 0) return new ErrorReply("ERR The command has no key arguments");
+  const last = lastKey < 0 ? words.length + lastKey : lastKey;
+  const keys: Buffer[] = [];
+  for (let i = firstKey; i <= last && i < words.length; i += keyStep) keys.push(words[i]!);
+  return keys;
+}

@@ -1,0 +1,137 @@
+// HELLO, SELECT, RESET and CLIENT: what a connection says of itself.
+import type { CommandContext } from "../commands.js";
+import type { Connection } from "../connection.js";
+import { ErrorReply, FORM_RESP2, FORM_RESP3, OK, Status, TextReply } from "../replies.js";
+import type { Reply, ReplyForm } from "../replies.js";
+import { REDIS_VERSION, unknownSubcommand, wrongArity } from "./shared.js";
+
+const NOT_AN_INTEGER = new ErrorReply("ERR value is not an integer or out of range");
+const BAD_NAME = new ErrorReply("ERR Client names cannot contain spaces, newlines or special characters.");
+
+const isName = (name: string): boolean => /^[!-~]*$/.test(name);
+
+/** HELLO [version [AUTH user password] [SETNAME name]] */
+export function hello({ connection, arguments: words }: CommandContext): Reply {
+  let form: ReplyForm = connection.form === FORM_RESP3 ? FORM_RESP3 : FORM_RESP2;
+  let name: string | undefined;
+  if (words.length > 1) {
+    const version = words[1]!.toString("latin1");
+    if (!/^-?\d+$/.test(version)) return new ErrorReply("ERR Protocol version is not an integer or out of range");
+    if (version !== "2" && version !== "3") return new ErrorReply("NOPROTO unsupported protocol version");
+    form = version === "3" ? FORM_RESP3 : FORM_RESP2;
+  }
+  for (let i = 2; i < words.length; i++) {
+    const option = words[i]!.toString("latin1");
+    if (option.toLowerCase() === "auth" && i + 2 < words.length) {
+      if (words[i + 1]!.toString("latin1") !== "default") return wrongPassword;
+      i += 2;
+    } else if (option.toLowerCase() === "setname" && i + 1 < words.length) {
+      name = words[++i]!.toString("latin1");
+      if (!isName(name)) return BAD_NAME;
+    } else {
+      return new ErrorReply(`ERR Syntax error in HELLO option '${option}'`);
+    }
+  }
+  if (name !== undefined) connection.name = name;
+  connection.setForm(form);
+  return new Map<string, Reply>([
+    ["server", "redis"],
+    ["version", REDIS_VERSION],
+    ["proto", form === FORM_RESP3 ? 3 : 2],
+    ["id", connection.id],
+    ["mode", "standalone"],
+    ["role", "master"],
+    ["modules", []],
+  ]);
+}
+
+const wrongPassword = new ErrorReply("WRONGPASS invalid username-password pair or user is disabled.");
+
+/** SELECT 0: there is one database. */
+export function select({ arguments: words }: CommandContext): Reply {
+  const database = words[1]!.toString("latin1");
+  if (!/^-?\d{1,18}$/.test(database)) return NOT_AN_INTEGER;
+  return Number(database) === 0 ? OK : new ErrorReply("ERR DB index is out of range");
+}
+
+export function reset({ connection }: CommandContext): Reply {
+  connection.reset();
+  return new Status("RESET");
+}
+
+/** CLIENT ID | GETNAME | SETNAME | SETINFO | INFO | LIST */
+export function client(context: CommandContext): Reply {
+  const { connection, server, arguments: words } = context;
+  const subcommand = words[1]!.toString("latin1").toLowerCase();
+  switch (subcommand) {
+    case "id":
+      return words.length === 2 ? connection.id : wrongArity("client|id");
+    case "getname":
+      if (words.length !== 2) return wrongArity("client|getname");
+      return connection.name === "" ? null : connection.name;
+    case "setname":
+      return words.length === 3 ? setName(connection, words[2]!) : wrongArity("client|setname");
+    case "setinfo":
+      return words.length === 4 ? setInfo(connection, words[2]!, words[3]!) : wrongArity("client|setinfo");
+    case "info":
+      return words.length === 2 ? new TextReply(`${lineOf(connection)}\n`) : wrongArity("client|info");
+    case "list":
+      return new TextReply(listOf(server.connections.values(), words.slice(2)));
+    default:
+      return unknownSubcommand(words);
+  }
+}
+
+function setName(connection: Connection, bytes: Buffer): Reply {
+  const name = bytes.toString("latin1");
+  if (!isName(name)) return BAD_NAME;
+  connection.name = name;
+  return OK;
+}
+
+function setInfo(connection: Connection, attribute: Buffer, bytes: Buffer): Reply {
+  const value = bytes.toString("latin1");
+  const name = attribute.toString("latin1").toLowerCase();
+  if (name !== "lib-name" && name !== "lib-ver") return new ErrorReply(`ERR Unrecognized option '${name}'`);
+  if (!isName(value)) return new ErrorReply(`ERR ${name} cannot contain spaces, newlines or special characters.`);
+  connection.libraryInfo[name === "lib-name" ? "name" : "version"] = value;
+  return OK;
+}
+
+function listOf(connections: Iterable<Connection>, filter: readonly Buffer[]): string {
+  const words = filter.map((word) => word.toString("latin1").toLowerCase());
+  const ids = words[0] === "id" ? new Set(words.slice(1).map(Number)) : undefined;
+  let text = "";
+  for (const connection of connections) {
+    if (ids === undefined || ids.has(connection.id)) text += `${lineOf(connection)}\n`;
+  }
+  return text;
+}
+
+const addressOf = (host: string | undefined, port: number | undefined): string => {
+  if (host === undefined) return "";
+  return `${host.includes(":") ? `[${host}]` : host}:${port ?? 0}`;
+};
+
+function lineOf(connection: Connection): string {
+  const { socket } = connection;
+  const nowMs = Date.now();
+  const fields = {
+    id: connection.id,
+    addr: addressOf(socket.remoteAddress, socket.remotePort),
+    laddr: addressOf(socket.localAddress, socket.localPort),
+    name: connection.name,
+    age: Math.floor((nowMs - connection.createdAtMs) / 1000),
+    idle: Math.floor((nowMs - connection.lastActiveMs) / 1000),
+    db: 0,
+    omem: connection.waitingBytes,
+    cmd: connection.lastCommand,
+    user: "default",
+    resp: connection.form === FORM_RESP3 ? 3 : 2,
+    "lib-name": connection.libraryInfo.name,
+    "lib-ver": connection.libraryInfo.version,
+  };
+  return Object.entries(fields)
+    .map(([field, value]) => `${field}=${value}`)
+    .join(" ");
+}

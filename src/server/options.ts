@@ -1,0 +1,115 @@
+// What serve() can be told: checks it and fills in defaults.
+import { describe } from "../errors.js";
+import type { OpenOptions } from "../options.js";
+import { checkKnown, integer, resolveTtl } from "../options.js";
+import { sessionOf, Store } from "../store.js";
+
+/**
+ * How commands that come as lines of text are answered: `"value"` says VALUE and NOT_FOUND, `"bare"` the value alone and nil,
+ * `"resp"` what Redis answers to inline commands.
+ */
+export type TextStyle = "value" | "bare" | "resp";
+
+/** Options of {@link serve}. Unknown ones are a `TypeError`. */
+export interface ServeOptions<K = string, V = string> extends Pick<
+  OpenOptions,
+  "sync" | "compression" | "shards" | "cache"
+> {
+  /** A store that is open already: it is served, and stays open when the server closes. Then the other store options do not apply. */
+  readonly store?: Store<K, V> | undefined;
+  /** Directory of the store that the server opens and closes. Default `"data"`. */
+  readonly dataDir?: string | undefined;
+  /** Address to listen on. Default `"127.0.0.1"`. */
+  readonly host?: string | undefined;
+  /** Port, 0 for any that is free. Default 4000. */
+  readonly port?: number | undefined;
+  /** Default `"value"`. */
+  readonly textStyle?: TextStyle | undefined;
+  /** Milliseconds until a key that is put without a time to live expires. Default: never. */
+  readonly defaultTtlMs?: number | undefined;
+  /** Most connections at a time. Default 10,000. */
+  readonly clientsMax?: number | undefined;
+  /** Most bytes of one unfinished request. Default 64 MiB. */
+  readonly requestBytesMax?: number | undefined;
+  /** Replies that wait for a client before it is not read from any more. Default 1 MiB. */
+  readonly replyBytesPause?: number | undefined;
+  /** Replies that wait for a client before its connection is cut. Default 64 MiB. */
+  readonly replyBytesMax?: number | undefined;
+  /** How long `close()` waits for clients to take their replies, in milliseconds. Default 10,000. */
+  readonly drainMs?: number | undefined;
+}
+
+/** The options, checked. */
+export interface ResolvedServeOptions {
+  readonly store: Store<string, string> | undefined;
+  readonly dataDir: string;
+  readonly open: Pick<OpenOptions, "sync" | "compression" | "shards" | "cache">;
+  readonly host: string;
+  readonly port: number;
+  readonly textStyle: TextStyle;
+  /** 0: never. */
+  readonly defaultTtlMs: number;
+  readonly clientsMax: number;
+  readonly requestBytesMax: number;
+  readonly replyBytesPause: number;
+  readonly replyBytesMax: number;
+  readonly drainMs: number;
+}
+
+const optionNames: ReadonlySet<string> = new Set<keyof ServeOptions>([
+  "store",
+  "dataDir",
+  "sync",
+  "compression",
+  "shards",
+  "cache",
+  "host",
+  "port",
+  "textStyle",
+  "defaultTtlMs",
+  "clientsMax",
+  "requestBytesMax",
+  "replyBytesPause",
+  "replyBytesMax",
+  "drainMs",
+]);
+
+const MIB = 1024 * 1024;
+
+/** Checks all of the options of serve(). Throws a TypeError or a RangeError that names the option. */
+export function resolveServeOptions(given: unknown): ResolvedServeOptions {
+  const options = checkKnown(given, optionNames, "options") as ServeOptions;
+  const { store, sync, compression, shards, cache } = options;
+  if (store !== undefined && !(store instanceof Store)) {
+    throw new TypeError(`store must be an open store, not ${describe(store)}`);
+  }
+  if (store !== undefined && sessionOf(store).writeBack !== undefined) {
+    throw new TypeError("store must be one without writeBack: clients would not see what waits in the buffer");
+  }
+  return {
+    store,
+    dataDir: text(options.dataDir, "dataDir", "data"),
+    open: { sync, compression, shards, cache },
+    host: text(options.host, "host", "127.0.0.1"),
+    port: integer(options.port, "port", 4000, 0, 65_535),
+    textStyle: textStyle(options.textStyle),
+    defaultTtlMs: resolveTtl(options.defaultTtlMs, "defaultTtlMs", 0),
+    clientsMax: integer(options.clientsMax, "clientsMax", 10_000, 1, 1_000_000),
+    requestBytesMax: integer(options.requestBytesMax, "requestBytesMax", 64 * MIB, 64 * 1024, 1024 * MIB),
+    replyBytesPause: integer(options.replyBytesPause, "replyBytesPause", MIB, 1024, 1024 * MIB),
+    replyBytesMax: integer(options.replyBytesMax, "replyBytesMax", 64 * MIB, 1024, 4096 * MIB),
+    drainMs: integer(options.drainMs, "drainMs", 10_000, 0, 3_600_000),
+  };
+}
+
+function text(value: unknown, name: string, missing: string): string {
+  if (value === undefined) return missing;
+  if (typeof value === "string" && value !== "") return value;
+  throw new TypeError(`${name} must be a string that is not empty, not ${describe(value)}`);
+}
+
+function textStyle(value: unknown): TextStyle {
+  if (value === undefined) return "value";
+  if (value === "value" || value === "bare" || value === "resp") return value;
+  throw new TypeError(`textStyle must be "value", "bare" or "resp", not ${describe(value)}`);
+}

@@ -1,0 +1,184 @@
+// A server: the listening socket, its connections, and what they share. It hears of acknowledged commit groups and lets go of
+// the replies that waited for them.
+import { createServer } from "node:net";
+import type { AddressInfo, Server as NetServer, Socket } from "node:net";
+import { native } from "../native.js";
+import type { Group } from "../native.js";
+import { sessionOf } from "../store.js";
+import type { Store } from "../store.js";
+import type { CommitObserver, Session } from "../session.js";
+import { commandTable } from "./command-table.js";
+import { Connection } from "./connection.js";
+import { encodeReply, ErrorReply, FORM_BARE_TEXT, FORM_RESP2, FORM_TEXT } from "./replies.js";
+import type { ReplyForm } from "./replies.js";
+import type { ResolvedServeOptions, TextStyle } from "./options.js";
+
+/** Where a server listens. */
+export interface ServerAddress {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** What a connection needs of its server. */
+export interface ConnectionHost {
+  readonly session: Session;
+  readonly store: Store<string, string>;
+  readonly nativeServer: number;
+  readonly options: ResolvedServeOptions;
+  readonly lineForm: ReplyForm;
+  readonly connections: ReadonlyMap<number, Connection>;
+  readonly counters: ServerCounters;
+  readonly startedAtMs: number;
+  /** Wakes the log's writer at the end of this turn of the event loop. */
+  kick(): void;
+  /** The connection holds replies back. */
+  holds(connection: Connection): void;
+  closed(connection: Connection): void;
+}
+
+export interface ServerCounters {
+  connectionsReceived: number;
+  connectionsRejected: number;
+  /** Commands that ran in TypeScript. */
+  commandsUp: number;
+}
+
+const lineForms: Readonly<Record<TextStyle, ReplyForm>> = { value: FORM_TEXT, bare: FORM_BARE_TEXT, resp: FORM_RESP2 };
+/** A line, and a length, may be so long. */
+const LINE_BYTES_MAX = 64 * 1024;
+const ARGUMENTS_MAX = 1024 * 1024;
+
+/** A running server, see {@link serve}. */
+export class Server implements ConnectionHost, CommitObserver {
+  /** The store that is served: other code of the process may use it too. */
+  readonly store: Store<string, string>;
+  /** @internal */
+  readonly session: Session;
+  /** @internal */
+  readonly nativeServer: number;
+  /** @internal */
+  readonly options: ResolvedServeOptions;
+  /** @internal */
+  readonly lineForm: ReplyForm;
+  /** @internal */
+  readonly connections = new Map<number, Connection>();
+  /** @internal */
+  readonly counters: ServerCounters = { connectionsReceived: 0, connectionsRejected: 0, commandsUp: 0 };
+  /** @internal */
+  readonly startedAtMs = Date.now();
+  readonly #net: NetServer;
+  readonly #holding = new Set<Connection>();
+  #kickScheduled = false;
+  #closing: Promise<void> | undefined;
+  #emptied: (() => void) | undefined;
+
+  /** @internal Use {@link serve}. */
+  constructor(store: Store<string, string>, options: ResolvedServeOptions, argumentBytesMax: number) {
+    this.store = store;
+    this.session = sessionOf(store);
+    this.options = options;
+    this.lineForm = lineForms[options.textStyle];
+    const numbers = new Float64Array([
+      ARGUMENTS_MAX,
+      argumentBytesMax,
+      LINE_BYTES_MAX,
+      options.requestBytesMax,
+      this.lineForm,
+      options.defaultTtlMs,
+      0,
+    ]);
+    this.nativeServer = native.serverOpen(this.session.handle, numbers, new Uint8Array(commandTable.length + 1));
+    this.session.observers.add(this);
+    this.#net = createServer({ noDelay: true, allowHalfOpen: true }, this.#onSocket);
+  }
+
+  /** @internal */
+  listen(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#net.once("error", reject);
+      this.#net.listen({ host: this.options.host, port: this.options.port, backlog: 511 }, () => {
+        this.#net.off("error", reject);
+        resolve();
+      });
+    });
+  }
+
+  /** Where it listens. */
+  get address(): ServerAddress {
+    const { address, port } = this.#net.address() as AddressInfo;
+    return { host: address, port };
+  }
+
+  /**
+   * Takes no more connections and commands, lets clients have the replies of what ran (for up to `drainMs`), and closes the store
+   * if it opened it. A second call answers with the same promise.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  /** @internal */
+  kick(): void {
+    if (this.#kickScheduled) return;
+    this.#kickScheduled = true;
+    // After all sockets that have something have been read, so that their writes share a commit group.
+    setImmediate(this.#kickNow);
+  }
+
+  readonly #kickNow = (): void => {
+    this.#kickScheduled = false;
+    native.kick(this.session.handle);
+  };
+
+  /** @internal */
+  holds(connection: Connection): void {
+    this.#holding.add(connection);
+  }
+
+  /** @internal */
+  closed(connection: Connection): void {
+    this.connections.delete(connection.id);
+    this.#holding.delete(connection);
+    if (this.connections.size === 0) this.#emptied?.();
+  }
+
+  /** @internal */
+  acknowledgedUpTo(group: Group): void {
+    for (const connection of this.#holding) if (connection.release(group)) this.#holding.delete(connection);
+  }
+
+  /** @internal */
+  failedBetween(first: Group, last: Group, error: Error): void {
+    for (const connection of this.#holding) connection.fail(first, last, error);
+  }
+
+  readonly #onSocket = (socket: Socket): void => {
+    this.counters.connectionsReceived++;
+    if (this.#closing !== undefined || this.connections.size >= this.options.clientsMax) {
+      this.counters.connectionsRejected++;
+      socket.on("error", () => undefined);
+      socket.end(encodeReply(new ErrorReply("ERR max number of clients reached"), FORM_RESP2));
+      socket.destroySoon();
+      return;
+    }
+    const connection = new Connection(this, socket, this.counters.connectionsReceived);
+    this.connections.set(connection.id, connection);
+  };
+
+  async #close(): Promise<void> {
+    const stopped = new Promise<void>((resolve) => this.#net.close(() => resolve()));
+    if (this.connections.size > 0) {
+      const emptied = new Promise<void>((resolve) => (this.#emptied = resolve));
+      for (const connection of this.connections.values()) connection.end();
+      const timer = setTimeout(() => {
+        for (const connection of this.connections.values()) connection.destroy();
+      }, this.options.drainMs);
+      await emptied;
+      clearTimeout(timer);
+    }
+    await stopped;
+    this.session.observers.delete(this);
+    if (this.options.store === undefined) await this.store.close();
+  }
+}
