@@ -35,8 +35,9 @@ export function rowText({ row, summaries, comparisons, details }) {
     const rate = `${whole.format(median).padStart(11)}/s  (${whole.format(min)} to ${whole.format(max)})`;
     const notes = (side === fastest ? "  fastest" : "") + (wide ? "  WARNING: wide spread" : "");
     lines.push(`  ${side.label.padEnd(42)}${rate}${notes}`);
-    const { version, options } = details.get(side);
+    const { version, options, note } = details.get(side);
     lines.push(`      ${side.store} ${version} ${JSON.stringify(options)}`);
+    if (note !== undefined) lines.push(`      the last time: ${note}`);
   }
   for (const comparison of comparisons) lines.push(`  ${comparisonText(comparison)}`);
   return lines.join("\n");
@@ -51,6 +52,9 @@ function comparisonText({ peer, ratio, min, max, atLeast, reached }) {
 export function summaryText(results, loadAtEnd, cores) {
   const lines = ["\nSummary"];
   for (const { row, summaries, comparisons } of results) {
+    if (comparisons.length === 0) {
+      lines.push(`  ${row.name.padEnd(16)}${whole.format(summaries.get(row.ours).median).padStart(11)}`);
+    }
     for (const { peer, ratio, atLeast, reached } of comparisons) {
       const rates = [row.ours, peer].map((side) => whole.format(summaries.get(side).median).padStart(11));
       const goal = `${times(ratio).padStart(8)}  at least ${times(atLeast)}  ${reached ? "reached" : "NOT reached"}`;

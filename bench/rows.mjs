@@ -14,6 +14,18 @@ const putDurably = (inFlight, atLeast) => ({
   peers: [{ atLeast, variants: [lmdbFlushed, lmdbOneStep] }],
 });
 
+/** Of CrabKV alone. */
+const own = (name, title, workload, options) => ({
+  name,
+  title,
+  durability: "killed",
+  workload,
+  form: "text",
+  options,
+  ours: { store: "crabkv", label: "crabkv" },
+  peers: [],
+});
+
 export const rows = [
   {
     name: "put-os",
@@ -50,6 +62,16 @@ export const rows = [
       { atLeast: 2.2, variants: [{ store: "lmdb", label: "lmdb getBinary" }] },
       { atLeast: 8, variants: [{ store: "classic-level", label: "classic-level getSync" }] },
     ],
+  },
+  own("cached-get", "getSync of a cached string, random", "cachedGet", { cache: { entries: 20_000 } }),
+  own("increment", "increment of 1,000 counters, 1,000 in flight", "increment"),
+  own("guarded-batch", "batch of two puts under a guard, 1,000 in flight", "guardedBatch"),
+  own("expire", "expire, 1,000 in flight", "expire"),
+  own("active-expiry", "keys that expire within a second, until all are removed", "activeExpiry"),
+  {
+    ...own("mixed-workers", "puts and gets from two worker threads, together", "mixed"),
+    ours: { store: "crabkv", workers: 2, label: "crabkv, 2 workers" },
+    peers: [{ atLeast: 1.6, variants: [{ store: "crabkv", workers: 1, label: "crabkv, 1 worker" }] }],
   },
   {
     name: "get-many",

@@ -101,10 +101,11 @@ class Folders {
 
 async function runOnce(folders, row, side) {
   const path = reads(row) ? await folders.filled(side.store) : folders.fresh(side.store);
-  const { workload, durability, form, inFlight } = row;
-  const { store, variant } = side;
+  const { workload, durability, form, inFlight, options } = row;
+  const { store, variant, workers } = side;
   const { count, seconds } = settings;
-  const result = await runSide({ store, variant, workload, durability, form, inFlight, path, count, seconds });
+  const task = { store, variant, workers, workload, durability, form, options, inFlight, path, count, seconds };
+  const result = await runSide(task);
   if (!reads(row)) rmSync(path, { recursive: true });
   return result;
 }
@@ -115,9 +116,9 @@ async function runRow(folders, row) {
   const details = new Map();
   for (let repetition = 0; repetition < settings.repetitions; repetition++) {
     for (const side of sides) {
-      const { operations, ms, version, options } = await runOnce(folders, row, side);
+      const { operations, ms, version, options, note } = await runOnce(folders, row, side);
       rates.get(side).push((operations / ms) * 1000);
-      details.set(side, { version, options });
+      details.set(side, { version, options, note });
     }
   }
   const summaries = new Map(sides.map((side) => [side, summarize(rates.get(side))]));
