@@ -37,7 +37,8 @@ Session::Session(Store* store, const ServerSettings* settings)
       parser_(settings->limits),
       reply_(&output_, settings->line_form),
       transaction_(store),
-      authenticated_(true) {
+      authenticated_(true),
+      change_counters_(store->SharedChangeCounters()) {
   set_authenticated(!settings->needs_password);
 }
 

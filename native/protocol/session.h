@@ -107,6 +107,8 @@ class Session {
     bool found;
     uint64_t version;
     uint64_t expires_at_ms;
+    uint32_t counter_index;  // the key's change counter, and what it stood at
+    uint32_t counter;
   };
   // Losing this often against other writers is no accident any more.
   static constexpr uint32_t kTriesMax = 10000;
@@ -116,6 +118,7 @@ class Session {
   Outcome Dispatch();
   Outcome RunHere(const Command& command);
   Outcome RunQueued();
+  bool WatchedStandStill() const;
   Outcome AbandonExec(const Status& why);
   Outcome FinishExec();
   void EndMulti();
@@ -154,6 +157,7 @@ class Session {
   std::shared_ptr<Status> warm_up_failure_;  // how the job that warms up ended
   std::unique_ptr<MultiState> multi_;
   std::vector<Watched> watched_;
+  const std::shared_ptr<ChangeCounters> change_counters_;
 };
 
 }  // namespace crabkv::protocol

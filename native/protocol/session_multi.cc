@@ -120,7 +120,7 @@ Run Session::Watch(Call& call) {
       watched_.resize(before);
       return call.Stop(status);
     }
-    watched_.push_back({std::string(call[i]), info.found, info.version, info.expires_at_ms});
+    watched_.push_back({std::string(call[i]), info.found, info.version, info.expires_at_ms, info.counter_index, info.counter});
   }
   reply_.Ok();
   return Run::kDone;
@@ -141,11 +141,26 @@ Run Session::Exec() {
   return Run::kDone;
 }
 
+// A key that was changed and is as before has changed all the same; its counter knows. (It is shared with other keys: now
+// and then EXEC refuses for one of those, as it may.)
+bool Session::WatchedStandStill() const {
+  for (const Watched& watched : watched_) {
+    if (change_counters_->Load(watched.counter_index) != watched.counter) return false;
+  }
+  return true;
+}
+
 // Goes on with EXEC where it is.
 Session::Outcome Session::RunQueued() {
   if (multi_->next == 0) {
     transaction_.Reset();
     output_.Shrink(reply_begin_);
+    if (!WatchedStandStill()) {
+      reply_.NullArray();
+      EndMulti();
+      EndCommand();
+      return waits_ = Outcome::kNeedMore;
+    }
     for (const Watched& watched : watched_) {
       transaction_.Require(watched.key, watched.found, watched.version, watched.expires_at_ms);
     }

@@ -59,10 +59,19 @@ bool ReadGetExOptions(const Call& call, SetOptions* options) {
   return true;
 }
 
+// A put whose deadline has passed leaves no key.
+void PutOrDrop(Call& call, std::string_view key, std::string_view value, uint64_t deadline_ms) {
+  if (deadline_ms != 0 && deadline_ms <= call.now_ms) {
+    call.keys.Delete(key);
+  } else {
+    call.keys.Put(key, value, deadline_ms);
+  }
+}
+
 // One put that depends on nothing.
 Run PutNow(Call& call, std::string_view key, std::string_view value, uint64_t deadline_ms) {
-  if (!call.alone) {
-    call.keys.Put(key, value, deadline_ms);
+  if (!call.alone || (deadline_ms != 0 && deadline_ms <= call.now_ms)) {
+    PutOrDrop(call, key, value, deadline_ms);
     call.reply.Ok();
     return Run::kDone;
   }
@@ -123,7 +132,7 @@ Run Set(Call& call) {
     return Run::kDone;
   }
   if (options.keep_deadline && old.found) deadline_ms = old.expires_at_ms;
-  call.keys.Put(call[1], call[2], deadline_ms);
+  PutOrDrop(call, call[1], call[2], deadline_ms);
   if (!options.answer_old) call.reply.Ok();
   return Run::kDone;
 }

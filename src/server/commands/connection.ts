@@ -6,6 +6,7 @@ import type { Reply, ReplyForm } from "../replies.js";
 import { REDIS_VERSION, unknownSubcommand, wrongArity } from "./shared.js";
 
 const NOT_AN_INTEGER = new ErrorReply("ERR value is not an integer or out of range");
+const NOT_AN_INT = new ErrorReply("ERR value is out of range, value must between -2147483648 and 2147483647");
 const BAD_NAME = new ErrorReply("ERR Client names cannot contain spaces, newlines or special characters.");
 
 const isName = (name: string): boolean => /^[!-~]*$/.test(name);
@@ -50,7 +51,10 @@ const wrongPassword = new ErrorReply("WRONGPASS invalid username-password pair o
 /** SELECT 0: there is one database. */
 export function select({ arguments: words }: CommandContext): Reply {
   const database = words[1]!.toString("latin1");
-  if (!/^-?\d{1,18}$/.test(database)) return NOT_AN_INTEGER;
+  if (!/^(?:0|-?[1-9]\d{0,18})$/.test(database)) return NOT_AN_INTEGER;
+  const number = BigInt(database);
+  if (BigInt.asIntN(64, number) !== number) return NOT_AN_INTEGER;
+  if (BigInt.asIntN(32, number) !== number) return NOT_AN_INT;
   return Number(database) === 0 ? OK : new ErrorReply("ERR DB index is out of range");
 }
 

@@ -1,0 +1,86 @@
+// Side by side with a real redis-server: the same generated commands on both, replies equal byte for byte. Keys are few so
+// that commands meet, values are the interesting ones, and both sides speak RESP2.
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import type { AddressInfo } from "node:net";
+import { expect, onTestFinished, test } from "vitest";
+import { randomOf, scaled, testSeed } from "../seed.js";
+import { temporaryDirectory } from "../temporary.js";
+import { commandsOf } from "./generated-commands.js";
+import { ReplyReader } from "./reply-reader.js";
+import { request, temporaryServer } from "./serving.js";
+
+/** Commands that may differ, and why; the protocol document has the same table. */
+const differences: readonly { readonly command: RegExp; readonly why: string }[] = [
+  { command: /^TIME$/, why: "two clocks" },
+];
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return port;
+}
+
+async function startRedis(): Promise<number> {
+  const port = await freePort();
+  const args = ["--port", String(port), "--save", "", "--appendonly", "no", "--dir", temporaryDirectory()];
+  const child = spawn("redis-server", [...args, "--databases", "1", "--bind", "127.0.0.1"]);
+  onTestFinished(() => void child.kill("SIGKILL"));
+  let output = "";
+  while (!output.includes("Ready to accept connections")) {
+    const [chunk] = (await once(child.stdout, "data")) as [Buffer];
+    output += chunk.toString();
+  }
+  return port;
+}
+
+/** A reply's kind, for the table of what was covered. */
+function outcomeOf(reply: string): string {
+  if (reply.startsWith("-ERR unknown command")) return "ERR unknown command";
+  if (reply.startsWith("-")) return reply.slice(1).trim();
+  if (/^(?:\$-1|\*-1)\r\n/.test(reply)) return "nil";
+  return "ok";
+}
+
+test("generated commands get the replies of redis-server, byte for byte", async () => {
+  const seed = testSeed();
+  const fraction = randomOf(seed);
+  const random = (limit: number): number => Math.floor(fraction() * limit);
+  const [redisPort, server] = [await startRedis(), await temporaryServer()];
+  const [theirs, ours] = [new ReplyReader(redisPort), new ReplyReader(server.address.port)];
+  const coverage = new Map<string, Map<string, number>>();
+  const count = scaled(100_000);
+  const recent: string[] = [];
+  const batchSize = 250;
+  for (let done = 0; done < count; done += batchSize) {
+    const commands = commandsOf(random, batchSize);
+    const bytes = Buffer.concat(commands.map((words) => request(...words)));
+    theirs.socket.write(bytes);
+    ours.socket.write(bytes);
+    for (const words of commands) {
+      const [expected, got] = [await theirs.next(), await ours.next()];
+      const name = words[0]!.toString("latin1").toUpperCase();
+      const shown = words.map((word) => JSON.stringify(word.toString("latin1"))).join(" ");
+      recent.push(`${shown}  ->  ${JSON.stringify(expected)}`);
+      if (recent.length > 30) recent.shift();
+      const outcomes = coverage.get(name) ?? new Map<string, number>();
+      coverage.set(name, outcomes.set(outcomeOf(expected), (outcomes.get(outcomeOf(expected)) ?? 0) + 1));
+      if (expected === got || differences.some(({ command }) => command.test(name))) continue;
+      expect.fail(
+        `seed ${seed}: ${shown}\n  redis: ${JSON.stringify(expected)}\n  ours:  ${JSON.stringify(got)}\n${recent.join("\n")}`,
+      );
+    }
+  }
+  const table = [...coverage].sort().map(([name, outcomes]) => {
+    const parts = [...outcomes].sort().map(([outcome, times]) => `${outcome} ${times}`);
+    return `${name.padEnd(14)}${parts.join(" | ")}`;
+  });
+  console.log(`seed ${seed}, commands x outcomes, ${count} commands:\n${table.join("\n")}`);
+  for (const name of ["GET", "SET", "INCR", "APPEND", "EXPIRE", "GETEX", "COPY", "RENAME", "EXEC"]) {
+    expect(coverage.get(name), name).toBeDefined();
+  }
+}, 300_000);

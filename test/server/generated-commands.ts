@@ -1,0 +1,93 @@
+// Commands for the comparison with redis-server: each family with arguments that hit its corners.
+
+/** A number from 0 up to, not including, `limit`. */
+export type Random = (limit: number) => number;
+
+const KEYS = 16;
+const integers = [
+  "0",
+  "1",
+  "-1",
+  "7",
+  "100",
+  "-100",
+  "9223372036854775807",
+  "-9223372036854775808",
+  "4611686018427387904",
+];
+const notIntegers = ["", " 1", "1 ", "01", "-0", "+1", "1.5", "abc", "9223372036854775808", "0x10", "1e3"];
+const floats = ["0.1", "-2.5", "3.0e3", "1e400", "nan", "inf", "0", "10.50", "-inf"];
+const values = ["", "x", "hello world", "\r\n", "\0\u0001", "ä", "a".repeat(100), "10", "-5", "3.25"];
+// Deadlines are far away or past: what expires meanwhile would depend on two clocks.
+const seconds = ["100000", "200000", "0", "-1", "9223372036854775807", "9223372036854776", "-9223372036854775808"];
+const moments = ["4102444800", "5000000000", "1", "0", "-5", "9223372036854775807"];
+const momentsMs = ["4102444800000", "5000000000000", "1", "0", "-5", "9223372036854775807"];
+const offsets = ["0", "1", "5", "-1", "-3", "100", "3", "-100"];
+
+export function commandsOf(random: Random, count: number): Buffer[][] {
+  return Array.from({ length: count }, () => commandOf(random).map((word) => Buffer.from(word)));
+}
+
+function commandOf(random: Random): string[] {
+  const pick = (choices: readonly string[]): string => choices[random(choices.length)]!;
+  const key = (): string => `key:${random(KEYS)}`;
+  const keys = (): string[] => Array.from({ length: 1 + random(4) }, key);
+  const integer = (): string => (random(5) === 0 ? pick(notIntegers) : pick(integers));
+  const value = (): string => pick([...values, integer(), pick(floats)]);
+  const pairs = (): string[] => Array.from({ length: 1 + random(3) }, () => [key(), value()]).flat();
+  const time = (): string[] => {
+    const [word, times] = [
+      ["EX", seconds],
+      ["PX", seconds],
+      ["EXAT", moments],
+      ["PXAT", momentsMs],
+    ][random(4)] as [string, string[]];
+    return [word, random(6) === 0 ? pick(notIntegers) : pick(times)];
+  };
+  const setOptions = (): string[] => {
+    const options: string[] = [];
+    if (random(3) === 0) options.push(pick(["NX", "XX", "nx", "xX"]));
+    if (random(4) === 0) options.push("GET");
+    if (random(3) === 0) options.push(...time());
+    if (random(5) === 0) options.push("KEEPTTL");
+    if (random(20) === 0) options.push(pick(["BOGUS", "EX", "NX"]));
+    return options;
+  };
+  const expireOptions = (): string[] => (random(2) === 0 ? [] : [pick(["NX", "XX", "GT", "LT", "lt", "BOGUS"])]);
+  const when = (times: string[]): string => (random(8) === 0 ? pick(notIntegers) : pick(times));
+  const families: (() => string[])[] = [
+    () => ["GET", key()],
+    () => ["SET", key(), value(), ...setOptions()],
+    () => ["SET", key(), pick(integers)],
+    () => [pick(["SETEX", "PSETEX"]), key(), when(seconds), value()],
+    () => ["SETNX", key(), value()],
+    () => ["GETSET", key(), value()],
+    () => ["GETDEL", key()],
+    () => ["GETEX", key(), ...(random(3) === 0 ? [] : random(3) === 0 ? ["PERSIST"] : time())],
+    () => ["MGET", ...keys()],
+    () => [pick(["MSET", "MSETNX"]), ...pairs(), ...(random(10) === 0 ? [key()] : [])],
+    () => ["APPEND", key(), value()],
+    () => ["STRLEN", key()],
+    () => [pick(["GETRANGE", "SUBSTR"]), key(), random(9) === 0 ? integer() : pick(offsets), pick(offsets)],
+    () => ["SETRANGE", key(), pick(["0", "1", "5", "-1", "200", "x"]), value()],
+    () => [pick(["INCR", "DECR"]), key()],
+    () => [pick(["INCRBY", "DECRBY"]), key(), integer()],
+    () => ["INCRBYFLOAT", key(), random(5) === 0 ? pick(notIntegers) : pick(floats)],
+    () => [pick(["DEL", "UNLINK", "EXISTS", "TOUCH"]), ...keys()],
+    () => ["TYPE", key()],
+    () => [pick(["EXPIRE", "PEXPIRE"]), key(), when(seconds), ...expireOptions(), ...expireOptions()],
+    () => ["EXPIREAT", key(), when(moments), ...expireOptions()],
+    () => ["PEXPIREAT", key(), when(momentsMs), ...expireOptions()],
+    () => [pick(["EXPIRETIME", "PEXPIRETIME"]), "key:never"],
+    () => ["PERSIST", key()],
+    () => [pick(["RENAME", "RENAMENX"]), key(), key()],
+    () => ["COPY", key(), key(), ...(random(2) === 0 ? ["REPLACE"] : []), ...(random(9) === 0 ? ["DB", "0"] : [])],
+    () => [pick(["PING", "ECHO"]), ...Array.from({ length: random(3) }, value)],
+    () => [pick(["MULTI", "EXEC", "DISCARD", "UNWATCH"])],
+    () => ["EXEC"],
+    () => ["WATCH", ...keys()],
+    () => [pick(["SELECT", "GET", "INCR", "TTL"]), ...Array.from({ length: random(3) }, integer)],
+    () => [pick(["NOPE", "put", "\0x"]), ...Array.from({ length: random(4) }, value)],
+  ];
+  return families[random(families.length)]!();
+}
