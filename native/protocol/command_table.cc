@@ -42,6 +42,15 @@ constexpr Command kCommands[] = {
     {"decrby", 3, kGrow | kFast, 1, 1, 1, "string", "key decrement", "subtract an integer", DecrBy},
     {"incrbyfloat", 3, kGrow | kFast, 1, 1, 1, "string", "key increment", "add a number", IncrByFloat},
 
+    // --- Bits.
+    {"setbit", 4, kGrow, 1, 1, 1, "bitmap", "key offset 0|1", "set a bit; what it was", SetBit},
+    {"getbit", 3, kRead, 1, 1, 1, "bitmap", "key offset", "a bit", GetBit},
+    {"bitcount", -2, kReadonly, 1, 1, 1, "bitmap", "key [start end [BYTE|BIT]]", "how many bits are one", BitCount},
+    {"bitpos", -3, kReadonly, 1, 1, 1, "bitmap", "key 0|1 [start [end [BYTE|BIT]]]", "where the first such bit is",
+     BitPos},
+    {"bitop", -4, kGrow, 2, -1, 1, "bitmap", "AND|OR|XOR|NOT destination key [key ...]", "combine values bit by bit",
+     BitOp},
+
     // --- Keys.
     {"del", -2, kWrite, 1, -1, 1, "generic", "key [key ...]", "delete keys; how many were there", Del},
     {"unlink", -2, kWrite | kFast, 1, -1, 1, "generic", "key [key ...]", "the same as DEL", Del},
@@ -52,6 +61,13 @@ constexpr Command kCommands[] = {
     {"rename", 3, kWrite, 1, 2, 1, "generic", "key newkey", "give a key another name", Rename},
     {"renamenx", 3, kWrite | kFast, 1, 2, 1, "generic", "key newkey", "the same, if the new name is free", RenameNx},
     {"copy", -3, kGrow, 1, 2, 1, "generic", "source destination [DB 0] [REPLACE]", "copy a key", Copy},
+
+    {"keys", 2, kReadonly, 0, 0, 0, "generic", "pattern", "the keys that match", Keys},
+    {"scan", -2, kReadonly, 0, 0, 0, "generic", "cursor [MATCH pattern] [COUNT n] [TYPE string]",
+     "some of the keys, and where to go on", Scan},
+    {"randomkey", 1, kReadonly, 0, 0, 0, "generic", "", "any key", RandomKey},
+    {"flushdb", -1, kWrite, 0, 0, 0, "server", "[ASYNC|SYNC]", "delete all keys", FlushAll},
+    {"flushall", -1, kWrite, 0, 0, 0, "server", "[ASYNC|SYNC]", "delete all keys", FlushAll},
 
     // --- Expiry.
     {"expire", -3, kWrite | kFast, 1, 1, 1, "generic", "key seconds [NX|XX|GT|LT]", "let a key expire", Expire},

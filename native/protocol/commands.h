@@ -31,6 +31,13 @@ Run Decr(Call& call);
 Run DecrBy(Call& call);
 Run IncrByFloat(Call& call);
 
+// bits.cc
+Run SetBit(Call& call);
+Run GetBit(Call& call);
+Run BitCount(Call& call);
+Run BitPos(Call& call);
+Run BitOp(Call& call);
+
 // keys.cc
 Run Del(Call& call);
 Run Exists(Call& call);
@@ -39,6 +46,12 @@ Run DbSize(Call& call);
 Run Rename(Call& call);
 Run RenameNx(Call& call);
 Run Copy(Call& call);
+
+// iteration.cc
+Run Keys(Call& call);
+Run Scan(Call& call);
+Run RandomKey(Call& call);
+Run FlushAll(Call& call);
 
 // expiry.cc
 Run Expire(Call& call);

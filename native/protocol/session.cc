@@ -256,14 +256,15 @@ Session::Outcome Session::Resume() {
 
 Session::Outcome Session::Answer(std::string_view reply) {
   if (waits_ != Outcome::kUp) return waits_;
-  reply_.Raw(reply);
   if (multi_ != nullptr && multi_->executing) {
     Queued& queued = multi_->queue[multi_->next++];
     queued.answered = true;
     queued.answer = reply;
+    multi_->partial += reply;
     const Outcome outcome = RunQueued();
     return outcome == Outcome::kNeedMore ? RunRequests() : outcome;
   }
+  reply_.Raw(reply);
   EndCommand();
   return RunRequests();
 }

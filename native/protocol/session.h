@@ -119,6 +119,7 @@ class Session {
   Outcome RunHere(const Command& command);
   Outcome RunQueued();
   bool WatchedStandStill() const;
+  Outcome PauseExec(Outcome outcome);
   Outcome AbandonExec(const Status& why);
   Outcome FinishExec();
   void EndMulti();

@@ -120,7 +120,8 @@ Run Session::Watch(Call& call) {
       watched_.resize(before);
       return call.Stop(status);
     }
-    watched_.push_back({std::string(call[i]), info.found, info.version, info.expires_at_ms, info.counter_index, info.counter});
+    watched_.push_back(
+        {std::string(call[i]), info.found, info.version, info.expires_at_ms, info.counter_index, info.counter});
   }
   reply_.Ok();
   return Run::kDone;
@@ -141,8 +142,8 @@ Run Session::Exec() {
   return Run::kDone;
 }
 
-// A key that was changed and is as before has changed all the same; its counter knows. (It is shared with other keys: now
-// and then EXEC refuses for one of those, as it may.)
+// A key that was changed and is as before has changed all the same; its counter knows. (It is shared with other keys:
+// now and then EXEC refuses for one of those, as it may.)
 bool Session::WatchedStandStill() const {
   for (const Watched& watched : watched_) {
     if (change_counters_->Load(watched.counter_index) != watched.counter) return false;
@@ -152,9 +153,11 @@ bool Session::WatchedStandStill() const {
 
 // Goes on with EXEC where it is.
 Session::Outcome Session::RunQueued() {
+  reply_begin_ = output_.size();
+  if (multi_->next != 0) reply_.Raw(multi_->partial);
+  multi_->partial.clear();
   if (multi_->next == 0) {
     transaction_.Reset();
-    output_.Shrink(reply_begin_);
     if (!WatchedStandStill()) {
       reply_.NullArray();
       EndMulti();
@@ -171,17 +174,23 @@ Session::Outcome Session::RunQueued() {
     if (queued.answered) {
       reply_.Raw(queued.answer);
     } else if ((queued.command->flags & kUp) != 0) {
-      return waits_ = Outcome::kUp;
+      return PauseExec(Outcome::kUp);
     } else {
       Call call = MakeCall(queued.arguments, false);
       const Run run = queued.command->run(call);
-      if (run == Run::kJob) return waits_ = Outcome::kJob;
+      if (run == Run::kJob) return PauseExec(Outcome::kJob);
       if (run == Run::kStopped) return AbandonExec(transaction_.status());
     }
     multi_->next++;
     job_result_.reset();
   }
   return FinishExec();
+}
+
+Session::Outcome Session::PauseExec(Outcome outcome) {
+  multi_->partial = output_.view().substr(reply_begin_);
+  output_.Shrink(reply_begin_);
+  return waits_ = outcome;
 }
 
 // Waits and begins anew, or answers with an error.
@@ -199,8 +208,8 @@ Session::Outcome Session::FinishExec() {
       return AbandonExec(transaction_.status());
     case Transaction::Fate::kConflict:
       multi_->next = 0;
-      if (++tries_ < kTriesMax) return RunQueued();
       output_.Shrink(reply_begin_);
+      if (++tries_ < kTriesMax) return RunQueued();
       reply_.Error("ERR too many others write the same keys");
       break;
     case Transaction::Fate::kRequiredFailed:

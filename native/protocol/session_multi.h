@@ -23,6 +23,8 @@ struct Session::MultiState {
   bool spoiled = false;    // a command was refused: EXEC will be, too
   bool executing = false;  // EXEC is under way
   size_t next = 0;         // the command that EXEC is at
+  // The reply so far, while EXEC waits: nobody may see it before the end, which can still be another one.
+  std::string partial;
 };
 
 }  // namespace crabkv::protocol

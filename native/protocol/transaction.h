@@ -63,6 +63,10 @@ class Transaction {
   // Begins anew.
   void Reset();
   bool is_empty() const { return nodes_used_ == 0; }
+  bool HasWrite(std::string_view key) {
+    const Node* node = Find(key);
+    return node != nullptr && node->write != Write::kNone;
+  }
   // Keys with a write in this transaction, for walks over all keys: visit(key, found).
   template <typename Visit>
   void ForEachWrite(Visit visit) const {

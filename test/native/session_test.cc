@@ -30,6 +30,9 @@ struct Conversation {
   void Say(std::string_view bytes) { GoOn(session->Feed(bytes)); }
   void GoOn(Session::Outcome outcome) {
     for (;;) {
+      // As a server does: what came out is gone before the session goes on.
+      replies += session->output().view();
+      session->output().Clear();
       switch (outcome) {
         case Session::Outcome::kNeedMore:
           return;
@@ -56,12 +59,13 @@ struct Conversation {
       }
     }
   }
-  std::string Replies() const { return std::string(session->output().view()); }
+  const std::string& Replies() const { return replies; }
 
   MemEnv env;
   ServerSettings settings;
   std::shared_ptr<Store> store;
   std::unique_ptr<Session> session;
+  std::string replies;
   bool closed = false;
 };
 
@@ -145,6 +149,16 @@ TEST(A_conversation_dripped_byte_by_byte_gets_the_same_replies) {
     for (const char byte : c.said) talk.Say(std::string_view(&byte, 1));
     EXPECT_EQ(talk.Replies() + (talk.closed ? "(closed)" : ""), c.answered);
   }
+}
+
+TEST(Exec_is_answered_at_once_and_whole_whatever_its_commands_wait_for) {
+  const std::string said = Resp({"SET", "a", "1"}) + Resp({"MULTI"}) + Resp({"KEYS", "*"}) + Resp({"CLIENT", "ID"}) +
+                           Resp({"SET", "b", "2"}) + Resp({"KEYS", "b"}) + Resp({"FLUSHALL"}) + Resp({"KEYS", "*"}) +
+                           Resp({"SET", "c", "3"}) + Resp({"EXEC"}) + Resp({"KEYS", "*"});
+  Conversation talk;
+  talk.Say(said);
+  EXPECT_EQ(talk.Replies().substr(talk.Replies().find("*7")),
+            "*7\r\n*1\r\n$1\r\na\r\n+up CLIENT\r\n+OK\r\n*1\r\n$1\r\nb\r\n+OK\r\n*0\r\n+OK\r\n*1\r\n$1\r\nc\r\n");
 }
 
 TEST(Pipelined_requests_beyond_one_turn_are_all_answered_in_order) {

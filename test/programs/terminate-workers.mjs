@@ -83,7 +83,9 @@ async function main(directory, terminations) {
   // What a terminated worker left to a thread of the process ends soon.
   for (let i = 0; i < 200 && threadsNow() > threads; i++) await new Promise((resolve) => setTimeout(resolve, 20));
   const seconds = (performance.now() - start) / 1000;
-  console.log(JSON.stringify({ terminations, rounds, count, cleanOpen, threads: Math.max(0, threadsNow() - threads), seconds }));
+  console.log(
+    JSON.stringify({ terminations, rounds, count, cleanOpen, threads: Math.max(0, threadsNow() - threads), seconds }),
+  );
 }
 
 await (isMainThread ? main(process.argv[2], Number(process.argv[3])) : work(workerData));

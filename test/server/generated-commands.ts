@@ -55,6 +55,10 @@ function commandOf(random: Random): string[] {
   };
   const expireOptions = (): string[] => (random(2) === 0 ? [] : [pick(["NX", "XX", "GT", "LT", "lt", "BOGUS"])]);
   const when = (times: string[]): string => (random(8) === 0 ? pick(notIntegers) : pick(times));
+  const range = (): string[] => {
+    const all = [pick(offsets), pick(offsets), pick(["BIT", "BYTE", "bit", "BOGUS"])];
+    return all.slice(0, random(4));
+  };
   const families: (() => string[])[] = [
     () => ["GET", key()],
     () => ["SET", key(), value(), ...setOptions()],
@@ -75,6 +79,19 @@ function commandOf(random: Random): string[] {
     () => ["INCRBYFLOAT", key(), random(5) === 0 ? pick(notIntegers) : pick(floats)],
     () => [pick(["DEL", "UNLINK", "EXISTS", "TOUCH"]), ...keys()],
     () => ["TYPE", key()],
+    () => ["SETBIT", key(), pick([...offsets, "7", "130", "x"]), pick(["0", "1", "1", "2", "x"])],
+    () => ["GETBIT", key(), pick([...offsets, "7", "x"])],
+    () => ["BITCOUNT", key(), ...range(), ...(random(9) === 0 ? ["x"] : [])],
+    () => ["BITPOS", key(), pick(["0", "1", "1", "0", "2", "x"]), ...range()],
+    () => ["BITOP", pick(["AND", "OR", "xor", "NOT", "NAND"]), key(), ...keys()],
+    () => (random(20) === 0 ? [pick(["FLUSHALL", "FLUSHDB"]), ...(random(3) === 0 ? ["SYNC"] : [])] : ["TOUCH", key()]),
+    () => ["KEYS", pick(["none*", "key:[^0-9]", "k?y", "\\key"])],
+    () => [
+      "SCAN",
+      pick(["x", "-1", "0"]),
+      pick(["COUNT", "MATCH", "TYPE"]),
+      ...(random(2) === 0 ? [] : ["none", "COUNT"]),
+    ],
     () => [pick(["EXPIRE", "PEXPIRE"]), key(), when(seconds), ...expireOptions(), ...expireOptions()],
     () => ["EXPIREAT", key(), when(moments), ...expireOptions()],
     () => ["PEXPIREAT", key(), when(momentsMs), ...expireOptions()],

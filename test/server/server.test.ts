@@ -173,6 +173,22 @@ test("crabkv serve says where it listens, and a signal drains it", async () => {
   expect(store.stats().cleanOpen).toBe(true);
 });
 
+test("walks over all keys find each of them once, and FLUSHALL leaves none", async () => {
+  const server = await temporaryServer();
+  const count = 3000;
+  await server.store.putMany(Array.from({ length: count }, (_, i) => ({ key: `k:${i}`, value: "v" })));
+  const cli = (...args: string[]) => run("redis-cli", ["-p", String(server.address.port), ...args]);
+  const found = (await cli("--scan")).trim().split("\n");
+  expect(found).toHaveLength(count);
+  expect(new Set(found).size).toBe(count);
+  expect((await cli("KEYS", "k:29?9")).trim().split("\n").sort()).toHaveLength(10);
+  expect(await cli("RANDOMKEY")).toMatch(/^k:\d+\n$/);
+  expect(await cli("DBSIZE")).toBe(`${count}\n`);
+  expect(await cli("FLUSHALL")).toBe("OK\n");
+  expect(await cli("DBSIZE")).toBe("0\n");
+  expect(await cli("RANDOMKEY")).toBe("\n");
+});
+
 test("the programs that these tests need are there", () => {
   for (const program of ["nc", "redis-cli"]) {
     expect(spawnSync("which", [program]).status, `${program} (see .ci/run)`).toBe(0);
