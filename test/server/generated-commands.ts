@@ -54,6 +54,8 @@ function commandOf(random: Random): string[] {
     return options;
   };
   const expireOptions = (): string[] => (random(2) === 0 ? [] : [pick(["NX", "XX", "GT", "LT", "lt", "BOGUS"])]);
+  // Two equal spans begin at different moments, or within one millisecond, as the clock will: GT and LT are for moments.
+  const spanOptions = (): string[] => (random(2) === 0 ? [] : [pick(["NX", "XX", "nx", "BOGUS"])]);
   const when = (times: string[]): string => (random(8) === 0 ? pick(notIntegers) : pick(times));
   const range = (): string[] => {
     const all = [pick(offsets), pick(offsets), pick(["BIT", "BYTE", "bit", "BOGUS"])];
@@ -92,8 +94,8 @@ function commandOf(random: Random): string[] {
       pick(["COUNT", "MATCH", "TYPE"]),
       ...(random(2) === 0 ? [] : ["none", "COUNT"]),
     ],
-    () => [pick(["EXPIRE", "PEXPIRE"]), key(), when(seconds), ...expireOptions(), ...expireOptions()],
-    () => ["EXPIREAT", key(), when(moments), ...expireOptions()],
+    () => [pick(["EXPIRE", "PEXPIRE"]), key(), when(seconds), ...spanOptions(), ...spanOptions()],
+    () => ["EXPIREAT", key(), when(moments), ...expireOptions(), ...expireOptions()],
     () => ["PEXPIREAT", key(), when(momentsMs), ...expireOptions()],
     () => [pick(["EXPIRETIME", "PEXPIRETIME"]), "key:never"],
     () => ["PERSIST", key()],
