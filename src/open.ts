@@ -21,7 +21,7 @@ export function open<KE extends EncodingOption = "utf8", VE extends EncodingOpti
   try {
     if (typeof path !== "string" || path === "") throw new TypeError("path must be a string that is not empty");
     const resolvedOptions = resolveOpenOptions(options);
-    const session = new Session(resolvedOptions.native.sync !== 0);
+    const session = new Session(resolvedOptions.native.sync !== 0, resolvedOptions.native.valueBytesMax);
     return native.open(path, resolvedOptions.native, session.onCommit).then(async (handle) => {
       session.handle = handle;
       if (resolvedOptions.cache !== undefined) await addCache(session, resolvedOptions.cache);

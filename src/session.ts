@@ -43,7 +43,11 @@ export class Session {
   #room: Promise<void> | undefined;
   #roomArrived: (() => void) | undefined;
 
-  constructor(lazy: boolean) {
+  constructor(
+    lazy: boolean,
+    /** Largest value of the store. */
+    readonly valueBytesMax: number,
+  ) {
     this.#lazy = lazy;
   }
 

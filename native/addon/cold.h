@@ -1,4 +1,5 @@
-// Work that may have to wait for the disk: a delivery that first runs on one of the store's reader threads.
+// Work that may have to wait for the disk: a delivery that first runs on one of the store's reader threads, at once or
+// in steps.
 #pragma once
 
 #include <memory>
@@ -32,6 +33,41 @@ bool SubmitDelivery(Environment& environment, Handle& handle, napi_deferred defe
   }
   delete raw;
   jobs->End();
+  Reject(environment, deferred, status.Is(Code::kBusy) ? DescribeBusyReaders(handle) : status);
+  return false;
+}
+
+// On its way through the reader threads, a step at a time.
+template <typename Work>
+struct SteppedWork {
+  Store* store;
+  std::shared_ptr<JobCount> jobs;
+  std::shared_ptr<Gate> gate;
+  std::unique_ptr<Work> work;
+
+  // A step, and then the end of the queue, so that long work does not keep others from the thread. When the queue takes
+  // nothing (it is full, or the store closes) it goes on here.
+  static void Advance(std::shared_ptr<SteppedWork> self) {
+    while (!self->work->Step(*self->store)) {
+      if (self->store->Submit([self] { Advance(self); }).ok()) return;
+    }
+    self->gate->Post(std::move(self->work));
+    self->jobs->End();
+  }
+};
+
+// Runs work->Step(store) on reader threads until it returns true; else as SubmitDelivery.
+template <typename Work>
+bool SubmitSteps(Environment& environment, Handle& handle, napi_deferred deferred, std::unique_ptr<Work> work) {
+  auto stepped = std::make_shared<SteppedWork<Work>>(
+      SteppedWork<Work>{&handle.store(), handle.jobs(), environment.shared_gate(), std::move(work)});
+  stepped->jobs->Begin();
+  const Status status = stepped->store->Submit([stepped] { SteppedWork<Work>::Advance(stepped); });
+  if (status.ok()) {
+    environment.gate().Hold();
+    return true;
+  }
+  stepped->jobs->End();
   Reject(environment, deferred, status.Is(Code::kBusy) ? DescribeBusyReaders(handle) : status);
   return false;
 }

@@ -26,7 +26,8 @@ enum ServerNumber : size_t {
   kLineForm = 4,
   kDefaultTtlMs = 5,
   kNeedsPassword = 6,
-  kServerNumbers = 7,
+  kReplyBytesMax = 7,
+  kServerNumbers = 8,
 };
 
 // What sessionSet sets.
@@ -64,12 +65,7 @@ napi_value Report(Environment& environment, Handle& handle, Session& session, Se
 class RunJob : public Delivery {
  public:
   RunJob(napi_deferred deferred, std::unique_ptr<SessionJob> job) : deferred_(deferred), job_(std::move(job)) {}
-  // A step at a time would be fairer to other readers, but each would cost a crossing of queues: steps are bounded, and
-  // there are two threads.
-  void Run(Store& store) {
-    while (!job_->Step(store)) {
-    }
-  }
+  bool Step(Store& store) { return job_->Step(store); }
   void Deliver(Environment& environment) override {
     environment.gate().Release();
     ResolveUndefined(environment, deferred_);
@@ -102,6 +98,7 @@ napi_value ServerOpen(napi_env env, napi_callback_info info) {
   settings->limits.request_bytes_max = static_cast<uint64_t>(numbers.data[kRequestBytesMax]);
   settings->line_form = static_cast<ReplyForm>(static_cast<uint8_t>(numbers.data[kLineForm]) & 3);
   settings->default_ttl_ms = static_cast<uint64_t>(numbers.data[kDefaultTtlMs]);
+  settings->reply_bytes_max = static_cast<uint64_t>(numbers.data[kReplyBytesMax]);
   settings->needs_password = numbers.data[kNeedsPassword] != 0;
   settings->goes_up.assign(goes_up.data, goes_up.data + goes_up.length);
   napi_value id;
@@ -220,7 +217,7 @@ napi_value SessionRunJob(napi_env env, napi_callback_info info) {
   napi_deferred deferred;
   napi_value promise;
   if (napi_create_promise(env, &deferred, &promise) != napi_ok) return nullptr;
-  SubmitDelivery(call.environment(), *handle, deferred, std::make_unique<RunJob>(deferred, std::move(job)));
+  SubmitSteps(call.environment(), *handle, deferred, std::make_unique<RunJob>(deferred, std::move(job)));
   return promise;
 }
 

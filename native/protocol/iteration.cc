@@ -15,7 +15,6 @@ namespace crabkv::protocol {
 namespace {
 
 constexpr uint32_t kKeysOfStep = 1024;
-constexpr uint64_t kReplyBytesMax = uint64_t{64} << 20;
 
 struct WalkResult {
   ReadBuffer keys;  // each: length u32, bytes
@@ -36,8 +35,9 @@ struct WalkResult {
 // Collects the keys that match, from a cursor on, until `keys_max` were looked at.
 class WalkJob : public SessionJob {
  public:
-  WalkJob(std::shared_ptr<WalkResult> result, std::string pattern, uint64_t cursor, uint64_t keys_max)
-      : result_(std::move(result)), pattern_(std::move(pattern)), left_(keys_max) {
+  WalkJob(std::shared_ptr<WalkResult> result, std::string pattern, uint64_t cursor, uint64_t keys_max,
+          uint64_t bytes_max)
+      : result_(std::move(result)), pattern_(std::move(pattern)), left_(keys_max), bytes_max_(bytes_max) {
     result_->next_cursor = cursor;
   }
 
@@ -56,7 +56,7 @@ class WalkJob : public SessionJob {
       at += 4 + length;
     }
     left_ -= wanted;
-    if (result_->keys.size() > kReplyBytesMax) {
+    if (result_->keys.size() > bytes_max_) {
       result_->status = Status::Error(Code::kTooLarge, "the keys are too many for one reply: use SCAN");
     }
     return !result_->status.ok() || result_->next_cursor == 0 || left_ == 0;
@@ -66,6 +66,7 @@ class WalkJob : public SessionJob {
   const std::shared_ptr<WalkResult> result_;
   const std::string pattern_;
   uint64_t left_;
+  const uint64_t bytes_max_;
 };
 
 // One key: the first behind a place of the index, or behind its beginning.
@@ -123,7 +124,8 @@ const WalkResult* Finished(Call& call) { return static_cast<const WalkResult*>(c
 
 Run StartWalk(Call& call, std::string_view pattern, uint64_t cursor, uint64_t keys_max) {
   auto result = std::make_shared<WalkResult>();
-  auto job = std::make_unique<WalkJob>(result, std::string(pattern), cursor, keys_max);
+  auto job = std::make_unique<WalkJob>(result, std::string(pattern), cursor, keys_max,
+                                       call.session.settings().reply_bytes_max);
   return call.session.StartJob(std::move(job), std::move(result));
 }
 

@@ -7,8 +7,13 @@
 
 namespace crabkv::protocol {
 
+bool ReplyWriter::Fits(uint64_t bytes) {
+  if (overflowed_ || out_->size() + bytes > size_max_) overflowed_ = true;
+  return !overflowed_;
+}
+
 void ReplyWriter::Raw(std::string_view bytes) {
-  if (!bytes.empty()) std::memcpy(out_->Extend(bytes.size()), bytes.data(), bytes.size());
+  if (!bytes.empty() && Fits(bytes.size())) std::memcpy(out_->Extend(bytes.size()), bytes.data(), bytes.size());
 }
 
 void ReplyWriter::Header(char type, int64_t number) {
@@ -34,6 +39,7 @@ void ReplyWriter::Error(std::string_view message) {
   }
   const uint64_t begin = out_->size();
   Raw(message);
+  if (overflowed_) return;
   for (char* c = out_->data() + begin; c < out_->data() + out_->size(); c++) {
     // A line of text must stay one, and show no control characters of a client's.
     const bool control = static_cast<uint8_t>(*c) < 0x20 || *c == 0x7f;
@@ -57,7 +63,7 @@ void ReplyWriter::TextValue(std::string_view bytes) {
   const bool looks_like_reply = bare && (bytes == "nil" || bytes == "ERR" || bytes.substr(0, 4) == "ERR ");
   if (IsPlainText(bytes) && !looks_like_reply) {
     Raw(bytes);
-  } else {
+  } else if (constexpr uint64_t kEscapedBytes = 4; Fits(bytes.size() * kEscapedBytes + 2)) {
     AppendQuoted(bytes, out_);
   }
   Raw("\n");
@@ -72,6 +78,7 @@ void ReplyWriter::Bulk(std::string_view bytes) {
 
 void ReplyWriter::EndBulk(uint64_t begin) {
   const uint64_t length = out_->size() - begin;
+  if (!Fits(kIntegerCharsMax)) return;
   if (is_text()) {
     const std::string value(out_->data() + begin, length);
     out_->Shrink(begin);

@@ -40,6 +40,13 @@ class ReplyWriter {
   // Lines for people; in RESP one bulk with all of them.
   void Lines(std::string_view text);
 
+  // From here on so many bytes fit; what would not is left out, and the reply cannot be sent.
+  void Bound(uint64_t bytes) {
+    size_max_ = out_->size() + bytes;
+    overflowed_ = false;
+  }
+  bool overflowed() const { return overflowed_; }
+
   uint64_t size() const { return out_->size(); }
   void Truncate(uint64_t size) { out_->Shrink(size); }
   ReadBuffer* out() { return out_; }
@@ -48,9 +55,12 @@ class ReplyWriter {
  private:
   void Header(char type, int64_t number);
   void TextValue(std::string_view bytes);
+  bool Fits(uint64_t bytes);
 
   ReadBuffer* const out_;
   ReplyForm form_;
+  uint64_t size_max_ = UINT64_MAX;
+  bool overflowed_ = false;
 };
 
 }  // namespace crabkv::protocol

@@ -36,7 +36,7 @@ Session::Session(Store* store, const ServerSettings* settings)
       settings_(settings),
       parser_(settings->limits),
       reply_(&output_, settings->line_form),
-      transaction_(store),
+      transaction_(store, settings->reply_bytes_max),
       authenticated_(true),
       change_counters_(store->SharedChangeCounters()) {
   set_authenticated(!settings->needs_password);
@@ -79,6 +79,7 @@ Session::Outcome Session::RunRequests() {
 }
 
 Session::Outcome Session::Fail(std::string_view message) {
+  reply_.Bound(settings_->reply_bytes_max);
   reply_.Error(message);
   replies_++;
   return waits_ = Outcome::kClose;
@@ -99,6 +100,7 @@ bool Session::LooksLikeHttp() const {
 
 Session::Outcome Session::Dispatch() {
   const std::vector<std::string_view>& arguments = parser_.Arguments();
+  reply_.Bound(settings_->reply_bytes_max);
   const bool first = first_request_;
   first_request_ = false;
   if (!parser_.is_line()) SpeakResp();
@@ -189,16 +191,25 @@ Call Session::MakeCall(const std::vector<std::string_view>& arguments, bool alon
               &group_};
 }
 
+Status Session::TooLarge() const {
+  return Status::Error(Code::kTooLarge, "the reply, or what the command needs for it, is larger than " +
+                                            std::to_string(settings_->reply_bytes_max) + " bytes");
+}
+
 Session::Outcome Session::RunHere(const Command& command) {
   reply_begin_ = output_.size();
   for (;;) {
+    reply_.Bound(settings_->reply_bytes_max);
     Call call = MakeCall(parser_.Arguments(), true);
     const Run run = command.run(call);
     if (multi_ != nullptr && multi_->executing) return RunQueued();  // this was EXEC
     if (run == Run::kJob) return waits_ = Outcome::kJob;
     Transaction::Fate fate = Transaction::Fate::kStopped;
-    if (run != Run::kStopped)
+    if (IsTooLarge() && run != Run::kStopped) {
+      transaction_.Stop(TooLarge());
+    } else if (run != Run::kStopped) {
       fate = transaction_.is_empty() ? Transaction::Fate::kCommitted : transaction_.Commit(false, &group_);
+    }
     if (fate == Transaction::Fate::kStopped && StopFor(transaction_.status())) return waits_;
     if (fate == Transaction::Fate::kConflict) {
       output_.Shrink(reply_begin_);
@@ -214,6 +225,7 @@ Session::Outcome Session::RunHere(const Command& command) {
 // The command could not go on. True: it waits and runs again; false: its reply is an error.
 bool Session::StopFor(const Status& status) {
   output_.Shrink(reply_begin_);
+  reply_.Bound(settings_->reply_bytes_max);
   if (status.Is(Code::kNotResident)) {
     // Pages that leave memory as fast as they come: better to wait for them here than not to end.
     if (++tries_ >= kWarmUpsMax) transaction_.set_wait(DiskWait::kAllowed);
@@ -264,6 +276,7 @@ Session::Outcome Session::Answer(std::string_view reply) {
     const Outcome outcome = RunQueued();
     return outcome == Outcome::kNeedMore ? RunRequests() : outcome;
   }
+  reply_.Bound(UINT64_MAX / 2);  // it is there already
   reply_.Raw(reply);
   EndCommand();
   return RunRequests();

@@ -22,6 +22,8 @@ struct ServerSettings {
   RequestLimits limits;
   ReplyForm line_form = ReplyForm::kText;  // of connections that have not spoken RESP; kResp2: as Redis
   uint64_t default_ttl_ms = 0;             // 0: none
+  // Of one reply, that of EXEC included, and of what one command or transaction keeps in memory for it.
+  uint64_t reply_bytes_max = uint64_t{64} << 20;
   bool needs_password = false;
   // By IndexOf(command): goes up although it could run here. One more at the end: unknown commands.
   std::vector<bool> goes_up;
@@ -124,6 +126,9 @@ class Session {
   Outcome FinishExec();
   void EndMulti();
   bool StopFor(const Status& status);
+  // The bound on what a command makes, after it has run.
+  bool IsTooLarge() const { return reply_.overflowed() || transaction_.held_bytes() > settings_->reply_bytes_max; }
+  Status TooLarge() const;
   void SpeakResp();
   Outcome Fail(std::string_view message);
   bool Refuses(const Command* command);

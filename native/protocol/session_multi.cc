@@ -154,6 +154,7 @@ bool Session::WatchedStandStill() const {
 // Goes on with EXEC where it is.
 Session::Outcome Session::RunQueued() {
   reply_begin_ = output_.size();
+  reply_.Bound(settings_->reply_bytes_max);
   if (multi_->next != 0) reply_.Raw(multi_->partial);
   multi_->partial.clear();
   if (multi_->next == 0) {
@@ -181,6 +182,7 @@ Session::Outcome Session::RunQueued() {
       if (run == Run::kJob) return PauseExec(Outcome::kJob);
       if (run == Run::kStopped) return AbandonExec(transaction_.status());
     }
+    if (IsTooLarge()) return AbandonExec(TooLarge());
     multi_->next++;
     job_result_.reset();
   }
@@ -208,6 +210,7 @@ Session::Outcome Session::FinishExec() {
       return AbandonExec(transaction_.status());
     case Transaction::Fate::kConflict:
       multi_->next = 0;
+      transaction_.Reset();
       output_.Shrink(reply_begin_);
       if (++tries_ < kTriesMax) return RunQueued();
       reply_.Error("ERR too many others write the same keys");

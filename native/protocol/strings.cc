@@ -2,6 +2,7 @@
 #include "native/protocol/commands.h"
 #include "native/protocol/deadlines.h"
 #include "native/protocol/numbers.h"
+#include "native/protocol/session.h"
 
 namespace crabkv::protocol {
 
@@ -207,8 +208,49 @@ Run GetEx(Call& call) {
   return Run::kDone;
 }
 
+namespace {
+// Values that may be larger than a reply can be: one after the other into the reply, so that it is bounded as it grows,
+// and then a check that all of them are still what they were. That makes it one moment.
+Run MGetLarge(Call& call) {
+  constexpr uint32_t kTriesMax = 1000;
+  const uint64_t begin = call.reply.size();
+  std::vector<Operation> checks(call.size() - 1);
+  for (uint32_t tries = 0; tries < kTriesMax; tries++) {
+    call.reply.Truncate(begin);
+    call.reply.Array(checks.size());
+    for (size_t i = 0; i < checks.size(); i++) {
+      EntryInfo info;
+      const uint64_t value_begin = call.reply.BeginBulk();
+      const Status status = call.store.Get(call[i + 1], call.keys.wait(), call.reply.out(), &info);
+      if (!status.ok()) return call.Stop(status);
+      if (info.found) {
+        call.reply.EndBulk(value_begin);
+      } else {
+        call.reply.Null();
+      }
+      if (call.reply.overflowed()) return Run::kDone;
+      checks[i].kind = Operation::Kind::kCheck;
+      checks[i].key = call[i + 1];
+      checks[i].guard = info.found ? Guard::kUnchanged : Guard::kAbsent;
+      checks[i].guard_version = info.version;
+      checks[i].guard_expires_at_ms = info.expires_at_ms;
+    }
+    if (call.store.options().read_only) return Run::kDone;
+    Commit commit;
+    const Status status =
+        call.store.Write(checks.data(), static_cast<uint32_t>(checks.size()), call.keys.wait(), &commit);
+    if (!status.ok()) return call.Stop(status);
+    if (commit.committed) return Run::kDone;
+  }
+  call.reply.Truncate(begin);
+  return call.Error("ERR too many others write the same keys");
+}
+}  // namespace
+
 Run MGet(Call& call) {
   const uint32_t count = static_cast<uint32_t>(call.size() - 1);
+  const uint64_t reply_bytes_max = call.session.settings().reply_bytes_max;
+  if (call.alone && count > reply_bytes_max / call.value_bytes_max) return MGetLarge(call);
   if (call.alone) {
     MultiGetResult result;
     const Status status = call.store.GetMany(call.arguments.data() + 1, count, call.keys.wait(), &result);

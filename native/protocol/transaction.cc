@@ -39,6 +39,11 @@ bool Transaction::Read(std::string_view key, KeyView* view) {
   if (!node->has_value && !replaced) {
     EntryInfo info;
     node->value.Clear();
+    if (held_bytes_ > read_bytes_max_) {
+      status_ = Status::Error(Code::kTooLarge, "the values are larger than " + std::to_string(read_bytes_max_) +
+                                                   " bytes together: too large for one command or transaction");
+      return false;
+    }
     status_ = store_->Get(key, wait_, &node->value, &info);
     if (!status_.ok()) return false;
     // What was looked at before, or is required, is what the guard is about; a difference is found by Commit.
@@ -53,6 +58,7 @@ bool Transaction::Read(std::string_view key, KeyView* view) {
     if (node->write == Write::kNone) node->now.expires_at_ms = info.expires_at_ms;
     node->now.value = node->value.view();
     node->has_value = true;
+    held_bytes_ += node->value.size();
   }
   *view = node->now;
   return true;
@@ -102,6 +108,7 @@ char* Transaction::Allocate(uint64_t bytes) {
   if (made_used_ == made_.size()) made_.emplace_back();
   ReadBuffer& buffer = made_[made_used_++];
   buffer.Clear();
+  held_bytes_ += bytes;
   return buffer.Extend(bytes);
 }
 
@@ -173,6 +180,7 @@ void Transaction::Reset() {
   if (made_used_ > kNodesKept) made_.clear();
   for (size_t i = 0; i < made_used_ && i < made_.size(); i++) made_[i].Trim(kBytesKept);
   made_used_ = 0;
+  held_bytes_ = 0;
   status_ = Status::Ok();
 }
 

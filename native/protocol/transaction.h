@@ -27,7 +27,8 @@ struct KeyView {
 
 class Transaction {
  public:
-  explicit Transaction(Store* store) : store_(store) {}
+  // `read_bytes_max`: of all values that it has read; beyond it Read stops with kTooLarge.
+  Transaction(Store* store, uint64_t read_bytes_max) : store_(store), read_bytes_max_(read_bytes_max) {}
 
   // --- Reading. False when the command has to stop, see status().
   bool Read(std::string_view key, KeyView* view);
@@ -62,6 +63,8 @@ class Transaction {
   void ClearStatus() { status_ = Status::Ok(); }
   // Begins anew.
   void Reset();
+  // Of values read and made.
+  uint64_t held_bytes() const { return held_bytes_; }
   bool is_empty() const { return nodes_used_ == 0; }
   bool HasWrite(std::string_view key) {
     const Node* node = Find(key);
@@ -96,6 +99,8 @@ class Transaction {
   void AddGuard(const Node& node, Operation* operation) const;
 
   Store* const store_;
+  const uint64_t read_bytes_max_;
+  uint64_t held_bytes_ = 0;
   std::deque<Node> nodes_;  // the first nodes_used_ are in use, the others keep their memory
   size_t nodes_used_ = 0;
   std::unordered_map<std::string_view, size_t> by_key_;  // only when there are many

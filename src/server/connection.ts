@@ -317,7 +317,10 @@ export class Connection {
     } else {
       this.#write(bytes);
     }
-    if (this.waitingBytes > this.#host.options.replyBytesMax) this.destroy();
+    // A reply is bounded where it is made, and another one is made only below the pause: this is a client that is sent more
+    // than it asks for.
+    const { options, replyBytesMax } = this.#host;
+    if (this.waitingBytes > replyBytesMax + options.replyBytesPause + SLAB_BYTES * 2) this.destroy();
   }
 
   #write(bytes: Buffer): void {

@@ -33,7 +33,10 @@ export interface ServeOptions<K = string, V = string> extends Pick<
   readonly requestBytesMax?: number | undefined;
   /** Replies that wait for a client before it is not read from any more. Default 1 MiB. */
   readonly replyBytesPause?: number | undefined;
-  /** Replies that wait for a client before its connection is cut. Default 64 MiB. */
+  /**
+   * Most bytes of one reply, and of the values that a command or transaction works with: beyond it the command is answered with an
+   * error. A client that is sent so much without reading is cut off. Default 64 MiB; at least what the largest value needs.
+   */
   readonly replyBytesMax?: number | undefined;
   /** How long `close()` waits for clients to take their replies, in milliseconds. Default 10,000. */
   readonly drainMs?: number | undefined;

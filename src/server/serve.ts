@@ -4,8 +4,6 @@ import { resolveServeOptions } from "./options.js";
 import type { ServeOptions } from "./options.js";
 import { Server } from "./server.js";
 
-const VALUE_BYTES_MAX = 16 * 1024 * 1024;
-
 /**
  * Serves a store over TCP, RESP and text on one port: `await serve({ dataDir: "data" })`, or `serve({ store })` for one that this
  * process has open. Clients and this process see each other's writes at once.
@@ -16,7 +14,7 @@ export async function serve<K = string, V = string>(options?: ServeOptions<K, V>
   const resolved = resolveServeOptions(options);
   const store = resolved.store ?? (await open(resolved.dataDir, resolved.open));
   try {
-    const server = new Server(store, resolved, VALUE_BYTES_MAX);
+    const server = new Server(store, resolved);
     await server.listen();
     return server;
   } catch (error) {

@@ -26,6 +26,8 @@ export interface ConnectionHost {
   readonly nativeServer: number;
   readonly options: ResolvedServeOptions;
   readonly lineForm: ReplyForm;
+  /** Of one reply. */
+  readonly replyBytesMax: number;
   readonly connections: ReadonlyMap<number, Connection>;
   readonly counters: ServerCounters;
   readonly startedAtMs: number;
@@ -47,6 +49,8 @@ const lineForms: Readonly<Record<TextStyle, ReplyForm>> = { value: FORM_TEXT, ba
 /** A line, and a length, may be so long. */
 const LINE_BYTES_MAX = 64 * 1024;
 const ARGUMENTS_MAX = 1024 * 1024;
+/** What a request or reply has beside the one large value in it: the key, options. */
+const VALUE_HEAD_BYTES = 2 * 1024 * 1024;
 
 /** A running server, see {@link serve}. */
 export class Server implements ConnectionHost, CommitObserver {
@@ -61,6 +65,8 @@ export class Server implements ConnectionHost, CommitObserver {
   /** @internal */
   readonly lineForm: ReplyForm;
   /** @internal */
+  readonly replyBytesMax: number;
+  /** @internal */
   readonly connections = new Map<number, Connection>();
   /** @internal */
   readonly counters: ServerCounters = { connectionsReceived: 0, connectionsRejected: 0, commandsUp: 0 };
@@ -73,19 +79,23 @@ export class Server implements ConnectionHost, CommitObserver {
   #emptied: (() => void) | undefined;
 
   /** @internal Use {@link serve}. */
-  constructor(store: Store<string, string>, options: ResolvedServeOptions, argumentBytesMax: number) {
+  constructor(store: Store<string, string>, options: ResolvedServeOptions) {
     this.store = store;
     this.session = sessionOf(store);
     this.options = options;
     this.lineForm = lineForms[options.textStyle];
+    const { valueBytesMax } = this.session;
+    // The largest value can be put and read whatever the bounds say.
+    this.replyBytesMax = Math.max(options.replyBytesMax, valueBytesMax + VALUE_HEAD_BYTES);
     const numbers = new Float64Array([
       ARGUMENTS_MAX,
-      argumentBytesMax,
+      valueBytesMax,
       LINE_BYTES_MAX,
-      options.requestBytesMax,
+      Math.max(options.requestBytesMax, valueBytesMax + VALUE_HEAD_BYTES),
       this.lineForm,
       options.defaultTtlMs,
       0,
+      this.replyBytesMax,
     ]);
     this.nativeServer = native.serverOpen(this.session.handle, numbers, new Uint8Array(commandTable.length + 1));
     this.session.observers.add(this);

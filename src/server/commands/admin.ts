@@ -7,7 +7,7 @@ import type { Reply } from "../replies.js";
 import { matches, REDIS_VERSION, unknownSubcommand, wrongArity } from "./shared.js";
 
 /** Settings by Redis' names, as far as clients ask for them. They are chosen at the start and do not change. */
-function settingsOf({ options }: ConnectionHost): ReadonlyMap<string, string> {
+function settingsOf({ options, session }: ConnectionHost): ReadonlyMap<string, string> {
   const { sync } = options.open;
   const appendfsync = sync === undefined || sync === "always" ? "always" : sync === "os" ? "no" : "everysec";
   return new Map([
@@ -21,7 +21,7 @@ function settingsOf({ options }: ConnectionHost): ReadonlyMap<string, string> {
     ["maxmemory-policy", "noeviction"],
     ["notify-keyspace-events", ""],
     ["port", String(options.port)],
-    ["proto-max-bulk-len", String(16 * 1024 * 1024)],
+    ["proto-max-bulk-len", String(session.valueBytesMax)],
     ["save", ""],
     ["timeout", "0"],
   ]);
