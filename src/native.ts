@@ -233,7 +233,8 @@ interface Native {
   feedWait(handle: Handle, feed: number, waiting: boolean): void;
 
   // Sessions of servers, see native/protocol/session.h. What came out is at target[offset] if it fits there, else
-  // sessionTake fetches it. Results: reply bytes, replies, reply group.
+  // sessionTake fetches it. Results: reply bytes, replies, reply group,
+  // reply form, and midway: whether a request has begun that is not there in full.
   serverOpen(handle: Handle, numbers: Float64Array, goesUp: Uint8Array): number;
   sessionOpen(handle: Handle, server: number): number;
   sessionFeed(handle: Handle, session: number, bytes: Uint8Array, target: Uint8Array, offset: number): SessionOutcome;
@@ -294,6 +295,7 @@ export const RESULT_REPLY_BYTES = 10;
 export const RESULT_REPLIES = 11;
 export const RESULT_REPLY_GROUP = 12;
 export const RESULT_REPLY_FORM = 13;
+export const RESULT_MIDWAY = 14;
 
 /** Operation kinds and guards, as in native/core/store.h. */
 export const KIND_CHECK = 0;

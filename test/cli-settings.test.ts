@@ -36,6 +36,15 @@ const others: Record<string, string> = {
   valueBytesMax: "1KiB",
   addr: "[::1]:4001",
   textStyle: "bare",
+  passwordFile: "secret",
+  insecure: "yes",
+  clientsMax: "7",
+  authTimeout: "3",
+  requestTimeout: "4",
+  drainTimeout: "5",
+  requestBytesMax: "1MiB",
+  replyBytesPause: "2KiB",
+  replyBytesMax: "8MiB",
   history: "past",
 };
 

@@ -35,7 +35,8 @@ enum ResultIndex : size_t {
   kResultReplies = 11,
   kResultReplyGroup = 12,
   kResultReplyForm = 13,
-  kResultCount = 14,
+  kResultMidway = 14,  // whether a request has begun that is not there in full
+  kResultCount = 15,
 };
 
 class Environment {

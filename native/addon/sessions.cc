@@ -51,6 +51,7 @@ napi_value Report(Environment& environment, Handle& handle, Session& session, Se
   results[kResultReplyBytes] = static_cast<double>(output.size());
   results[kResultReplies] = session.TakeReplyCount();
   results[kResultReplyGroup] = static_cast<double>(group);
+  results[kResultMidway] = session.is_midway() ? 1 : 0;
   results[kResultReplyForm] = static_cast<double>(session.form());
   if (offset <= target.length && output.size() <= target.length - offset && output.size() != 0) {
     std::memcpy(target.data + offset, output.data(), output.size());

@@ -97,6 +97,8 @@ constexpr Command kCommands[] = {
     {"time", 1, kLoading | kStale | kFast, 0, 0, 0, "server", "", "the server's clock: seconds and microseconds", Time},
     {"hello", -1, kTalk | kAllowBusy | kNoAuth | kUp, 0, 0, 0, "connection",
      "[2|3 [AUTH user password] [SETNAME name]]", "choose the protocol's version", nullptr},
+    {"auth", -2, kTalk | kAllowBusy | kNoAuth | kUp, 0, 0, 0, "connection", "[user] password", "say who this is",
+     nullptr},
     {"select", 2, kLoading | kStale | kFast | kUp, 0, 0, 0, "connection", "0", "choose the only database", nullptr},
     {"reset", 1, kTalk | kAllowBusy | kNoAuth | kNotQueued | kUp, 0, 0, 0, "connection", "",
      "begin anew, as after connecting", nullptr},

@@ -129,16 +129,18 @@ RequestParser::Result RequestParser::ReadLine() {
   const void* const found = std::memchr(data + scanned_, '\n', size - scanned_);
   if (found == nullptr) {
     scanned_ = size;
-    return size - at_ > limits_.line_bytes_max ? Fail("too big inline request") : Result::kNeedMore;
+    return size - at_ > LineBytesMax() ? Fail("too big inline request") : Result::kNeedMore;
   }
   const uint64_t newline = static_cast<uint64_t>(static_cast<const char*>(found) - data);
   const uint64_t end = newline > at_ && data[newline - 1] == '\r' ? newline - 1 : newline;
   line_ = std::string_view(data + at_, end - at_);
   at_ = newline + 1;
-  if (line_.size() > limits_.line_bytes_max) return Fail("too big inline request");
+  if (line_.size() > LineBytesMax()) return Fail("too big inline request");
   std::vector<uint64_t> ends;
   words_.clear();
   if (!SplitWords(line_, &words_, &ends)) return Fail("unbalanced quotes in request");
+  if (restricted_arguments_ != 0 && ends.size() > restricted_arguments_)
+    return Fail("unauthenticated multibulk length");
   uint64_t begin = 0;
   for (const uint64_t word_end : ends) {
     slices_.push_back({begin, word_end - begin});

@@ -39,6 +39,8 @@ class RequestParser {
   bool is_line() const { return is_line_; }
   std::string_view line() const { return line_; }  // of a line: as it came, without its end
   const std::string& error() const { return error_; }
+  // Whether a request has begun that is not there in full.
+  bool is_midway() const { return state_ != State::kStart || at_ != input_.size(); }
   uint64_t waiting_bytes() const { return input_.size() - at_; }
 
   // Narrower limits for a connection that has not said who it is: arguments and their lengths. 0 takes them away.
@@ -60,6 +62,10 @@ class RequestParser {
   Result ReadBulkLength();
   Result ReadBulk();
   Result ReadLine();
+  uint64_t LineBytesMax() const {
+    return restricted_bytes_ != 0 && restricted_bytes_ < limits_.line_bytes_max ? restricted_bytes_
+                                                                                : limits_.line_bytes_max;
+  }
   Result Fail(std::string message);
 
   const RequestLimits limits_;

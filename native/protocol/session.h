@@ -87,6 +87,8 @@ class Session {
   void set_authenticated(bool authenticated);
   // Forgets MULTI and WATCH, as RESET does.
   void Forget();
+  // Whether a request has begun that is not there in full.
+  bool is_midway() const { return parser_.is_midway(); }
   bool in_multi() const { return multi_ != nullptr; }
 
   // --- For commands.

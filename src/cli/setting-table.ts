@@ -130,6 +130,67 @@ export const settingTable = {
     choices: ["value", "bare", "resp"],
     parse: (text) => (text === "value" || text === "bare" || text === "resp" ? text : undefined),
   }),
+  passwordFile: path({
+    flag: "--password-file <file>",
+    env: "CRABKV_PASSWORD_FILE",
+    fallback: "off",
+    help: 'file with the password that clients of the server have to say, or "off"',
+  }),
+  insecure: choice({
+    flag: "--insecure [yes|no]",
+    env: "CRABKV_INSECURE",
+    help: "let the server listen on an address that other machines reach without a password",
+  }),
+  clientsMax: setting<number>({
+    flag: "--clients-max <n>",
+    env: "CRABKV_CLIENTS_MAX",
+    fallback: 10_000,
+    help: "most connections to the server at a time",
+    allowed: "an integer from 1 to 1000000",
+    parse: (text) => integerIn(text, 1, 1_000_000),
+  }),
+  authTimeout: seconds({
+    flag: "--auth-timeout <seconds>",
+    env: "CRABKV_AUTH_TIMEOUT_SECS",
+    fallback: 10,
+    help: "how long a client of the server has for its password",
+  }),
+  requestTimeout: seconds({
+    flag: "--request-timeout <seconds>",
+    env: "CRABKV_REQUEST_TIMEOUT_SECS",
+    fallback: 30,
+    help: "how long a client of the server has for a request that it began",
+  }),
+  drainTimeout: seconds({
+    flag: "--drain-timeout <seconds>",
+    env: "CRABKV_DRAIN_TIMEOUT_SECS",
+    fallback: 10,
+    help: "how long the server waits at its end for clients to take their replies",
+  }),
+  requestBytesMax: size({
+    flag: "--request-bytes-max <size>",
+    env: "CRABKV_REQUEST_BYTES_MAX",
+    fallback: 64 * MIB,
+    help: "largest request to the server",
+    range: [64 * KIB, GIB],
+    rangeText: "64KiB to 1GiB",
+  }),
+  replyBytesPause: size({
+    flag: "--reply-bytes-pause <size>",
+    env: "CRABKV_REPLY_BYTES_PAUSE",
+    fallback: MIB,
+    help: "replies that wait for a client before the server stops reading from it",
+    range: [KIB, GIB],
+    rangeText: "1KiB to 1GiB",
+  }),
+  replyBytesMax: size({
+    flag: "--reply-bytes-max <size>",
+    env: "CRABKV_REPLY_BYTES_MAX",
+    fallback: 64 * MIB,
+    help: "largest reply of the server",
+    range: [KIB, 4 * GIB],
+    rangeText: "1KiB to 4GiB",
+  }),
   history: path({
     flag: "--history <file>",
     env: "CRABKV_HISTORY",
@@ -174,6 +235,17 @@ export function ttlMsOf(ttl: "none" | number): number {
 
 function setting<T extends SettingValue>(description: Setting<T>): Setting<T> {
   return description;
+}
+
+/** Yes or no; the flag alone says yes. */
+function choice(description: Pick<Setting<string>, "flag" | "env" | "help">): Setting<"yes" | "no"> {
+  const parse = (text: string): "yes" | "no" | undefined => (text === "yes" || text === "no" ? text : undefined);
+  return { ...description, fallback: "no", allowed: '"yes" or "no"', choices: ["yes", "no"], parse };
+}
+
+/** A time, in whole seconds up to an hour. */
+function seconds(description: Pick<Setting<number>, "flag" | "env" | "fallback" | "help">): Setting<number> {
+  return { ...description, allowed: "seconds from 1 to 3600", parse: (text) => integerIn(text, 1, 3600) };
 }
 
 function path(description: Pick<Setting<string>, "flag" | "env" | "fallback" | "help">): Setting<string> {

@@ -48,7 +48,8 @@ export function addSettings(command: Command, names: readonly SettingName[]): Co
     const setting = settingTable[name] as Setting<SettingValue>;
     const option = new Option(setting.flag, `${setting.help} (${setting.env}; default ${setting.fallback})`);
     option.argParser((text) => checked(setting.parse(text), setting.allowed));
-    command.addOption(option);
+    // Where the value may be left out, the flag alone says yes.
+    command.addOption(setting.flag.endsWith("]") ? option.preset("yes") : option);
   }
   return command;
 }

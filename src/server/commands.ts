@@ -1,5 +1,6 @@
 // The commands that run in TypeScript, by name: what concerns connections and the server. Their arity has been checked against
 // the table in native/protocol/command_table.cc, which describes them like all others.
+import { auth } from "./commands/auth.js";
 import { client, hello, reset, select } from "./commands/connection.js";
 import { compact, config, info } from "./commands/admin.js";
 import { command } from "./commands/command.js";
@@ -22,6 +23,7 @@ export type CommandFunction = (context: CommandContext) => CommandResult;
 
 const functions: ReadonlyMap<string, CommandFunction> = new Map<string, CommandFunction>([
   ["hello", hello],
+  ["auth", auth],
   ["select", select],
   ["reset", reset],
   ["client", client],

@@ -12,11 +12,13 @@ import {
   OUTCOME_JOB,
   OUTCOME_NEED_MORE,
   OUTCOME_UP,
+  RESULT_MIDWAY,
   RESULT_REPLIES,
   RESULT_REPLY_BYTES,
   RESULT_REPLY_FORM,
   RESULT_REPLY_GROUP,
   results,
+  SET_AUTHENTICATED,
   SET_CLOSE_AFTER_REPLIES,
   SET_FORGET,
   SET_FORM,
@@ -50,7 +52,13 @@ export class Connection {
   lastActiveMs = this.createdAtMs;
   /** How it is answered. The first RESP request, and HELLO, change it. */
   form: ReplyForm;
+  /** Of this connection: each makes the next answer later. */
+  failedPasswords = 0;
+  /** Whether it may run commands. */
+  authenticated: boolean;
   readonly socket: Socket;
+  /** When the request began that has not come in full; 0 for none. */
+  #midwaySinceMs = 0;
   readonly #host: ConnectionHost;
   readonly #session: number;
   #held: HeldReplies[] = [];
@@ -67,6 +75,7 @@ export class Connection {
     this.socket = socket;
     this.id = id;
     this.form = host.lineForm;
+    this.authenticated = host.password === undefined;
     this.#session = native.sessionOpen(host.session.handle, host.nativeServer);
     socket.on("data", this.#onData);
     socket.on("drain", this.#onDrain);
@@ -94,8 +103,21 @@ export class Connection {
     native.sessionSet(this.#host.session.handle, this.#session, SET_FORM, form);
   }
 
-  /** As after connecting: no MULTI, no WATCH, RESP2. */
+  setAuthenticated(authenticated: boolean): void {
+    this.authenticated = authenticated;
+    native.sessionSet(this.#host.session.handle, this.#session, SET_AUTHENTICATED, authenticated ? 1 : 0);
+  }
+
+  /** Ends the connection if it has taken too long over its password or over a request. */
+  checkTime(nowMs: number): void {
+    const { authTimeoutMs, requestTimeoutMs } = this.#host.options;
+    const midway = !this.#parked && this.#midwaySinceMs !== 0 && nowMs - this.#midwaySinceMs > requestTimeoutMs;
+    if (midway || (!this.authenticated && nowMs - this.createdAtMs > authTimeoutMs)) this.destroy();
+  }
+
+  /** As after connecting: no MULTI, no WATCH, RESP2, and the password has to be said again. */
   reset(): void {
+    this.setAuthenticated(this.#host.password === undefined);
     native.sessionSet(this.#host.session.handle, this.#session, SET_FORGET, 0);
     this.setForm(FORM_RESP2);
     this.name = "";
@@ -291,6 +313,8 @@ export class Connection {
   /** What the last native call of the session gave. */
   #takeReplies(): void {
     this.form = results[RESULT_REPLY_FORM] as ReplyForm;
+    if (results[RESULT_MIDWAY] === 0) this.#midwaySinceMs = 0;
+    else if (this.#midwaySinceMs === 0 || results[RESULT_REPLIES] !== 0) this.#midwaySinceMs = this.lastActiveMs;
     const length = results[RESULT_REPLY_BYTES]!;
     if (length === 0) return;
     const group = results[RESULT_REPLY_GROUP]!;

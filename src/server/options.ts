@@ -2,6 +2,7 @@
 import { describe } from "../errors.js";
 import type { OpenOptions } from "../options.js";
 import { checkKnown, integer, resolveTtl } from "../options.js";
+import { isLoopback } from "./loopback.js";
 import { sessionOf, Store } from "../store.js";
 
 /**
@@ -27,7 +28,15 @@ export interface ServeOptions<K = string, V = string> extends Pick<
   readonly textStyle?: TextStyle | undefined;
   /** Milliseconds until a key that is put without a time to live expires. Default: never. */
   readonly defaultTtlMs?: number | undefined;
-  /** Most connections at a time. Default 10,000. */
+  /** What clients have to say first (AUTH). Default: nothing. */
+  readonly password?: string | undefined;
+  /** Listen on an address that other machines reach, without a password. Default false: that is a `RangeError`. */
+  readonly insecure?: boolean | undefined;
+  /** Milliseconds that a client has for its password before its connection is cut. Default 10,000. */
+  readonly authTimeoutMs?: number | undefined;
+  /** Milliseconds that a client has to send the rest of a request that it began. Default 30,000. */
+  readonly requestTimeoutMs?: number | undefined;
+  /** Most connections at a time, or fewer if the process may not open so many files. Default 10,000. */
   readonly clientsMax?: number | undefined;
   /** Most bytes of one unfinished request. Default 64 MiB. */
   readonly requestBytesMax?: number | undefined;
@@ -52,6 +61,9 @@ export interface ResolvedServeOptions {
   readonly textStyle: TextStyle;
   /** 0: never. */
   readonly defaultTtlMs: number;
+  readonly password: string | undefined;
+  readonly authTimeoutMs: number;
+  readonly requestTimeoutMs: number;
   readonly clientsMax: number;
   readonly requestBytesMax: number;
   readonly replyBytesPause: number;
@@ -70,6 +82,10 @@ const optionNames: ReadonlySet<string> = new Set<keyof ServeOptions>([
   "port",
   "textStyle",
   "defaultTtlMs",
+  "password",
+  "insecure",
+  "authTimeoutMs",
+  "requestTimeoutMs",
   "clientsMax",
   "requestBytesMax",
   "replyBytesPause",
@@ -89,20 +105,34 @@ export function resolveServeOptions(given: unknown): ResolvedServeOptions {
   if (store !== undefined && sessionOf(store).writeBack !== undefined) {
     throw new TypeError("store must be one without writeBack: clients would not see what waits in the buffer");
   }
+  const host = text(options.host, "host", "127.0.0.1");
+  const password = options.password === undefined ? undefined : text(options.password, "password", "");
+  const insecure = flag(options.insecure, "insecure");
+  if (password === undefined && !insecure && !isLoopback(host)) {
+    throw new RangeError(`host ${host} can be reached by other machines: set a password, or insecure to do without`);
+  }
   return {
     store,
     dataDir: text(options.dataDir, "dataDir", "data"),
     open: { sync, compression, shards, cache },
-    host: text(options.host, "host", "127.0.0.1"),
+    host,
     port: integer(options.port, "port", 4000, 0, 65_535),
     textStyle: textStyle(options.textStyle),
     defaultTtlMs: resolveTtl(options.defaultTtlMs, "defaultTtlMs", 0),
+    password,
+    authTimeoutMs: integer(options.authTimeoutMs, "authTimeoutMs", 10_000, 1, 3_600_000),
+    requestTimeoutMs: integer(options.requestTimeoutMs, "requestTimeoutMs", 30_000, 1, 3_600_000),
     clientsMax: integer(options.clientsMax, "clientsMax", 10_000, 1, 1_000_000),
     requestBytesMax: integer(options.requestBytesMax, "requestBytesMax", 64 * MIB, 64 * 1024, 1024 * MIB),
     replyBytesPause: integer(options.replyBytesPause, "replyBytesPause", MIB, 1024, 1024 * MIB),
     replyBytesMax: integer(options.replyBytesMax, "replyBytesMax", 64 * MIB, 1024, 4096 * MIB),
     drainMs: integer(options.drainMs, "drainMs", 10_000, 0, 3_600_000),
   };
+}
+
+function flag(value: unknown, name: string): boolean {
+  if (value === undefined || typeof value === "boolean") return value ?? false;
+  throw new TypeError(`${name} must be a boolean, not ${describe(value)}`);
 }
 
 function text(value: unknown, name: string, missing: string): string {

@@ -9,6 +9,8 @@ import type { Store } from "../store.js";
 import type { CommitObserver, Session } from "../session.js";
 import { commandTable } from "./command-table.js";
 import { Connection } from "./connection.js";
+import { openFilesMax } from "./open-files.js";
+import { Password } from "./password.js";
 import { encodeReply, ErrorReply, FORM_BARE_TEXT, FORM_RESP2, FORM_TEXT } from "./replies.js";
 import type { ReplyForm } from "./replies.js";
 import type { ResolvedServeOptions, TextStyle } from "./options.js";
@@ -28,6 +30,8 @@ export interface ConnectionHost {
   readonly lineForm: ReplyForm;
   /** Of one reply. */
   readonly replyBytesMax: number;
+  /** Undefined: none is asked for. */
+  readonly password: Password | undefined;
   readonly connections: ReadonlyMap<number, Connection>;
   readonly counters: ServerCounters;
   readonly startedAtMs: number;
@@ -52,6 +56,9 @@ const ARGUMENTS_MAX = 1024 * 1024;
 /** What a request or reply has beside the one large value in it: the key, options. */
 const VALUE_HEAD_BYTES = 2 * 1024 * 1024;
 
+/** Files that are no connections: the store's segments, the listening socket, what Node needs. */
+const FILES_RESERVED = 256;
+
 /** A running server, see {@link serve}. */
 export class Server implements ConnectionHost, CommitObserver {
   /** The store that is served: other code of the process may use it too. */
@@ -67,6 +74,8 @@ export class Server implements ConnectionHost, CommitObserver {
   /** @internal */
   readonly replyBytesMax: number;
   /** @internal */
+  readonly password: Password | undefined;
+  /** @internal */
   readonly connections = new Map<number, Connection>();
   /** @internal */
   readonly counters: ServerCounters = { connectionsReceived: 0, connectionsRejected: 0, commandsUp: 0 };
@@ -74,6 +83,8 @@ export class Server implements ConnectionHost, CommitObserver {
   readonly startedAtMs = Date.now();
   readonly #net: NetServer;
   readonly #holding = new Set<Connection>();
+  readonly #clientsMax: number;
+  #clock: NodeJS.Timeout | undefined;
   #kickScheduled = false;
   #closing: Promise<void> | undefined;
   #emptied: (() => void) | undefined;
@@ -83,6 +94,8 @@ export class Server implements ConnectionHost, CommitObserver {
     this.store = store;
     this.session = sessionOf(store);
     this.options = options;
+    this.password = options.password === undefined ? undefined : new Password(options.password);
+    this.#clientsMax = Math.min(options.clientsMax, Math.max(1, openFilesMax() - FILES_RESERVED));
     this.lineForm = lineForms[options.textStyle];
     const { valueBytesMax } = this.session;
     // The largest value can be put and read whatever the bounds say.
@@ -94,7 +107,7 @@ export class Server implements ConnectionHost, CommitObserver {
       Math.max(options.requestBytesMax, valueBytesMax + VALUE_HEAD_BYTES),
       this.lineForm,
       options.defaultTtlMs,
-      0,
+      options.password === undefined ? 0 : 1,
       this.replyBytesMax,
     ]);
     this.nativeServer = native.serverOpen(this.session.handle, numbers, new Uint8Array(commandTable.length + 1));
@@ -108,9 +121,21 @@ export class Server implements ConnectionHost, CommitObserver {
       this.#net.once("error", reject);
       this.#net.listen({ host: this.options.host, port: this.options.port, backlog: 511 }, () => {
         this.#net.off("error", reject);
+        this.#startClock();
         resolve();
       });
     });
+  }
+
+  /** Looks at the time of connections: so often that each limit is kept to a quarter, and at most once a second. */
+  #startClock(): void {
+    const { authTimeoutMs, requestTimeoutMs } = this.options;
+    const everyMs = Math.min(1000, Math.max(10, Math.min(authTimeoutMs, requestTimeoutMs) / 4));
+    this.#clock = setInterval(() => {
+      const nowMs = Date.now();
+      for (const connection of this.connections.values()) connection.checkTime(nowMs);
+    }, everyMs);
+    this.#clock.unref();
   }
 
   /** Where it listens. */
@@ -165,7 +190,7 @@ export class Server implements ConnectionHost, CommitObserver {
 
   readonly #onSocket = (socket: Socket): void => {
     this.counters.connectionsReceived++;
-    if (this.#closing !== undefined || this.connections.size >= this.options.clientsMax) {
+    if (this.#closing !== undefined || this.connections.size >= this.#clientsMax) {
       this.counters.connectionsRejected++;
       socket.on("error", () => undefined);
       socket.end(encodeReply(new ErrorReply("ERR max number of clients reached"), FORM_RESP2));
@@ -188,6 +213,7 @@ export class Server implements ConnectionHost, CommitObserver {
       clearTimeout(timer);
     }
     await stopped;
+    clearInterval(this.#clock);
     this.session.observers.delete(this);
     if (this.options.store === undefined) await this.store.close();
   }

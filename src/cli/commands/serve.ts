@@ -1,7 +1,10 @@
 // serve: a store over TCP, until a signal ends it.
+import { readFileSync } from "node:fs";
 import type { Command } from "commander";
-import type { Server } from "../../server/index.js";
+import { isLoopback } from "../../server/loopback.js";
+import type { ServeOptions, Server } from "../../server/index.js";
 import { openForWriting } from "../opening.js";
+import { UsageError } from "../outcome.js";
 import { printLine, say } from "../output.js";
 import { parseAddress, ttlMsOf } from "../setting-table.js";
 import { addSettings, settingsOf } from "../settings.js";
@@ -11,22 +14,50 @@ export function addServe(program: Command): void {
   const serve = program.command("serve").description("serve a store over TCP, RESP and text on one port");
   addSettings(serve, ["addr", "sync", "compression", "shards", "cache", "defaultTtl", "textStyle"]);
   addSettings(serve, ["segmentBytes", "keyBytesMax", "valueBytesMax"]);
+  addSettings(serve, ["passwordFile", "insecure", "clientsMax", "authTimeout", "requestTimeout", "drainTimeout"]);
+  addSettings(serve, ["requestBytesMax", "replyBytesPause", "replyBytesMax"]);
   serve.action(() => runServe(settingsOf(serve.optsWithGlobals())));
 }
 
 async function runServe(settings: GlobalSettings): Promise<void> {
   const { serve } = await import("../../server/index.js");
-  const { host, port } = parseAddress(settings.addr)!;
+  const options = serveOptionsOf(settings);
   // What clients put is in the log before they are answered: there is nothing to buffer.
   const store = await openForWriting({ ...settings, writeBack: "off" }, true);
   try {
-    const { textStyle, defaultTtl } = settings;
-    const server = await serve({ store, host, port, textStyle, defaultTtlMs: ttlMsOf(defaultTtl) });
+    const server = await serve({ ...options, store });
     announce(server, settings);
     await untilEnded(server);
   } finally {
     await store.close();
   }
+}
+
+function serveOptionsOf(settings: GlobalSettings): ServeOptions {
+  const { textStyle, clientsMax, requestBytesMax, replyBytesPause, replyBytesMax } = settings;
+  const { host, port } = parseAddress(settings.addr)!;
+  const password = passwordIn(settings.passwordFile);
+  const insecure = settings.insecure === "yes";
+  if (password === undefined && !insecure && !isLoopback(host)) {
+    throw new UsageError(
+      `${host} can be reached by other machines: set --password-file, or --insecure to do without a password`,
+    );
+  }
+  return {
+    ...{ host, port, textStyle, password, insecure, clientsMax, requestBytesMax, replyBytesPause, replyBytesMax },
+    defaultTtlMs: ttlMsOf(settings.defaultTtl),
+    authTimeoutMs: settings.authTimeout * 1000,
+    requestTimeoutMs: settings.requestTimeout * 1000,
+    drainMs: settings.drainTimeout * 1000,
+  };
+}
+
+/** The file's first line. */
+function passwordIn(file: string): string | undefined {
+  if (file === "off") return undefined;
+  const [password] = readFileSync(file, "utf8").split(/\r?\n/, 1);
+  if (password === undefined || password === "") throw new UsageError(`${file} has no password on its first line`);
+  return password;
 }
 
 function announce(server: Server, settings: GlobalSettings): void {

@@ -1,6 +1,7 @@
 // HELLO, SELECT, RESET and CLIENT: what a connection says of itself.
 import type { CommandContext } from "../commands.js";
 import type { Connection } from "../connection.js";
+import { authenticate } from "./auth.js";
 import { ErrorReply, FORM_RESP2, FORM_RESP3, OK, Status, TextReply } from "../replies.js";
 import type { Reply, ReplyForm } from "../replies.js";
 import { REDIS_VERSION, unknownSubcommand, wrongArity } from "./shared.js";
@@ -9,10 +10,17 @@ const NOT_AN_INTEGER = new ErrorReply("ERR value is not an integer or out of ran
 const NOT_AN_INT = new ErrorReply("ERR value is out of range, value must between -2147483648 and 2147483647");
 const BAD_NAME = new ErrorReply("ERR Client names cannot contain spaces, newlines or special characters.");
 
+const HELLO_NEEDS_AUTH = new ErrorReply(
+  "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can " +
+    "be used to authenticate the client and select the RESP protocol version at the same time",
+);
+
 const isName = (name: string): boolean => /^[!-~]*$/.test(name);
 
 /** HELLO [version [AUTH user password] [SETNAME name]] */
-export function hello({ connection, arguments: words }: CommandContext): Reply {
+export function hello(context: CommandContext): Reply | Promise<Reply> {
+  const { connection, arguments: words } = context;
+  let credentials: readonly [user: Buffer, password: Buffer] | undefined;
   let form: ReplyForm = connection.form === FORM_RESP3 ? FORM_RESP3 : FORM_RESP2;
   let name: string | undefined;
   if (words.length > 1) {
@@ -24,7 +32,7 @@ export function hello({ connection, arguments: words }: CommandContext): Reply {
   for (let i = 2; i < words.length; i++) {
     const option = words[i]!.toString("latin1");
     if (option.toLowerCase() === "auth" && i + 2 < words.length) {
-      if (words[i + 1]!.toString("latin1") !== "default") return wrongPassword;
+      credentials = [words[i + 1]!, words[i + 2]!];
       i += 2;
     } else if (option.toLowerCase() === "setname" && i + 1 < words.length) {
       name = words[++i]!.toString("latin1");
@@ -33,6 +41,9 @@ export function hello({ connection, arguments: words }: CommandContext): Reply {
       return new ErrorReply(`ERR Syntax error in HELLO option '${option}'`);
     }
   }
+  const refusal = credentials === undefined ? undefined : authenticate(context, ...credentials);
+  if (refusal !== undefined) return refusal;
+  if (!connection.authenticated) return HELLO_NEEDS_AUTH;
   if (name !== undefined) connection.name = name;
   connection.setForm(form);
   return new Map<string, Reply>([
@@ -45,8 +56,6 @@ export function hello({ connection, arguments: words }: CommandContext): Reply {
     ["modules", []],
   ]);
 }
-
-const wrongPassword = new ErrorReply("WRONGPASS invalid username-password pair or user is disabled.");
 
 /** SELECT 0: there is one database. */
 export function select({ arguments: words }: CommandContext): Reply {
