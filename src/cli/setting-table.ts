@@ -137,7 +137,7 @@ export const settingTable = {
     help: 'file with the password that clients of the server have to say, or "off"',
   }),
   insecure: choice({
-    flag: "--insecure [yes|no]",
+    flag: "--insecure [choice]",
     env: "CRABKV_INSECURE",
     help: "let the server listen on an address that other machines reach without a password",
   }),
