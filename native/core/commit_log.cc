@@ -24,13 +24,13 @@ uint64_t StandardSegmentCapacity(const Options& options) {
 }
 
 CommitLog::CommitLog(Env* env, std::string directory, const Options& options, SegmentTable* segments, Clock* clock,
-                     std::function<void(uint64_t)> undo_from, const LogStart& start)
+                     CommitLogHooks hooks, const LogStart& start)
     : env_(env),
       directory_(std::move(directory)),
       sync_(options.sync),
       sync_every_ms_(options.sync_every_ms),
       segments_(segments),
-      undo_from_(std::move(undo_from)),
+      hooks_(std::move(hooks)),
       maker_(env, directory_, start.store_id, start.next_segment_number),
       space_(options.sync != SyncMode::kOs),
       disk_(env, directory_),
@@ -146,6 +146,20 @@ uint64_t CommitLog::VisibleGroup() const {
   return group <= acknowledged_group_.load(std::memory_order_acquire) ? 0 : group;
 }
 
+Status CommitLog::EndSegment() {
+  const uint64_t number = queue_.EndSegment();
+  for (;;) {
+    CRABKV_RETURN_IF_ERROR(failure());
+    if (stopping_.load(std::memory_order_acquire)) return Status::Error(Code::kClosed, "the store is closed");
+    // Frames without records: one may end the open group, the next begins the segment.
+    watermark_wanted_.store(true, std::memory_order_release);
+    Kick();
+    std::unique_lock<std::mutex> lock(fate_mutex_);
+    if (written_group_.load(std::memory_order_acquire) >= number) return Status::Ok();
+    env_->WaitFor(fate_changed_, lock, 10);
+  }
+}
+
 uint64_t CommitLog::LastNotFailed(uint64_t group) const {
   std::lock_guard<std::mutex> lock(fate_mutex_);
   for (auto range = failed_.rbegin(); range != failed_.rend(); ++range) {
@@ -240,6 +254,11 @@ void CommitLog::AnnounceFailed(uint64_t first, uint64_t last, const Status& stat
   }
   std::lock_guard<std::mutex> lock(listeners_mutex_);
   for (CommitListener* listener : listeners_) listener->OnFailed(first_not_durable, last, status);
+}
+
+void CommitLog::AnnounceCompacted(const CompactionReport& report) {
+  std::lock_guard<std::mutex> lock(listeners_mutex_);
+  for (CommitListener* listener : listeners_) listener->OnCompacted(report);
 }
 
 void CommitLog::AddStats(StoreStats* stats) const {

@@ -37,12 +37,18 @@ struct LogStart {
 // The capacity of a segment that no single large group needed.
 uint64_t StandardSegmentCapacity(const Options& options);
 
+// What the log asks of the store; called on the writer thread, no lock held.
+struct CommitLogHooks {
+  // Takes back every change in memory with this LSN or a higher one.
+  std::function<void(uint64_t)> undo_from;
+  // The log is a good deal longer than at the last call.
+  std::function<void()> on_growth;
+};
+
 class CommitLog {
  public:
-  // `undo_from(lsn)` takes back every change in memory with this LSN or a higher one; runs on the writer thread, no
-  // lock held.
   CommitLog(Env* env, std::string directory, const Options& options, SegmentTable* segments, Clock* clock,
-            std::function<void(uint64_t)> undo_from, const LogStart& start);
+            CommitLogHooks hooks, const LogStart& start);
   ~CommitLog();
 
   void Start();
@@ -64,6 +70,11 @@ class CommitLog {
   uint64_t acknowledged_lsn() const { return acknowledged_lsn_.load(std::memory_order_acquire); }
   uint64_t durable_lsn() const { return durable_lsn_.load(std::memory_order_acquire); }
   Status failure() const;
+  // How often changes were taken back in memory.
+  uint64_t rollbacks() const { return rollbacks_.load(std::memory_order_acquire); }
+  // Has the log go on in a new segment and waits for that. May block.
+  Status EndSegment();
+  void AnnounceCompacted(const CompactionReport& report);
   // After Stop.
   const FrameAppender::End& end() const { return appender_.end(); }
   uint64_t last_lsn() const { return written_lsn_.load(std::memory_order_acquire); }
@@ -128,7 +139,7 @@ class CommitLog {
   const SyncMode sync_;
   const uint64_t sync_every_ms_;
   SegmentTable* const segments_;
-  const std::function<void(uint64_t)> undo_from_;
+  const CommitLogHooks hooks_;
 
   SegmentMaker maker_;
   SpaceAhead space_;
@@ -155,6 +166,7 @@ class CommitLog {
   uint64_t next_group_ = 1;                  // writer thread
   const Segment* asked_ahead_in_ = nullptr;  // writer thread: see WantsSegmentAhead
   uint64_t frame_durable_lsn_ = 0;           // writer thread: what the last frame tells
+  uint64_t growth_bytes_ = 0;                // writer thread: since hooks_.on_growth
 
   // Syncer. Guarded by sync_mutex_ unless atomic.
   std::mutex sync_mutex_;
@@ -189,6 +201,7 @@ class CommitLog {
   std::mutex listeners_mutex_;
   std::vector<CommitListener*> listeners_;
 
+  std::atomic<uint64_t> rollbacks_{0};
   std::atomic<uint64_t> groups_{0};
   std::atomic<uint64_t> records_{0};
   std::atomic<uint64_t> syncs_{0};

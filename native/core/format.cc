@@ -67,24 +67,37 @@ Status DecodeSegmentHeader(std::string_view bytes, const std::string& path, Segm
   return Status::Ok();
 }
 
-std::string SegmentFileName(uint64_t number) {
+namespace {
+constexpr char kLogSuffix[] = ".log";
+constexpr char kCompactedSuffix[] = ".seg";
+
+std::string NumberedName(uint64_t number, const char* suffix) {
   char name[32];
-  std::snprintf(name, sizeof(name), "%08llu.log", static_cast<unsigned long long>(number));
+  std::snprintf(name, sizeof(name), "%08llu%s", static_cast<unsigned long long>(number), suffix);
   return name;
 }
 
-bool ParseSegmentFileName(std::string_view name, uint64_t* number) {
-  constexpr std::string_view kSuffix = ".log";
-  if (name.size() < 8 + kSuffix.size() || name.size() > 20 + kSuffix.size()) return false;
-  if (name.substr(name.size() - kSuffix.size()) != kSuffix) return false;
-  name.remove_suffix(kSuffix.size());
+bool ParseNumberedName(std::string_view name, std::string_view suffix, uint64_t* number) {
+  if (name.size() < 8 + suffix.size() || name.size() > 20 + suffix.size()) return false;
+  if (name.substr(name.size() - suffix.size()) != suffix) return false;
+  const std::string_view digits = name.substr(0, name.size() - suffix.size());
   uint64_t value = 0;
-  for (char c : name) {
+  for (char c : digits) {
     if (c < '0' || c > '9') return false;
     value = value * 10 + static_cast<uint64_t>(c - '0');
   }
   *number = value;
-  return value != 0 && SegmentFileName(value).size() == name.size() + kSuffix.size();
+  return value != 0 && NumberedName(value, "").size() == digits.size();
+}
+}  // namespace
+
+std::string SegmentFileName(uint64_t number) { return NumberedName(number, kLogSuffix); }
+std::string CompactedFileName(uint64_t number) { return NumberedName(number, kCompactedSuffix); }
+bool ParseSegmentFileName(std::string_view name, uint64_t* number) {
+  return ParseNumberedName(name, kLogSuffix, number);
+}
+bool ParseCompactedFileName(std::string_view name, uint64_t* number) {
+  return ParseNumberedName(name, kCompactedSuffix, number);
 }
 
 void EncodeFrameHeader(uint64_t salt, FrameHeader* header, char* to) {
@@ -139,9 +152,23 @@ StartPayload DecodeStart(const char* from) {
   return start;
 }
 
+void SealPayload::Count(const RecordHeader& record) {
+  if (record.type == RecordType::kPut) puts++;
+  if (record.type == RecordType::kDelete) {
+    deletes++;
+    tombstone_bytes += record.record_bytes();
+  }
+  if (record.type == RecordType::kExpire) {
+    expires++;
+    expire_bytes += record.record_bytes();
+  }
+  if (first_lsn == 0) first_lsn = record.lsn;
+  last_lsn = record.lsn;
+}
+
 void EncodeSeal(const SealPayload& seal, char* to) {
-  const uint64_t fields[8] = {
-      seal.puts, seal.deletes, seal.expires, seal.live_bytes, seal.tombstone_bytes, seal.first_lsn, seal.last_lsn, 0};
+  const uint64_t fields[8] = {seal.puts,      seal.deletes,  seal.expires,     seal.live_bytes, seal.tombstone_bytes,
+                              seal.first_lsn, seal.last_lsn, seal.expire_bytes};
   for (int i = 0; i < 8; i++) PutU64(to + 8 * i, fields[i]);
 }
 
@@ -154,6 +181,7 @@ SealPayload DecodeSeal(const char* from) {
   seal.tombstone_bytes = GetU64(from + 32);
   seal.first_lsn = GetU64(from + 40);
   seal.last_lsn = GetU64(from + 48);
+  seal.expire_bytes = GetU64(from + 56);
   return seal;
 }
 

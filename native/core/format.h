@@ -45,9 +45,36 @@ void EncodeSegmentHeader(const SegmentHeader& header, char* to);
 // kFormat for another magic, a newer major version or an unknown incompatible flag; kCorruption for a bad CRC.
 Status DecodeSegmentHeader(std::string_view bytes, const std::string& path, SegmentHeader* header);
 
-std::string SegmentFileName(uint64_t number);  // 00000042.log
+// Log and compacted segments are numbered apart, so that the log's numbers rise with its LSNs.
+std::string SegmentFileName(uint64_t number);    // 00000042.log
+std::string CompactedFileName(uint64_t number);  // 00000007.seg
 bool ParseSegmentFileName(std::string_view name, uint64_t* number);
+bool ParseCompactedFileName(std::string_view name, uint64_t* number);
 
+// --- Records.
+
+enum class RecordType : uint8_t { kInvalid = 0, kPut = 1, kDelete = 2, kExpire = 3 };
+
+inline constexpr uint8_t kRecordCodecMask = 0x0f;  // Codec
+inline constexpr uint8_t kRecordEndOfBatch = 0x10;
+inline constexpr uint8_t kRecordMoved = 0x20;  // copied by compaction
+
+struct RecordHeader {
+  static constexpr uint64_t kBytes = 40;
+  RecordType type = RecordType::kInvalid;
+  uint8_t flags = 0;
+  uint32_t key_bytes = 0;
+  uint32_t stored_bytes = 0;   // of the value as it lies in the file
+  uint32_t raw_bytes = 0;      // of the value as the user gave it
+  uint64_t expires_at_ms = 0;  // 0: never
+  uint64_t lsn = 0;
+  uint32_t crc = 0;
+
+  uint64_t record_bytes() const { return PadTo8(kBytes + key_bytes + stored_bytes); }
+};
+inline constexpr uint64_t RecordBytes(uint64_t key_bytes, uint64_t stored_bytes) {
+  return PadTo8(RecordHeader::kBytes + key_bytes + stored_bytes);
+}
 // --- Frames: what one write puts in the log.
 
 enum class FrameType : uint8_t {
@@ -101,6 +128,12 @@ struct SealPayload {
   uint64_t tombstone_bytes = 0;
   uint64_t first_lsn = 0;
   uint64_t last_lsn = 0;
+  uint64_t expire_bytes = 0;
+
+  // Adds a record that was written to the segment.
+  void Count(const RecordHeader& record);
+  // Of the records that hold no value: they are live only as long as something older is.
+  uint64_t marker_bytes() const { return tombstone_bytes + expire_bytes; }
 };
 void EncodeSeal(const SealPayload& seal, char* to);
 SealPayload DecodeSeal(const char* from);
@@ -114,30 +147,8 @@ struct Trailer {
 void EncodeTrailer(const Trailer& trailer, uint64_t salt, char* to);
 bool DecodeTrailer(std::string_view bytes, uint64_t salt, Trailer* trailer);
 
-// --- Records.
+// --- Functions of records.
 
-enum class RecordType : uint8_t { kInvalid = 0, kPut = 1, kDelete = 2, kExpire = 3 };
-
-inline constexpr uint8_t kRecordCodecMask = 0x0f;  // Codec
-inline constexpr uint8_t kRecordEndOfBatch = 0x10;
-inline constexpr uint8_t kRecordMoved = 0x20;  // copied by compaction
-
-struct RecordHeader {
-  static constexpr uint64_t kBytes = 40;
-  RecordType type = RecordType::kInvalid;
-  uint8_t flags = 0;
-  uint32_t key_bytes = 0;
-  uint32_t stored_bytes = 0;   // of the value as it lies in the file
-  uint32_t raw_bytes = 0;      // of the value as the user gave it
-  uint64_t expires_at_ms = 0;  // 0: never
-  uint64_t lsn = 0;
-  uint32_t crc = 0;
-
-  uint64_t record_bytes() const { return PadTo8(kBytes + key_bytes + stored_bytes); }
-};
-inline constexpr uint64_t RecordBytes(uint64_t key_bytes, uint64_t stored_bytes) {
-  return PadTo8(RecordHeader::kBytes + key_bytes + stored_bytes);
-}
 // The CRC of everything but LSN and salt: computed before the LSN is known.
 uint32_t RecordBodyCrc(const RecordHeader& header, std::string_view key, std::string_view stored_value);
 // LSN and salt enter last.

@@ -101,20 +101,13 @@ void FrameAppender::FinishDataHeader(Group* group, FrameHeader* header) {
     const bool valid = DecodeRecordHeader(group->buffer + at, FrameHeader::kBytes + bytes - at, &record);
     CRABKV_ASSERT(valid);
     crc = Crc32cExtend(crc, group->buffer + at, 4);
-    if (record.type == RecordType::kPut) counts.puts++;
-    if (record.type == RecordType::kExpire) counts.expires++;
-    if (record.type == RecordType::kDelete) {
-      counts.deletes++;
-      counts.tombstone_bytes += record.record_bytes();
-    }
+    counts.Count(record);
     raw_value_bytes += record.raw_bytes;
     stored_value_bytes += record.stored_bytes;
     at += record.record_bytes();
   }
   raw_value_bytes_.fetch_add(raw_value_bytes, std::memory_order_relaxed);
   stored_value_bytes_.fetch_add(stored_value_bytes, std::memory_order_relaxed);
-  if (counts.first_lsn == 0) counts.first_lsn = header->base_lsn;
-  counts.last_lsn = header->last_lsn();
   header->type = FrameType::kData;
   header->flags = group->skips_lsns ? kFrameSkipsLsns : 0;
   header->payload_crc = crc;

@@ -112,7 +112,8 @@ void GroupQueue::OpenLocked(uint64_t capacity, uint64_t sealed_reservation) {
   const uint64_t number = newest_.load(std::memory_order_relaxed) + 1;
   Group* group = At(number);
   CRABKV_ASSERT(group->number.load(std::memory_order_acquire) == 0);
-  if (next_.offset >= limits_.segment_bytes || next_.offset + capacity + kSealBytes > next_.segment->capacity) {
+  if (end_segment_ || next_.offset >= limits_.segment_bytes ||
+      next_.offset + capacity + kSealBytes > next_.segment->capacity) {
     const SegmentHeader header = maker_->HandOut();
     Segment* segment = segments_->Add(std::make_unique<Segment>(
         header.number, header.salt, SegmentCapacityFor(capacity), maker_->PathOf(header.number)));
@@ -123,6 +124,7 @@ void GroupQueue::OpenLocked(uint64_t capacity, uint64_t sealed_reservation) {
     }
     next_.segment = segment;
     next_.offset = kFirstOffset;
+    end_segment_ = false;
   }
   group->segment = next_.segment;
   group->file_offset = next_.offset;
@@ -171,6 +173,12 @@ void GroupQueue::Position(uint64_t* number, LogPosition* position) {
   }
   position->offset += FrameHeader::kBytes + group->bytes();
   position->next_lsn += group->records();
+}
+
+uint64_t GroupQueue::EndSegment() {
+  std::lock_guard<std::mutex> lock(roll_mutex_);
+  end_segment_ = true;
+  return newest_.load(std::memory_order_relaxed) + 1;
 }
 
 uint64_t GroupQueue::pending_bytes() const {

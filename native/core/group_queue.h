@@ -14,8 +14,8 @@
 #include <vector>
 
 #include "native/core/format.h"
-#include "native/core/segment.h"
 #include "native/core/segment_maker.h"
+#include "native/core/segment_table.h"
 #include "native/core/status.h"
 
 namespace crabkv {
@@ -118,6 +118,8 @@ class GroupQueue {
   // The bytes from `offset` on, if they are still in a buffer. REQUIRES: a latch under which the location was read.
   PendingRecord FindPending(const Segment* segment, uint64_t offset);
   uint64_t newest_number() const { return newest_.load(std::memory_order_acquire); }
+  // The next group goes into a new segment. Returns its number.
+  uint64_t EndSegment();
   // Where the next record goes. REQUIRES: all latches. Everything before it is in groups up to `*number`.
   void Position(uint64_t* number, LogPosition* position);
   uint64_t pending_bytes() const;
@@ -161,6 +163,7 @@ class GroupQueue {
   mutable std::mutex roll_mutex_;
   LogPosition next_;            // guarded by roll_mutex_: of the group after the newest sealed one
   bool next_skips_ = false;     // likewise
+  bool end_segment_ = false;    // likewise
   Status stopped_;              // likewise; why filling_ is null, OK while rolling back
   std::vector<char*> buffers_;  // likewise; spare standard buffers
 };

@@ -135,10 +135,21 @@ void Index::Move(const KeyHash& hash, Location from, Location to) {
   if (current.SameRecord(from)) Set(hash, current, to, DeadlineOf(hash, current));
 }
 
+void Index::EndMoves() {
+  LatchSet all;
+  all.AcquireAll(this);
+  forwarding_.reset();
+}
+
 namespace {
+Location Translate(const std::shared_ptr<const Forwarding>& forwarding, Location location) {
+  return forwarding == nullptr ? location : forwarding->Translate(location);
+}
+
 // Whether the key is as the change left it.
-bool IsAsChanged(const UndoEntry& entry, Location current) {
-  return entry.installed ? current.SameRecord(entry.installed) : !current;
+bool IsAsChanged(const UndoEntry& entry, Location current, const std::shared_ptr<const Forwarding>& forwarding) {
+  if (!entry.installed) return !current;
+  return Translate(forwarding, current).SameRecord(Translate(forwarding, entry.installed));
 }
 }  // namespace
 
@@ -148,17 +159,20 @@ void Index::Undo(const UndoEntry& entry) {
   for (IndexSnapshot* snapshot : snapshots_) {
     // Without a copy of its own it shares the table; and a copy from before the change does not show it.
     SlotTable* saved = snapshot->saved_[entry.hash.slot].get();
-    if (saved == nullptr || entry.lsn >= snapshot->next_lsn_ || !IsAsChanged(entry, saved->Find(fingerprint))) continue;
+    if (saved == nullptr || entry.lsn >= snapshot->next_lsn_) continue;
+    // One that was made before the records moved knows their old places only.
+    const auto& forwarding = snapshot->forwarding_;
+    if (!IsAsChanged(entry, saved->Find(fingerprint), forwarding)) continue;
     if (entry.previous) {
-      saved->Set(fingerprint, entry.previous, entry.previous_deadline_ms);
+      saved->Set(fingerprint, Translate(forwarding, entry.previous), entry.previous_deadline_ms);
     } else {
       saved->Erase(fingerprint);
     }
   }
   // A later change that was acknowledged (in a lazy mode, after a write that waited for its sync) stays.
   const Location current = Find(entry.hash);
-  if (!IsAsChanged(entry, current)) return;
-  SetUnsaved(entry.hash, current, entry.previous, entry.previous_deadline_ms);
+  if (!IsAsChanged(entry, current, forwarding_)) return;
+  SetUnsaved(entry.hash, current, Translate(forwarding_, entry.previous), entry.previous_deadline_ms);
   counters_->Bump(entry.hash.counter);
 }
 
@@ -193,7 +207,7 @@ Location Index::FindInSnapshot(const IndexSnapshot& snapshot, const KeyHash& has
   const SlotTable& table = saved != nullptr ? *saved : slots_[hash.slot];
   const Location location = table.Find(hash.fingerprint);
   *deadline_ms = table.DeadlineOf(hash.fingerprint, location);
-  return location;
+  return Translate(snapshot.forwarding_, location);
 }
 
 uint64_t Index::DeadlineCount() {

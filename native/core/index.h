@@ -13,8 +13,9 @@
 
 #include "native/core/change_counters.h"
 #include "native/core/fingerprint.h"
+#include "native/core/forwarding.h"
 #include "native/core/options.h"
-#include "native/core/segment.h"
+#include "native/core/segment_table.h"
 #include "native/core/slot_table.h"
 
 namespace crabkv {
@@ -70,6 +71,8 @@ class IndexSnapshot {
   friend class Index;
   std::vector<std::unique_ptr<SlotTable>> saved_;  // guarded by the latch of the slot's shard
   uint64_t next_lsn_ = 0;                          // it shows the changes below
+  // In effect when it was made: what it finds is translated.
+  std::shared_ptr<const Forwarding> forwarding_;
 };
 
 class Index {
@@ -156,8 +159,26 @@ class Index {
   void Apply(const KeyHash& hash, Location location, uint64_t deadline_ms, uint64_t lsn, uint64_t acknowledged_lsn);
   // Apply of recovery: single-threaded, nothing to undo.
   void ApplyRecovered(const KeyHash& hash, Location location, uint64_t deadline_ms);
-  // Recovery wrote the record again elsewhere: follows it if the key still points at `from`.
+  // The record was copied elsewhere: follows it if the key still points at `from`.
   void Move(const KeyHash& hash, Location from, Location to);
+
+  // --- Compaction. From BeginMoves on, places in undo lists and new snapshots are translated; `at_switch` runs under
+  // all latches, so every snapshot is wholly before or after it. EndMoves: no undo list names an old place any more.
+  template <typename AtSwitch>
+  void BeginMoves(std::shared_ptr<const Forwarding> forwarding, AtSwitch at_switch) {
+    LatchSet all;
+    all.AcquireAll(this);
+    forwarding_ = std::move(forwarding);
+    at_switch();
+  }
+  void EndMoves();
+  // Runs `body` between batches.
+  template <typename Body>
+  void UnderAllLatches(Body body) {
+    LatchSet all;
+    all.AcquireAll(this);
+    body();
+  }
 
   // Takes back every change with an LSN of `first_lsn` or above, in reverse order over all shards: a key whose slot has
   // moved has changes in the lists of both. Takes all latches.
@@ -171,6 +192,7 @@ class Index {
     LatchSet all;
     all.AcquireAll(this);
     snapshot->next_lsn_ = at_snapshot();
+    snapshot->forwarding_ = forwarding_;
     snapshots_.push_back(snapshot.get());
     snapshot_count_ = static_cast<uint32_t>(snapshots_.size());
     return snapshot;
@@ -213,8 +235,9 @@ class Index {
   std::unique_ptr<SlotTable[]> slots_;                      // each guarded by the latch of its shard
   // Of each slot, a moment before which none of its keys expires; UINT64_MAX for none. Written under the slot's latch.
   std::unique_ptr<std::atomic<uint64_t>[]> next_deadlines_ms_;
-  std::vector<IndexSnapshot*> snapshots_;  // changed under all latches, read under any
-  uint32_t snapshot_count_ = 0;            // likewise
+  std::vector<IndexSnapshot*> snapshots_;         // changed under all latches, read under any
+  uint32_t snapshot_count_ = 0;                   // likewise
+  std::shared_ptr<const Forwarding> forwarding_;  // likewise
   std::atomic<uint64_t> keys_{0};
   std::atomic<uint64_t> slots_moved_{0};
   const std::shared_ptr<ChangeCounters> counters_ = std::make_shared<ChangeCounters>();

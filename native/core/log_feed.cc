@@ -12,7 +12,8 @@ namespace {
 constexpr uint64_t kReadBytesMax = 4 << 20;
 
 uint64_t Written(const Segment* segment) { return segment->written.load(std::memory_order_acquire); }
-bool HasFrames(const Segment* segment) { return Written(segment) > SegmentHeader::kBytes; }
+// Compacted segments have gaps: a feed reads the log only, and begins behind them.
+bool IsOfLog(const Segment* segment) { return segment->is_log() && segment->has_frames(); }
 }  // namespace
 
 Status StoreImpl::NewFeed(const FeedOptions& options, std::unique_ptr<Scan>* feed) {
@@ -25,17 +26,36 @@ LogFeed::LogFeed(StoreImpl* store, FeedOptions options) : store_(store), options
   BeginAtEnd();
   if (options_.resume) BeginAfter(options_.after_version);
   behind_max_ = options_.lag_bytes_max + std::min(BytesBehind(), UINT64_MAX - options_.lag_bytes_max);
+  std::lock_guard<std::mutex> lock(store_->feeds_mutex_);
+  store_->feeds_.push_back(this);
+}
+
+LogFeed::~LogFeed() {
+  std::lock_guard<std::mutex> lock(store_->feeds_mutex_);
+  store_->feeds_.erase(std::remove(store_->feeds_.begin(), store_->feeds_.end(), this), store_->feeds_.end());
+}
+
+// Changes behind this version stay in the log as long as the feeds that are to show them keep up.
+uint64_t StoreImpl::VersionKeptForFeeds() {
+  std::lock_guard<std::mutex> lock(feeds_mutex_);
+  uint64_t kept = UINT64_MAX;
+  for (const LogFeed* feed : feeds_) {
+    const uint64_t version = feed->version();
+    uint64_t behind = 0;
+    segments_.ForEach([&](const Segment* segment) {
+      if (segment->last_lsn.load(std::memory_order_acquire) > version) behind += Written(segment);
+    });
+    if (behind <= feed->behind_max()) kept = std::min(kept, version);
+  }
+  return kept;
 }
 
 // What is acknowledged from here on lies behind this place; version_ may be a little before it, never behind.
 void LogFeed::BeginAtEnd() {
   version_ = store_->log_ == nullptr ? store_->open_last_lsn_ : store_->log_->acknowledged_lsn();
-  for (uint32_t handle = store_->segments_.last_handle(); handle > 0; handle--) {
-    Segment* segment = store_->segments_.Get(handle);
-    if (!HasFrames(segment)) continue;
-    pin_.emplace(segment);
-    offset_ = Written(segment);
-    return;
+  if (auto last = store_->segments_.PinLast(IsOfLog)) {
+    offset_ = Written(last->get());
+    pin_.emplace(std::move(*last));
   }
 }
 
@@ -51,14 +71,15 @@ void LogFeed::BeginAfter(uint64_t version) {
   }
   beyond_log_ = version > last_given_out;
   version_ = version;
-  const uint32_t end_handle = pin_ ? pin_->get()->handle : 0;
-  for (uint32_t handle = 1; handle <= end_handle; handle++) {
-    Segment* segment = store_->segments_.Get(handle);
-    if (!HasFrames(segment) || segment->last_lsn.load(std::memory_order_acquire) <= version) continue;
-    pin_.emplace(segment);
-    offset_ = SegmentHeader::kBytes;
-    return;
-  }
+  if (!pin_) return;
+  const uint64_t end_number = pin_->get()->number;
+  auto first = store_->segments_.PinFirst([&](const Segment* segment) {
+    return IsOfLog(segment) && segment->number <= end_number &&
+           segment->last_lsn.load(std::memory_order_acquire) > version;
+  });
+  if (!first) return;
+  pin_.emplace(std::move(*first));
+  offset_ = SegmentHeader::kBytes;
 }
 
 Status LogFeed::CheckPosition() const {
@@ -66,44 +87,40 @@ Status LogFeed::CheckPosition() const {
     return Status::Error(Code::kPositionGone, "version " + std::to_string(options_.after_version) +
                                                   " is not in the log, which ends before it; begin again without from");
   }
-  if (version_ < store_->FeedFloor()) {
-    return Status::Error(Code::kPositionGone, "the changes after version " + std::to_string(version_) +
+  if (version() < store_->FeedFloor()) {
+    return Status::Error(Code::kPositionGone, "the changes after version " + std::to_string(version()) +
                                                   " are no longer in the log, which has those after " +
                                                   std::to_string(store_->FeedFloor()));
   }
   const uint64_t behind = BytesBehind();
-  if (behind <= behind_max_) return Status::Ok();
+  if (behind <= behind_max()) return Status::Ok();
   return Status::Error(Code::kLagged, "the reader of changes is " + std::to_string(behind) +
                                           " bytes of log behind, more than lagBytesMax (" +
                                           std::to_string(options_.lag_bytes_max) + ")");
 }
 
 uint64_t LogFeed::BytesBehind() const {
-  const uint32_t here = pin_ ? pin_->get()->handle : 0;
+  const uint64_t here = pin_ ? pin_->get()->number : 0;
   uint64_t behind = here == 0 ? 0 : Written(pin_->get()) - offset_;
-  for (uint32_t handle = here + 1; handle <= store_->segments_.last_handle(); handle++) {
-    const Segment* segment = store_->segments_.Get(handle);
-    if (HasFrames(segment)) behind += Written(segment) - SegmentHeader::kBytes;
-  }
+  store_->segments_.ForEach([&](const Segment* segment) {
+    if (IsOfLog(segment) && segment->number > here) behind += Written(segment) - SegmentHeader::kBytes;
+  });
   return behind;
 }
 
-// To the next segment with frames. False when the log ends here, for now.
+// To the next segment with frames (a rotation that failed leaves segments behind that never get one). False when the
+// log ends here, for now.
 bool LogFeed::NextSegment() {
-  const uint32_t here = pin_ ? pin_->get()->handle : 0;
-  for (uint32_t handle = here + 1; handle <= store_->segments_.last_handle(); handle++) {
-    // A rotation that failed leaves segments behind that never get a frame.
-    Segment* segment = store_->segments_.Get(handle);
-    if (!HasFrames(segment)) continue;
-    // The writer never comes back to a segment once a later one has frames; but it may have added to it since we
-    // looked.
-    if (here != 0 && Written(pin_->get()) > offset_) return true;
-    reader_.reset();
-    pin_.emplace(segment);
-    offset_ = SegmentHeader::kBytes;
-    return true;
-  }
-  return false;
+  const uint64_t here = pin_ ? pin_->get()->number : 0;
+  auto next =
+      store_->segments_.PinFirst([&](const Segment* segment) { return IsOfLog(segment) && segment->number > here; });
+  if (!next) return false;
+  // The writer never comes back to a segment once a later one has frames; but it may have added to it since we looked.
+  if (here != 0 && Written(pin_->get()) > offset_) return true;
+  reader_.reset();
+  pin_.emplace(std::move(*next));
+  offset_ = SegmentHeader::kBytes;
+  return true;
 }
 
 Status LogFeed::NextFrame(bool* found) {
@@ -186,7 +203,7 @@ Status LogFeed::Next(uint32_t entries_max, uint64_t bytes_max, ReadBuffer* chunk
       CRABKV_RETURN_IF_ERROR(Emit(record, chunk));
       (*entries)++;
     }
-    version_ = std::max(version_, record.lsn);
+    version_ = std::max(version(), record.lsn);
     at_ += record.record_bytes();
   }
   return Status::Ok();

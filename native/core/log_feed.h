@@ -4,6 +4,7 @@
 // reader costs the writers nothing but that segment. One thread at a time; may block.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,7 +18,10 @@ class LogFeed final : public Scan {
  public:
   LogFeed(StoreImpl* store, FeedOptions options);
   Status Next(uint32_t entries_max, uint64_t bytes_max, ReadBuffer* chunk, uint32_t* entries, bool* done) override;
-  uint64_t version() const override { return version_; }
+  ~LogFeed() override;
+  uint64_t version() const override { return version_.load(std::memory_order_relaxed); }
+  // How far behind it may be, in bytes of log. Any thread, as version().
+  uint64_t behind_max() const { return behind_max_.load(std::memory_order_relaxed); }
 
  private:
   void BeginAtEnd();
@@ -33,10 +37,10 @@ class LogFeed final : public Scan {
 
   StoreImpl* const store_;
   const FeedOptions options_;
-  uint64_t version_ = 0;     // everything up to it was shown, or was not to be
-  bool beyond_log_ = false;  // it was to begin after a version that the log does not have
+  std::atomic<uint64_t> version_{0};  // everything up to it was shown, or was not to be
+  bool beyond_log_ = false;           // it was to begin after a version that the log does not have
   // How far behind it may be. What was in the log before it began does not count until it has caught up once.
-  uint64_t behind_max_ = 0;
+  std::atomic<uint64_t> behind_max_{0};
 
   std::optional<SegmentPin> pin_;  // of the segment being read; none before the log's first
   uint64_t offset_ = 0;            // in it, behind the frame being shown

@@ -14,17 +14,16 @@ Status StoreImpl::NewScan(const ScanOptions& options, std::unique_ptr<Scan>* sca
 
 LogScan::LogScan(StoreImpl* store, ScanOptions options) : store_(store), options_(std::move(options)) {
   snapshot_ = store_->index_.TakeSnapshot([this] {
-    end_handle_ = store_->segments_.last_handle();
+    pins_ = store_->segments_.PinAll();
     end_offset_ = UINT64_MAX;
     uint64_t next_lsn = UINT64_MAX;
     if (store_->log_ != nullptr) {
       LogPosition end;
       store_->log_->queue().Position(&end_group_, &end);
-      end_handle_ = end.segment->handle;
+      end_segment_ = end.segment;
       end_offset_ = end.offset;
       next_lsn = end.next_lsn;
     }
-    for (uint32_t handle = 1; handle <= end_handle_; handle++) pins_.emplace_back(store_->segments_.Get(handle));
     return next_lsn;
   });
 }
@@ -42,8 +41,8 @@ void LogScan::WaitUntilWritten() {
 
 void LogScan::NextSegment(bool* done) {
   reader_.reset();
-  while (++handle_ <= end_handle_) {
-    segment_ = store_->segments_.Get(handle_);
+  while (next_pin_ < pins_.size() && (segment_ == nullptr || segment_ != end_segment_)) {
+    segment_ = pins_[next_pin_++].get();
     const uint64_t limit = segment_->written.load(std::memory_order_acquire);
     if (limit <= SegmentHeader::kBytes) continue;
     if (segment_->last_lsn.load(std::memory_order_acquire) <= options_.after_version) continue;
@@ -60,7 +59,7 @@ Status LogScan::NextFrame(bool* done) {
     if (reader_ == nullptr) NextSegment(done);
     if (*done) return Status::Ok();
     // Where a failed write was undone, frames may lie across the place where the log was to end.
-    if (handle_ == end_handle_ && reader_->offset() >= end_offset_) {
+    if (segment_ == end_segment_ && reader_->offset() >= end_offset_) {
       reader_.reset();
       continue;
     }
@@ -70,7 +69,8 @@ Status LogScan::NextFrame(bool* done) {
     if (result == FrameReader::Result::kBad) return Status::Corruption(segment_->path, reader_->offset(), why);
     if (result == FrameReader::Result::kEnd || frame_.header.type == FrameType::kSeal) {
       reader_.reset();
-    } else if (frame_.header.count != 0 && frame_.header.last_lsn() > options_.after_version) {
+    } else if (frame_.header.count != 0 &&
+               (segment_->compacted != nullptr || frame_.header.last_lsn() > options_.after_version)) {
       at_ = 0;
       return Status::Ok();
     }
@@ -81,7 +81,7 @@ bool LogScan::Shows(const RecordHeader& record, std::string_view key) {
   if (record.type != RecordType::kPut || record.lsn <= options_.after_version) return false;
   if (key.substr(0, options_.prefix.size()) != options_.prefix) return false;
   const Location here =
-      Location::Make(handle_, frame_.offset + FrameHeader::kBytes + at_, record.record_bytes(), false);
+      Location::Make(segment_->handle, frame_.offset + FrameHeader::kBytes + at_, record.record_bytes(), false);
   const Location live = store_->index_.FindInSnapshot(*snapshot_, store_->Hash(key), &deadline_ms_);
   return live && live.SameRecord(here) && !store_->Expired(deadline_ms_);
 }

@@ -33,11 +33,11 @@ class LogScan final : public Scan {
   std::vector<SegmentPin> pins_;
   // Where the log ended: nothing at or behind this place is shown.
   uint64_t end_group_ = 0;
-  uint32_t end_handle_ = 0;
+  const Segment* end_segment_ = nullptr;  // null for a log that takes no writes
   uint64_t end_offset_ = 0;
   bool written_ = false;  // up to there
 
-  uint32_t handle_ = 0;  // of the segment being read
+  size_t next_pin_ = 0;
   Segment* segment_ = nullptr;
   std::unique_ptr<FrameReader> reader_;
   Frame frame_;

@@ -6,6 +6,10 @@
 
 namespace crabkv {
 
+namespace {
+constexpr uint64_t kGrowthBytes = 128 << 10;
+}  // namespace
+
 void CommitLog::Kick() {
   kicked_.store(true, std::memory_order_seq_cst);
   if (!writer_sleeps_.load(std::memory_order_seq_cst)) return;
@@ -121,6 +125,7 @@ bool CommitLog::WantsSegmentAhead() {
 void CommitLog::Finish(Group* group) {
   const uint64_t number = group->number.load(std::memory_order_relaxed);
   const uint64_t records = group->records();
+  const uint64_t bytes = group->bytes();
   // LSNs that were undone before an empty group are in no frame: nothing may say that they were written.
   const uint64_t last = records == 0 ? last_lsn() : group->base_lsn + records - 1;
   group->segment->last_lsn.store(last, std::memory_order_release);
@@ -144,6 +149,11 @@ void CommitLog::Finish(Group* group) {
     if (records != 0) last_write_ms_ = NowMs();
     // The syncer is not woken for each group: only when it has nothing to time, or somebody waits for it.
     if (syncer_idle_ || durable_wanted_group_ > durable_group_.load()) syncer_wakes_.notify_one();
+  }
+  growth_bytes_ += bytes;
+  if (growth_bytes_ >= kGrowthBytes) {
+    growth_bytes_ = 0;
+    hooks_.on_growth();
   }
   if (wants_space || WantsSegmentAhead() || disk_.reserve_missing()) {
     std::lock_guard<std::mutex> lock(prepare_mutex_);
@@ -176,7 +186,10 @@ void CommitLog::RollBack(uint64_t first_number, const Status& status, bool stick
   const uint64_t last_number = queue_.Stop(sticky ? StickyError(status) : Status::Ok());
   Group* first = queue_.At(first_number);
   // Nothing to undo when the log was stopped behind the last group.
-  if (first_number <= last_number) undo_from_(first->base_lsn);
+  if (first_number <= last_number) {
+    rollbacks_.fetch_add(1, std::memory_order_acq_rel);
+    hooks_.undo_from(first->base_lsn);
+  }
   for (uint64_t number = first_number; number <= last_number; number++) queue_.Release(queue_.At(number));
   next_group_ = last_number + 1;
   Status told = status;

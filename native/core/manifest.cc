@@ -11,10 +11,11 @@ namespace {
 constexpr char kMagic[] = "CrabKVmf";
 constexpr uint64_t kHeaderBytes = 32;
 constexpr uint64_t kEditHeaderBytes = 16;
-constexpr uint64_t kFileBytesMax = 1 << 20;
+constexpr uint64_t kFileBytesMax = uint64_t{64} << 20;
 constexpr uint32_t kHashSipHash13 = 1;
 
-enum class EditType : uint32_t { kStore = 1, kEpoch = 2, kClean = 3 };
+enum class EditType : uint32_t { kStore = 1, kEpoch = 2, kClean = 3, kCompacted = 4 };
+constexpr uint64_t kCompactedFields = 10;
 
 std::string PathIn(const std::string& directory) { return directory + "/" + Manifest::kFileName; }
 
@@ -46,7 +47,7 @@ Status CheckHeader(std::string_view bytes, const std::string& path) {
 }
 
 // Appends an edit of 8-byte fields.
-void AppendEdit(std::string* file, EditType type, std::initializer_list<uint64_t> fields, uint32_t* previous_crc) {
+void AppendEdit(std::string* file, EditType type, const std::vector<uint64_t>& fields, uint32_t* previous_crc) {
   std::string edit(kEditHeaderBytes + 8 * fields.size(), '\0');
   PutU32(&edit[4], *previous_crc);
   PutU32(&edit[8], static_cast<uint32_t>(type));
@@ -59,6 +60,17 @@ void AppendEdit(std::string* file, EditType type, std::initializer_list<uint64_t
   *previous_crc = Crc32c(edit.data() + 4, edit.size() - 4);
   PutU32(&edit[0], *previous_crc);
   file->append(edit);
+}
+
+std::vector<uint64_t> FieldsOf(const std::vector<CompactedSegment>& segments) {
+  std::vector<uint64_t> fields;
+  fields.reserve(segments.size() * kCompactedFields);
+  for (const CompactedSegment& s : segments) {
+    const uint64_t end = (uint64_t{s.last_log_epoch} << 32) | s.last_log_crc;
+    fields.insert(fields.end(), {s.number, s.salt, s.min_lsn, s.max_lsn, s.horizon, s.bytes, s.first_log, s.last_log,
+                                 s.last_log_salt, end});
+  }
+  return fields;
 }
 
 bool ValidEdit(std::string_view bytes, uint64_t* edit_bytes) {
@@ -91,6 +103,22 @@ Status ApplyEdit(std::string_view edit, const std::string& path, ManifestState* 
     state->clean_last_lsn = field(0);
     state->clean_last_crc = static_cast<uint32_t>(field(1));
     state->clock_ms = field(2);
+  } else if (type == static_cast<uint32_t>(EditType::kCompacted) && fields % kCompactedFields == 0) {
+    for (uint64_t i = 0; i < fields; i += kCompactedFields) {
+      CompactedSegment segment;
+      segment.number = field(i);
+      segment.salt = field(i + 1);
+      segment.min_lsn = field(i + 2);
+      segment.max_lsn = field(i + 3);
+      segment.horizon = field(i + 4);
+      segment.bytes = field(i + 5);
+      segment.first_log = field(i + 6);
+      segment.last_log = field(i + 7);
+      segment.last_log_salt = field(i + 8);
+      segment.last_log_crc = static_cast<uint32_t>(field(i + 9));
+      segment.last_log_epoch = static_cast<uint32_t>(field(i + 9) >> 32);
+      state->compacted.push_back(segment);
+    }
   } else {
     return Status::Error(Code::kFormat, path + ": unknown manifest edit " + std::to_string(type));
   }
@@ -129,13 +157,20 @@ Status ApplyEdits(std::string_view bytes, const std::string& path, ManifestState
   // was whole once.
   for (uint64_t later = at + 8; later + kEditHeaderBytes <= bytes.size(); later += 8) {
     const uint32_t type = GetU32(bytes.data() + later + 8);
-    if (type >= 1 && type <= 3 && ValidEdit(bytes.substr(later), &edit_bytes)) {
+    if (type >= 1 && type <= 4 && ValidEdit(bytes.substr(later), &edit_bytes)) {
       return Status::Corruption(path, at, "an edit fails its CRC and later ones do not");
     }
   }
   return Status::Ok();
 }
 }  // namespace
+
+bool ManifestState::Covers(uint64_t log_number) const {
+  for (const CompactedSegment& segment : compacted) {
+    if (log_number >= segment.first_log && log_number <= segment.last_log) return true;
+  }
+  return false;
+}
 
 Status Manifest::Load(Env* env, const std::string& directory, ManifestState* state) {
   const std::string path = PathIn(directory);
@@ -153,7 +188,8 @@ Status Manifest::Load(Env* env, const std::string& directory, ManifestState* sta
   return Status::Ok();
 }
 
-Status Manifest::Write(Env* env, const std::string& directory, const ManifestState& state) {
+Status Manifest::Write(Env* env, const std::string& directory, const ManifestState& state, bool* unsure) {
+  if (unsure != nullptr) *unsure = false;
   std::string bytes = EncodeHeader();
   uint32_t crc = 0;
   AppendEdit(&bytes, EditType::kStore,
@@ -162,6 +198,7 @@ Status Manifest::Write(Env* env, const std::string& directory, const ManifestSta
       &bytes, EditType::kEpoch,
       {state.epoch, state.epoch_first_lsn, state.cut.segment, state.cut.offset, state.cut.next_segment, state.clock_ms},
       &crc);
+  if (!state.compacted.empty()) AppendEdit(&bytes, EditType::kCompacted, FieldsOf(state.compacted), &crc);
   const std::string path = PathIn(directory);
   const std::string temporary = path + ".tmp";
   bool leftover = false;
@@ -171,6 +208,7 @@ Status Manifest::Write(Env* env, const std::string& directory, const ManifestSta
   CRABKV_RETURN_IF_ERROR(env->OpenFile(temporary, OpenMode::kCreate, &file));
   CRABKV_RETURN_IF_ERROR(file->WriteAt(0, bytes));
   CRABKV_RETURN_IF_ERROR(file->Sync());
+  if (unsure != nullptr) *unsure = true;
   CRABKV_RETURN_IF_ERROR(env->Rename(temporary, path));
   return env->SyncDirectory(directory);
 }

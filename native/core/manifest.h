@@ -1,12 +1,14 @@
 // The MANIFEST: who the store is, which opening wrote last, and whether it ended cleanly. It does not list log
-// segments. The file is written anew (temporary name, sync, rename, directory sync) by every opening for writing, so
-// nothing in it is believed only because a page cache shows it; a clean close appends one edit. Edits carry their own
-// CRC and that of the edit before. Not thread-safe: used by opening and closing only.
+// segments, only compacted ones. The file is written anew (temporary name, sync, rename, directory sync) by every
+// opening for writing and every compaction, so nothing in it is believed only because a page cache shows it; a clean
+// close appends one edit. Edits carry their own CRC and that of the edit before. Not thread-safe: used by opening, then
+// by the compactor thread, then by closing.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "native/core/env.h"
 #include "native/core/format.h"
@@ -21,6 +23,26 @@ struct LogCut {
   uint64_t next_segment = 0;  // 0: there was no cut
 };
 
+// A segment that compaction wrote. Those of a store and its log segments own disjoint spans of LSNs; in LSN order they
+// are the store.
+struct CompactedSegment {
+  uint64_t number = 0;  // names the file
+  uint64_t salt = 0;
+  uint64_t min_lsn = 0;  // the span it owns; records in it keep their LSNs, gaps allowed
+  uint64_t max_lsn = 0;
+  // When its compaction started every change up to this LSN was in the index: it holds no record that one of them had
+  // made void.
+  uint64_t horizon = 0;
+  uint64_t bytes = 0;  // of the file
+  // The log segments whose place it took (with others of the same span): these are void, and where the last one ended
+  // is what the log goes on behind.
+  uint64_t first_log = 0;
+  uint64_t last_log = 0;
+  uint64_t last_log_salt = 0;
+  uint32_t last_log_crc = 0;  // header CRC of its last frame
+  uint32_t last_log_epoch = 0;
+};
+
 struct ManifestState {
   StoreId store_id;
   uint64_t hash_seed[2] = {0, 0};
@@ -29,8 +51,15 @@ struct ManifestState {
   LogCut cut;
   bool clean = false;  // closed in this epoch, at:
   uint64_t clean_last_lsn = 0;
-  uint32_t clean_last_crc = 0;  // header CRC of the log's last frame
-  uint64_t clock_ms = 0;        // the store's clock at the last edit
+  uint32_t clean_last_crc = 0;              // header CRC of the log's last frame
+  uint64_t clock_ms = 0;                    // the store's clock at the last edit
+  std::vector<CompactedSegment> compacted;  // by LSN
+
+  // Every LSN up to this one was durable when a compaction relied on it, and changes up to it may be missing from the
+  // log.
+  uint64_t compacted_lsn() const { return compacted.empty() ? 0 : compacted.back().max_lsn; }
+  // Whether a compacted segment took the place of this log segment.
+  bool Covers(uint64_t log_number) const;
 };
 
 class Manifest {
@@ -40,7 +69,8 @@ class Manifest {
   // kMissing when there is none.
   static Status Load(Env* env, const std::string& directory, ManifestState* state);
   // Replaces the file by one that says `state` (without a clean end).
-  static Status Write(Env* env, const std::string& directory, const ManifestState& state);
+  // After a failure `*unsure`, if given, says whether the new one may be there nevertheless.
+  static Status Write(Env* env, const std::string& directory, const ManifestState& state, bool* unsure = nullptr);
   // Adds the clean end of `state` to a file that Write made.
   static Status AppendClean(Env* env, const std::string& directory, const ManifestState& state);
 };

@@ -23,6 +23,9 @@ Status ValidateOptions(const Options& o) {
   CRABKV_RETURN_IF_ERROR(Within("batchBytesMax", o.batch_bytes_max, 4096, uint64_t{1} << 30));
   CRABKV_RETURN_IF_ERROR(Within("pendingBytesMax", o.pending_bytes_max, 256 << 10, uint64_t{16} << 30));
   CRABKV_RETURN_IF_ERROR(Within("readerQueueMax", o.reader_queue_max, 1, 1 << 24));
+  CRABKV_RETURN_IF_ERROR(Within("compaction.deadRatio", o.compaction_dead_percent, 1, 99));
+  CRABKV_RETURN_IF_ERROR(Within("compaction.minBytes", o.compaction_log_bytes_min, 0, uint64_t{1} << 50));
+  CRABKV_RETURN_IF_ERROR(Within("compaction.ioShare", o.compaction_io_percent, 1, 100));
   if (o.slot_to_shard.empty()) return Status::Ok();
   if (o.slot_to_shard.size() != kSlotCount) {
     return Status::Error(Code::kInvalidArgument, "the slot table must have " + std::to_string(kSlotCount) + " entries");

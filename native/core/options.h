@@ -34,6 +34,12 @@ struct Options {
   bool error_if_exists = false;
   bool read_only = false;
 
+  // --- Compaction. See compaction_plan.h.
+  bool auto_compaction = true;
+  uint32_t compaction_dead_percent = 33;        // of the log, from which on it is compacted; 1..99
+  uint64_t compaction_log_bytes_min = 1 << 20;  // of the log, below which it is left alone
+  uint32_t compaction_io_percent = 50;          // of the time that a compaction may take; 1..100
+
   // --- Format of new records.
   Codec compression = Codec::kNone;
 

@@ -9,6 +9,7 @@
 #include "native/core/format.h"
 #include "native/core/read_buffer.h"
 #include "native/core/segment.h"
+#include "native/core/slot_table.h"
 #include "native/core/status.h"
 
 namespace crabkv {

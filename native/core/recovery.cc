@@ -10,7 +10,7 @@ namespace crabkv {
 
 Status Recovery::Run(ManifestState* manifest, RecoveryResult* result) {
   manifest_ = manifest;
-  durable_lsn_ = manifest->epoch_first_lsn - 1;
+  durable_lsn_ = std::max(manifest->epoch_first_lsn - 1, manifest->compacted_lsn());
   if (manifest->clean) durable_lsn_ = std::max(durable_lsn_, manifest->clean_last_lsn);
   clock_ms_ = manifest->clock_ms;
   if (!options_.read_only) CRABKV_RETURN_IF_ERROR(FinishInterruptedCut());
@@ -42,9 +42,10 @@ Status Recovery::AttachFiles() {
 Status Recovery::ListSegments() {
   std::vector<std::string> names;
   CRABKV_RETURN_IF_ERROR(env_->ListDirectory(directory_, &names));
+  if (!options_.read_only) CRABKV_RETURN_IF_ERROR(RemoveVoid(names));
   for (const std::string& name : names) {
     LogFile file;
-    if (!ParseSegmentFileName(name, &file.number)) continue;
+    if (!ParseSegmentFileName(name, &file.number) || manifest_->Covers(file.number)) continue;
     // Read-only openings can't finish an interrupted cut; they pass over what it voids.
     const LogCut& cut = manifest_->cut;
     if (file.number > cut.segment && file.number < cut.next_segment) continue;
@@ -53,6 +54,7 @@ Status Recovery::ListSegments() {
   }
   if (options_.read_only) CRABKV_RETURN_IF_ERROR(ListUnnamedCopy());
   std::sort(files_.begin(), files_.end(), [](const LogFile& a, const LogFile& b) { return a.number < b.number; });
+  CRABKV_RETURN_IF_ERROR(PlaceCompacted());
   for (LogFile& file : files_) CRABKV_RETURN_IF_ERROR(OpenSegment(&file));
   return Status::Ok();
 }
@@ -73,11 +75,11 @@ Status Recovery::ListUnnamedCopy() {
   return Status::Ok();
 }
 
-Status Recovery::OpenSegment(LogFile* file) {
+// Opens the file and checks that it is a segment of this store.
+Status Recovery::OpenFile(LogFile* file) {
   const OpenMode mode = options_.read_only ? OpenMode::kRead : OpenMode::kReadWrite;
   CRABKV_RETURN_IF_ERROR(env_->OpenFile(file->path, mode, &file->file));
   CRABKV_RETURN_IF_ERROR(file->file->Size(&file->size));
-  if (file->number == manifest_->cut.segment) file->size = std::min(file->size, manifest_->cut.offset);
   char bytes[SegmentHeader::kBytes];
   uint64_t got = 0;
   CRABKV_RETURN_IF_ERROR(file->file->ReadAt(0, sizeof(bytes), bytes, &got));
@@ -85,17 +87,33 @@ Status Recovery::OpenSegment(LogFile* file) {
   if (!(file->header.store_id == manifest_->store_id)) {
     return Status::Error(Code::kFormat, file->path + " belongs to another store");
   }
+  return Status::Ok();
+}
+
+Status Recovery::OpenSegment(LogFile* file) {
+  CRABKV_RETURN_IF_ERROR(OpenFile(file));
+  if (file->compacted == nullptr && file->number == manifest_->cut.segment)
+    file->size = std::min(file->size, manifest_->cut.offset);
   if (file->header.number != file->number) {
     return Status::Corruption(file->path, 24,
                               "the file is segment " + std::to_string(file->header.number) + " by its header");
   }
-  if (file->header.kind != SegmentKind::kLog) return Status::Error(Code::kFormat, file->path + " has an unknown kind");
+  if (file->compacted == nullptr) {
+    if (file->header.kind == SegmentKind::kLog) return Status::Ok();
+    return Status::Error(Code::kFormat, file->path + " is no log segment");
+  }
+  const CompactedSegment& listed = *file->compacted;
+  if (file->header.kind != SegmentKind::kCompacted || file->header.salt != listed.salt || file->size != listed.bytes) {
+    return Status::Corruption(file->path, 0, "is not the compacted segment that the MANIFEST lists");
+  }
   return Status::Ok();
 }
 
 Status Recovery::Walk() {
   bool ended = false;
-  for (size_t i = 0; i < files_.size() && !ended; i++) CRABKV_RETURN_IF_ERROR(WalkSegment(i, &ended));
+  for (size_t i = 0; i < files_.size() && !ended; i++) {
+    CRABKV_RETURN_IF_ERROR(files_[i].compacted == nullptr ? WalkSegment(i, &ended) : WalkCompacted(i));
+  }
   if (!ended) CRABKV_RETURN_IF_ERROR(CheckEnd("the log ends here"));
   return Status::Ok();
 }
@@ -129,7 +147,10 @@ Status Recovery::WalkSegment(size_t index, bool* ended) {
     // Nothing of this segment: the log ended in the one before, or this one was made ahead. Else it may go on in the
     // next.
     bool starts = false;
-    if (index + 1 < files_.size() && end_.file == index && end_.offset != 0) {
+    if (index + 1 < files_.size() && files_[index + 1].compacted != nullptr) {
+      // What the log has behind a compacted segment was durable: see CompactedSegment::min_lsn.
+      starts = end_.lsn + 1 == files_[index + 1].compacted->min_lsn;
+    } else if (index + 1 < files_.size() && end_.file == index && end_.offset != 0) {
       CRABKV_RETURN_IF_ERROR(StartsAfterWalk(index + 1, &starts));
     }
     if (starts) return Status::Ok();
@@ -157,9 +178,9 @@ bool Recovery::Continues(const Frame& frame, std::string* why) const {
   if (header.type == FrameType::kStart) {
     const StartPayload start = DecodeStart(frame.payload.data());
     if (end_.offset == 0) return start.previous_number == 0;
-    const LogFile& before = files_[end_.file];
-    return start.previous_number == before.number && start.previous_salt == before.header.salt &&
-           start.previous_last_lsn == end_.lsn;
+    const StartPayload expected = StartBehind(end_);
+    return start.previous_number == expected.previous_number && start.previous_salt == expected.previous_salt &&
+           start.previous_last_lsn == expected.previous_last_lsn;
   }
   if (header.count == 0) return header.base_lsn > end_.lsn;
   const bool skips = (header.flags & kFrameSkipsLsns) != 0;
@@ -179,7 +200,6 @@ Status Recovery::TakeFrame(LogFile* file, const Frame& frame) {
   last_type_ = header.type;
   end_.offset = frame.offset + header.frame_bytes();
   end_.crc = header.crc;
-  if (header.type == FrameType::kSeal) file->segment->counts = DecodeSeal(frame.payload.data());
   if (header.count != 0) {
     end_.lsn = header.last_lsn();
     unproven_.push_back(end_);
@@ -198,6 +218,7 @@ void Recovery::ApplyRecords(const LogFile& file, const Frame& frame) {
   ForEachRecord(frame.payload, [&](const RecordHeader& record, uint64_t at) {
     const std::string_view key = frame.payload.substr(at + RecordHeader::kBytes, record.key_bytes);
     const KeyHash hash = HashKey(manifest_->hash_seed, key);
+    file.segment->counts.Count(record);
     Location location;
     if (record.type == RecordType::kPut) {
       location =
@@ -218,7 +239,8 @@ Status Recovery::FindBehindEnd(bool (*accept)(const FrameHeader&, uint64_t), uin
     LogFile& file = files_[i];
     uint64_t size = 0;
     CRABKV_RETURN_IF_ERROR(file.file->Size(&size));
-    if (file.number == manifest_->cut.segment) size = std::min(size, manifest_->cut.offset);
+    if (file.compacted == nullptr && file.number == manifest_->cut.segment)
+      size = std::min(size, manifest_->cut.offset);
     const uint64_t from = i == end_.file && end_.offset != 0 ? end_.offset : SegmentHeader::kBytes;
     uint64_t at = 0;
     CRABKV_RETURN_IF_ERROR(FindFrameHeader(

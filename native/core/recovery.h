@@ -47,7 +47,8 @@ class Recovery {
     std::unique_ptr<File> file;
     uint64_t size = 0;
     SegmentHeader header;
-    Segment* segment = nullptr;  // in the table; null for a file without frames
+    Segment* segment = nullptr;                   // in the table; null for a file without frames
+    const CompactedSegment* compacted = nullptr;  // null for a log segment
   };
   // A place between two frames.
   struct Place {
@@ -60,14 +61,20 @@ class Recovery {
   // --- What is there.
   Status FinishInterruptedCut();
   Status ListSegments();
+  Status RemoveVoid(const std::vector<std::string>& names);
+  Status PlaceCompacted();
   Status ListUnnamedCopy();
+  Status OpenFile(LogFile* file);
   Status OpenSegment(LogFile* file);
   // --- The walk.
   Status Walk();
+  Status WalkCompacted(size_t index);
   Status WalkSegment(size_t index, bool* ended);
   bool Continues(const Frame& frame, std::string* why) const;
   Status TakeFrame(LogFile* file, const Frame& frame);
   void ApplyRecords(const LogFile& file, const Frame& frame);
+  StartPayload StartBehind(const Place& place) const;
+  uint64_t NextSegmentNumber() const;
   Status StartsAfterWalk(size_t index, bool* starts);
   Status CheckEnd(const std::string& why);
   Status FindBehindEnd(bool (*accept)(const FrameHeader&, uint64_t), uint64_t argument, bool* found,
@@ -94,7 +101,7 @@ class Recovery {
   Index* const index_;
 
   ManifestState* manifest_ = nullptr;
-  std::vector<LogFile> files_;  // by number
+  std::vector<LogFile> files_;  // in LSN order
   // The walk's state.
   Place end_;  // behind the last valid frame
   FrameType last_type_ = FrameType::kStart;

@@ -106,7 +106,7 @@ Status Recovery::ResumeClean(RecoveryResult* result) {
   CRABKV_RETURN_IF_ERROR(RemoveUnused());
   FrameAppender::End& end = result->log.end;
   end.previous_crc = end_.crc;
-  uint64_t number = files_.empty() ? 1 : files_.back().number + 1;
+  uint64_t number = NextSegmentNumber();
   if (end_.offset != 0 && last_type_ != FrameType::kSeal) {
     LogFile& last = files_[end_.file];
     end.segment = last.segment;
@@ -119,10 +119,7 @@ Status Recovery::ResumeClean(RecoveryResult* result) {
     CRABKV_RETURN_IF_ERROR(NewSegment(number++, StandardSegmentCapacity(options_), &made));
     end.segment = made.segment;
     end.offset = SegmentHeader::kBytes;
-    if (end_.offset != 0) {
-      const LogFile& last = files_[end_.file];
-      end.start = {last.number, last.header.salt, end_.lsn};
-    }
+    if (end_.offset != 0) end.start = StartBehind(end_);
     files_.push_back(std::move(made));
   }
   result->log.next_segment_number = number;
@@ -134,16 +131,16 @@ Status Recovery::ResumeClean(RecoveryResult* result) {
 Status Recovery::Rewrite(RecoveryResult* result) {
   CRABKV_RETURN_IF_ERROR(SetAsideBehindEnd());
   SegmentHeader header;
-  header.number = files_.empty() ? 1 : files_.back().number + 1;
+  header.number = NextSegmentNumber();
   header.store_id = manifest_->store_id;
   header.salt = env_->Random64();
   LogCut cut;
   StartPayload start;
   if (durable_.offset != 0) {
-    const LogFile& last = files_[durable_.file];
-    start = {last.number, last.header.salt, durable_.lsn};
-    cut.segment = last.number;
-    cut.offset = durable_.offset;
+    start = StartBehind(durable_);
+    cut.segment = start.previous_number;
+    // Behind a compacted segment the cut shortens no file.
+    if (files_[durable_.file].compacted == nullptr) cut.offset = durable_.offset;
   }
   cut.next_segment = header.number;
 
@@ -151,7 +148,9 @@ Status Recovery::Rewrite(RecoveryResult* result) {
   CRABKV_RETURN_IF_ERROR(copy.Begin(start, durable_.crc, manifest_->epoch + 1, durable_.lsn, clock_ms_));
   // Copied records get their new place in a segment that is as large as they need.
   uint64_t tail_bytes = 0;
-  for (size_t i = durable_.file; i <= end_.file && i < files_.size(); i++) tail_bytes += files_[i].size;
+  for (size_t i = durable_.file; i <= end_.file && i < files_.size(); i++) {
+    if (files_[i].compacted == nullptr) tail_bytes += files_[i].size;
+  }
   auto segment = std::make_unique<Segment>(header.number, header.salt,
                                            PadTo8(tail_bytes) + StandardSegmentCapacity(options_), copy.path());
   LogFile made;
@@ -161,6 +160,7 @@ Status Recovery::Rewrite(RecoveryResult* result) {
   if (made.segment == nullptr) return Status::Error(Code::kTooLarge, "more segments than a store may have");
   copy_segment_ = made.segment;
   for (size_t i = durable_.file; i <= end_.file && i < files_.size(); i++) {
+    if (files_[i].compacted != nullptr) continue;
     const uint64_t begin = i == durable_.file && durable_.offset != 0 ? durable_.offset : SegmentHeader::kBytes;
     const uint64_t end = i == end_.file ? end_.offset : files_[i].size;
     CRABKV_RETURN_IF_ERROR(RewriteFrames(&files_[i], begin, end, &copy));
@@ -218,6 +218,7 @@ Status Recovery::RewriteFrames(LogFile* from, uint64_t begin, uint64_t end, Segm
     }
     CRABKV_RETURN_IF_ERROR(copy->Append(
         frame, [&](const RecordHeader& record, std::string_view key, uint64_t old_offset, uint64_t new_offset) {
+          copy_segment_->counts.Count(record);
           if (record.type != RecordType::kPut) return;
           index_->Move(HashKey(manifest_->hash_seed, key),
                        Location::Make(from->segment->handle, old_offset, record.record_bytes(), false),
@@ -236,6 +237,21 @@ Status Recovery::NewSegment(uint64_t number, uint64_t capacity, LogFile* made) {
   made->segment = segments_->Add(std::make_unique<Segment>(number, made->header.salt, capacity, made->path));
   if (made->segment == nullptr) return Status::Error(Code::kTooLarge, "more segments than a store may have");
   return Status::Ok();
+}
+
+// What a segment that goes on at this place says in its START.
+StartPayload Recovery::StartBehind(const Place& place) const {
+  const LogFile& file = files_[place.file];
+  if (file.compacted == nullptr) return {file.number, file.header.salt, place.lsn};
+  return {file.compacted->last_log, file.compacted->last_log_salt, place.lsn};
+}
+
+uint64_t Recovery::NextSegmentNumber() const {
+  uint64_t last = 0;
+  for (const LogFile& file : files_) {
+    last = std::max(last, file.compacted == nullptr ? file.number : file.compacted->last_log);
+  }
+  return last + 1;
 }
 
 Status Recovery::CommitEpoch(const LogCut& cut) {
@@ -306,6 +322,7 @@ Status Recovery::ApplyCut(const LogCut& cut, bool again) {
 }
 
 Status Recovery::CutSegment(const LogCut& cut, bool again) {
+  if (cut.offset == 0) return Status::Ok();
   std::unique_ptr<File> file;
   uint64_t size = 0;
   CRABKV_RETURN_IF_ERROR(env_->OpenFile(directory_ + "/" + SegmentFileName(cut.segment), OpenMode::kReadWrite, &file));

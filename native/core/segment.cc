@@ -27,21 +27,4 @@ Status CreateSegmentFile(Env* env, const std::string& directory, const SegmentHe
   return env->OpenFile(path, OpenMode::kReadWrite, file);
 }
 
-SegmentTable::~SegmentTable() {
-  ForEach([](Segment* segment) { delete segment; });
-  for (auto& chunk : chunks_) delete chunk.load(std::memory_order_relaxed);
-}
-
-Segment* SegmentTable::Add(std::unique_ptr<Segment> segment) {
-  const uint32_t handle = last_.load(std::memory_order_relaxed) + 1;
-  if (handle > Location::kSegmentHandleMax) return nullptr;
-  auto& slot = chunks_[handle / kChunk];
-  if (slot.load(std::memory_order_relaxed) == nullptr) slot.store(new Chunk, std::memory_order_release);
-  segment->handle = handle;
-  Segment* added = segment.release();
-  slot.load(std::memory_order_relaxed)->segments[handle % kChunk].store(added, std::memory_order_release);
-  last_.store(handle, std::memory_order_release);
-  return added;
-}
-
 }  // namespace crabkv

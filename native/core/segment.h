@@ -1,6 +1,7 @@
-// An open segment: its file, its mapping, and what is counted about it. The file's path from nothing to full:
-// CreateSegmentFile (under a temporary name, synced, renamed), frames by the writer thread, sealed, synced, then only
-// read. Ownership: SegmentTable. Readers hold a pin (taken under a shard's latch) while they use the mapping.
+// An open segment: its file, its mapping, and what is counted about it. The path of a log segment's file from nothing
+// to full: CreateSegmentFile (under a temporary name, synced, renamed), frames by the writer thread, sealed, synced,
+// then only read, until compaction has put its records elsewhere. Ownership: SegmentTable. Readers hold a pin (taken
+// under a shard's latch, or by SegmentTable) while they use the mapping.
 #pragma once
 
 #include <atomic>
@@ -11,8 +12,8 @@
 
 #include "native/core/env.h"
 #include "native/core/format.h"
+#include "native/core/manifest.h"
 #include "native/core/residency.h"
-#include "native/core/slot_table.h"
 
 namespace crabkv {
 
@@ -24,7 +25,9 @@ struct Segment {
   const uint64_t salt;
   const uint64_t capacity;  // the file never grows beyond; as long as the mapping
   const std::string path;
-  uint32_t handle = 0;  // set once, by SegmentTable::Add
+  uint32_t handle = 0;  // set once, by SegmentTable
+  // Of a segment that compaction wrote; set before others see it.
+  std::unique_ptr<const CompactedSegment> compacted;
 
   // Set once, before `written` first rises above 0.
   std::unique_ptr<File> file;
@@ -38,48 +41,18 @@ struct Segment {
   std::atomic<uint64_t> last_lsn{0};  // of the last record written
   ResidencyBitmap resident;
 
-  // What SEAL tells. Writer thread (and recovery before it).
+  // What SEAL tells. Written by the writer thread (and recovery before it); anyone may read it once the log has gone on
+  // in a later segment.
   SealPayload counts;
+
+  bool is_log() const { return compacted == nullptr; }
+  bool has_frames() const { return written.load(std::memory_order_acquire) > SegmentHeader::kBytes; }
 };
 
 // Makes the file `path` with just a segment header: written under a temporary name, synced, renamed, the directory
 // synced; so a file under a segment's name always has a valid header. May block.
 Status CreateSegmentFile(Env* env, const std::string& directory, const SegmentHeader& header,
                          std::unique_ptr<File>* file);
-
-// From handle (in the index's locations) to segment. Handles are given out in order from 1 and are not reused while the
-// store is open. Add: one thread at a time. Get: any thread, no lock.
-class SegmentTable {
- public:
-  SegmentTable() = default;
-  ~SegmentTable();
-  SegmentTable(const SegmentTable&) = delete;
-  SegmentTable& operator=(const SegmentTable&) = delete;
-
-  // Takes ownership; sets segment->handle. Null when every handle is used up.
-  Segment* Add(std::unique_ptr<Segment> segment);
-  Segment* Get(uint32_t handle) const {
-    return chunks_[handle / kChunk]
-        .load(std::memory_order_acquire)
-        ->segments[handle % kChunk]
-        .load(std::memory_order_acquire);
-  }
-  uint32_t last_handle() const { return last_.load(std::memory_order_acquire); }
-  // In handle order, which is log order.
-  template <typename Visit>
-  void ForEach(Visit visit) const {
-    for (uint32_t handle = 1; handle <= last_handle(); handle++) visit(Get(handle));
-  }
-
- private:
-  static constexpr uint32_t kChunk = 1024;
-  static constexpr uint32_t kChunks = (Location::kSegmentHandleMax + 1) / kChunk;
-  struct Chunk {
-    std::atomic<Segment*> segments[kChunk] = {};
-  };
-  std::atomic<Chunk*> chunks_[kChunks] = {};
-  std::atomic<uint32_t> last_{0};
-};
 
 // Keeps a segment mapped. Taking one REQUIRES the latch under which the location was read.
 class SegmentPin {

@@ -39,6 +39,12 @@ struct Location {
     const uint32_t size_class = static_cast<uint32_t>(bits >> 5) & kSizeClassMax;
     return size_class == 0 ? 0 : SizeOfClass(size_class - 1);
   }
+  // The same place in another segment.
+  Location InSegment(uint32_t handle) const {
+    Location location;
+    location.bits = (uint64_t{handle} << 44) | (bits & ((uint64_t{1} << 44) - 1));
+    return location;
+  }
   // The same record, whatever is beside it.
   bool SameRecord(Location other) const { return (bits >> 14) == (other.bits >> 14); }
 

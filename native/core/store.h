@@ -72,6 +72,18 @@ struct MultiGetResult {
   std::vector<Item> items;
 };
 
+// What one or more compactions did.
+struct CompactionReport {
+  uint64_t compactions = 0;
+  uint64_t segments_in = 0;
+  uint64_t segments_out = 0;
+  uint64_t bytes_read = 0;
+  uint64_t bytes_written = 0;
+  uint64_t records_kept = 0;
+  uint64_t records_dropped = 0;
+};
+using CompactionDone = std::function<void(const Status&, const CompactionReport&)>;
+
 // Told when groups of writes reach their fate. Watermarks only rise. For each group, in every mode: either
 // OnAcknowledged(g') with g' >= g, or OnFailed(first <= g <= last). In SyncMode::kAlways both watermarks move together.
 class CommitListener {
@@ -84,6 +96,8 @@ class CommitListener {
   virtual void OnFailed(uint64_t first_group, uint64_t last_group, const Status& status) = 0;
   // Fewer than half of pending_bytes_max are pending again, after a kBusy.
   virtual void OnRoom() = 0;
+  // A compaction, requested or automatic, has ended well.
+  virtual void OnCompacted(const CompactionReport& report) { static_cast<void>(report); }
 };
 
 struct ScanOptions {
@@ -149,6 +163,12 @@ struct StoreStats {
   uint64_t slots_moved = 0;           // to other shards, since it was opened
   bool clean_open = false;
   bool disk_full = false;
+  uint64_t feed_floor = 0;
+  bool compacting = false;
+  uint64_t compactions = 0;  // since open, as are the next three
+  uint64_t compaction_read_bytes = 0;
+  uint64_t compaction_written_bytes = 0;
+  uint64_t compaction_dropped_records = 0;
 };
 
 class Store {
@@ -223,6 +243,16 @@ class Store {
   // Counters by hash of key, see EntryInfo. Bumped after a change is visible and before it is acknowledged, also when
   // it is undone. They outlive the store while somebody has them; once it is closed they stand still.
   virtual std::shared_ptr<ChangeCounters> SharedChangeCounters() const = 0;
+
+  // --- Compaction.
+  // Looks through all that is in the log now and drops what is dead. `done` is called once, on a native thread (or at
+  // once, when the store is closed): with what was done, or with kReadOnly, kClosed (closed or cancelled), kBusy
+  // (writes failed meanwhile: try again), kDiskFull, kCorruption (in which segment), kIo. Requests that wait share one
+  // run.
+  virtual uint64_t StartCompaction(CompactionDone done) = 0;
+  // Answers the request with kClosed and gives up its run if nobody else waits for it. No effect on one that is
+  // answered.
+  virtual void CancelCompaction(uint64_t request) = 0;
 
   // --- Shards. Which shard has a slot is not stored: it is as the options say when the store is opened.
   virtual uint32_t SlotOf(std::string_view key) const = 0;

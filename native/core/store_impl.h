@@ -10,15 +10,18 @@
 
 #include "native/core/clock.h"
 #include "native/core/commit_log.h"
+#include "native/core/compactor.h"
 #include "native/core/index.h"
 #include "native/core/manifest.h"
 #include "native/core/reader_pool.h"
 #include "native/core/record_reader.h"
-#include "native/core/segment.h"
+#include "native/core/segment_table.h"
 #include "native/core/slot_loads.h"
 #include "native/core/store.h"
 
 namespace crabkv {
+
+class LogFeed;
 
 class StoreImpl final : public Store {
  public:
@@ -47,12 +50,15 @@ class StoreImpl final : public Store {
   uint64_t KeyCount() const override { return index_.KeyCount(); }
   Status NewScan(const ScanOptions& options, std::unique_ptr<Scan>* scan) override;
   Status NewFeed(const FeedOptions& options, std::unique_ptr<Scan>* feed) override;
-  uint64_t FeedFloor() const override { return 0; }  // until there is compaction, the log has everything
+  uint64_t FeedFloor() const override { return feed_floor_.load(std::memory_order_acquire); }
   Status Submit(std::function<void()> job) override;
 
   void AddListener(CommitListener* listener) override;
   void RemoveListener(CommitListener* listener) override;
   std::shared_ptr<ChangeCounters> SharedChangeCounters() const override { return index_.counters(); }
+
+  uint64_t StartCompaction(CompactionDone done) override;
+  void CancelCompaction(uint64_t request) override;
 
   uint32_t SlotOf(std::string_view key) const override { return Hash(key).slot; }
   uint32_t ShardOf(std::string_view key) const override { return index_.ShardIndexOf(Hash(key).slot); }
@@ -75,6 +81,8 @@ class StoreImpl final : public Store {
   Status RefuseOrphanedSegments();
   Status RemoveLeftovers();
   Status NoteCleanEnd();
+  void StartCompactor();
+  uint64_t VersionKeptForFeeds();
 
   // --- Writing.
   // An operation on its way into the log.
@@ -140,7 +148,11 @@ class StoreImpl final : public Store {
   mutable Index index_;
   SlotLoads loads_;
   std::unique_ptr<Clock> clock_;
-  std::unique_ptr<CommitLog> log_;  // null when read-only
+  std::unique_ptr<CommitLog> log_;        // null when read-only
+  std::unique_ptr<Compactor> compactor_;  // null when read-only
+  std::atomic<uint64_t> feed_floor_{0};
+  std::mutex feeds_mutex_;
+  std::vector<const LogFeed*> feeds_;  // guarded by feeds_mutex_
   ReaderPool readers_;
   std::atomic<bool> closed_{false};
   std::mutex close_mutex_;  // held by Close
@@ -148,6 +160,7 @@ class StoreImpl final : public Store {
 
   mutable std::atomic<uint64_t> inline_reads_{0};
   mutable std::atomic<uint64_t> cold_reads_{0};
+  uint32_t epoch_ = 0;    // set before the store is shared, as are the next seven
   uint64_t open_ms_ = 0;  // set before the store is shared, as are the next five
   uint64_t open_records_ = 0;
   uint64_t open_last_lsn_ = 0;

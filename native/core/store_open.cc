@@ -50,9 +50,12 @@ Status StoreImpl::OpenFiles() {
   if (!options_.read_only) {
     CRABKV_RETURN_IF_ERROR(RemoveLeftovers());
     log_ = std::make_unique<CommitLog>(
-        env_, path_, options_, &segments_, clock_.get(), [this](uint64_t lsn) { index_.UndoFrom(lsn); }, recovered.log);
-    log_->Start();
+        env_, path_, options_, &segments_, clock_.get(),
+        CommitLogHooks{[this](uint64_t lsn) { index_.UndoFrom(lsn); }, [this] { compactor_->Poke(); }}, recovered.log);
+    StartCompactor();
   }
+  feed_floor_ = manifest_.compacted_lsn();
+  epoch_ = manifest_.epoch;
   clean_open_ = recovered.clean;
   open_records_ = recovered.records;
   open_last_lsn_ = recovered.log.next_lsn - 1;
@@ -60,6 +63,21 @@ Status StoreImpl::OpenFiles() {
   open_rewritten_bytes_ = recovered.rewritten_bytes;
   open_ms_ = (env_->MonotonicNs() - began_ns) / 1000000;
   return Status::Ok();
+}
+
+void StoreImpl::StartCompactor() {
+  CompactionTarget target;
+  target.env = env_;
+  target.directory = path_;
+  target.options = &options_;
+  target.manifest = &manifest_;
+  target.segments = &segments_;
+  target.index = &index_;
+  target.log = log_.get();
+  target.feed_floor = &feed_floor_;
+  compactor_ = std::make_unique<Compactor>(target, [this] { return VersionKeptForFeeds(); });
+  log_->Start();
+  compactor_->Start();
 }
 
 Status StoreImpl::LoadOrCreateManifest() {
@@ -92,7 +110,7 @@ Status StoreImpl::RefuseOrphanedSegments() {
   CRABKV_RETURN_IF_ERROR(env_->ListDirectory(path_, &names));
   for (const std::string& name : names) {
     uint64_t number = 0;
-    if (ParseSegmentFileName(name, &number)) {
+    if (ParseSegmentFileName(name, &number) || ParseCompactedFileName(name, &number)) {
       return Status::Corruption(path_ + "/" + Manifest::kFileName, 0,
                                 "is missing, but there are segments such as " + name);
     }
@@ -109,7 +127,10 @@ Status StoreImpl::RemoveLeftovers() {
     const size_t stem = name.size() < 4 ? 0 : name.size() - 4;
     if (name.compare(stem, std::string::npos, ".tmp") != 0) continue;
     const std::string target = name.substr(0, stem);
-    if (target != Manifest::kFileName && !ParseSegmentFileName(target, &number)) continue;
+    if (target != Manifest::kFileName && !ParseSegmentFileName(target, &number) &&
+        !ParseCompactedFileName(target, &number)) {
+      continue;
+    }
     CRABKV_RETURN_IF_ERROR(env_->Remove(path_ + "/" + name));
   }
   return Status::Ok();
@@ -119,6 +140,7 @@ Status StoreImpl::Close() {
   std::lock_guard<std::mutex> lock(close_mutex_);
   if (closed_.exchange(true, std::memory_order_acq_rel)) return close_status_;
   readers_.Stop();
+  if (compactor_ != nullptr) compactor_->Stop();
   if (log_ != nullptr) {
     close_status_ = log_->Stop();
     if (close_status_.ok()) close_status_ = NoteCleanEnd();
@@ -152,6 +174,16 @@ Status StoreImpl::WaitFor(uint64_t group, bool durable) {
 }
 
 Status StoreImpl::Submit(std::function<void()> job) { return readers_.Submit(std::move(job)); }
+
+uint64_t StoreImpl::StartCompaction(CompactionDone done) {
+  if (compactor_ != nullptr) return compactor_->Request(std::move(done));
+  done(Status::Error(Code::kReadOnly, "the store is open read-only"), CompactionReport());
+  return 0;
+}
+
+void StoreImpl::CancelCompaction(uint64_t request) {
+  if (compactor_ != nullptr) compactor_->Cancel(request);
+}
 
 void StoreImpl::AddListener(CommitListener* listener) {
   if (log_ != nullptr) log_->AddListener(listener);
@@ -198,8 +230,10 @@ StoreStats StoreImpl::Stats() const {
   });
   stats.last_version = stats.acknowledged_version = open_last_lsn_;
   stats.durable_version = open_durable_lsn_;
-  stats.epoch = manifest_.epoch;
+  stats.epoch = epoch_;
   if (log_ != nullptr) log_->AddStats(&stats);
+  if (compactor_ != nullptr) compactor_->AddStats(&stats);
+  stats.feed_floor = FeedFloor();
   stats.inline_reads = inline_reads_.load(std::memory_order_relaxed);
   stats.cold_reads = cold_reads_.load(std::memory_order_relaxed);
   stats.open_ms = open_ms_;

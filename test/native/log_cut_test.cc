@@ -32,6 +32,7 @@ struct Log {
 Options LogOptions(SyncMode mode) {
   Options options = SmallOptions(mode);
   options.compression = Codec::kSnappy;
+  options.auto_compaction = false;
   return options;
 }
 

@@ -1,0 +1,286 @@
+#include "native/core/compactor.h"
+
+#include <algorithm>
+
+namespace crabkv {
+
+namespace {
+constexpr uint64_t kStepBytes = 1 << 20;         // read between two pauses
+constexpr uint64_t kReplacedWaitMs = 50;         // between two looks at whether readers still hold replaced segments
+constexpr uint64_t kFreeSlackBytes = 128 << 10;  // besides the records: MANIFEST, headers, rounding to blocks
+
+void Add(const CompactionReport& report, CompactionReport* total) {
+  total->compactions += report.compactions;
+  total->segments_in += report.segments_in;
+  total->segments_out += report.segments_out;
+  total->bytes_read += report.bytes_read;
+  total->bytes_written += report.bytes_written;
+  total->records_kept += report.records_kept;
+  total->records_dropped += report.records_dropped;
+}
+}  // namespace
+
+Compactor::Compactor(CompactionTarget target, std::function<uint64_t()> kept_version)
+    : target_(std::move(target)), kept_version_(std::move(kept_version)) {
+  for (const CompactedSegment& segment : target_.manifest->compacted) {
+    next_number_ = std::max(next_number_, segment.number + 1);
+  }
+  target_.next_number = &next_number_;
+  target_.go_on = [this](uint64_t bytes_read) { return GoOn(bytes_read); };
+}
+
+void Compactor::Start() {
+  thread_ = target_.env->StartThread("crabkv-compact", [this] { Main(); });
+}
+
+void Compactor::Stop() {
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    stopping_ = true;
+    wakes_.notify_all();
+  }
+  if (thread_.joinable()) thread_.join();
+}
+
+void Compactor::Poke() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (poked_) return;
+  poked_ = true;
+  wakes_.notify_all();
+}
+
+uint64_t Compactor::Request(CompactionDone done) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  const uint64_t id = ++last_request_;
+  if (!stopping_) {
+    requests_.push_back({id, std::move(done)});
+    wakes_.notify_all();
+    return id;
+  }
+  lock.unlock();
+  done(Status::Error(Code::kClosed, "the store is closed"), CompactionReport());
+  return id;
+}
+
+void Compactor::Cancel(uint64_t request) {
+  Pending cancelled{};
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    for (auto* list : {&requests_, &running_}) {
+      const auto found = std::find_if(list->begin(), list->end(), [&](const Pending& p) { return p.id == request; });
+      if (found == list->end()) continue;
+      cancelled = std::move(*found);
+      list->erase(found);
+    }
+    wakes_.notify_all();
+  }
+  if (cancelled.done) cancelled.done(Status::Error(Code::kClosed, "the compaction was cancelled"), CompactionReport());
+}
+
+void Compactor::Answer(const std::vector<Pending>& requests, const Status& status, const CompactionReport& report) {
+  for (const Pending& request : requests) request.done(status, report);
+}
+
+void Compactor::Main() {
+  std::unique_lock<std::mutex> lock(mutex_);
+  while (!stopping_) {
+    if (!requests_.empty()) {
+      running_.swap(requests_);
+      lock.unlock();
+      CompactionReport total;
+      const Status status = RunRequested(&total);
+      lock.lock();
+      std::vector<Pending> answered;
+      answered.swap(running_);
+      lock.unlock();
+      Answer(answered, status, total);
+    } else if (poked_ && target_.options->auto_compaction) {
+      poked_ = false;
+      lock.unlock();
+      const Status status = RunAutomatic();
+      // Given up, or writes were undone, or the disk is full: the log's next growth tries again.
+      static_cast<void>(status);
+    } else {
+      if (replaced_.empty()) {
+        wakes_.wait(lock);
+      } else {
+        target_.env->WaitFor(wakes_, lock, kReplacedWaitMs);
+      }
+      lock.unlock();
+    }
+    CloseReplaced();
+    lock.lock();
+  }
+  std::vector<Pending> left;
+  left.swap(requests_);
+  lock.unlock();
+  Answer(left, Status::Error(Code::kClosed, "the store is closed"), CompactionReport());
+}
+
+Compactor::View Compactor::Look() const {
+  View view;
+  view.pins = target_.segments->PinAll();
+  // What lies before a segment with frames takes no more of them.
+  size_t open = view.pins.size();
+  for (size_t i = 0; i < view.pins.size(); i++) {
+    if (view.pins[i].get()->is_log() && view.pins[i].get()->has_frames()) open = i;
+  }
+  const uint64_t kept = kept_version_();
+  bool can = true;
+  for (size_t i = 0; i < view.pins.size(); i++) {
+    const Segment& segment = *view.pins[i].get();
+    if (!segment.has_frames()) continue;
+    PlannedSegment planned;
+    planned.bytes = segment.written.load(std::memory_order_acquire);
+    planned.live_bytes =
+        static_cast<uint64_t>(std::max<int64_t>(0, segment.live_bytes.load(std::memory_order_relaxed)));
+    planned.last_lsn = segment.last_lsn.load(std::memory_order_acquire);
+    can = can && i < open && planned.last_lsn <= kept;
+    if (!can) {
+      view.open_bytes += planned.bytes;
+      view.open_live_bytes += planned.live_bytes;
+      continue;
+    }
+    planned.marker_bytes = segment.counts.marker_bytes();
+    planned.horizon = segment.compacted == nullptr ? 0 : segment.compacted->horizon;
+    view.segments.push_back(planned);
+    view.places.push_back(i);
+  }
+  return view;
+}
+
+PlanLimits Compactor::Limits() const {
+  const Options& options = *target_.options;
+  PlanLimits limits;
+  limits.dead_percent = options.compaction_dead_percent;
+  limits.log_bytes_min = options.compaction_log_bytes_min;
+  limits.segment_bytes = options.segment_bytes;
+  limits.moved_bytes_max = options.segment_bytes;
+  uint64_t available = 0;
+  if (target_.env->FreeSpace(target_.directory, &available).ok()) {
+    limits.free_bytes = available > kFreeSlackBytes ? available - kFreeSlackBytes : 0;
+  }
+  return limits;
+}
+
+// The log's own end may be what is dead.
+bool Compactor::EndSegmentForSpace(const View& view) {
+  const PlanLimits limits = Limits();
+  const bool worth_it = view.open_bytes >= limits.log_bytes_min &&
+                        (view.open_bytes - std::min(view.open_bytes, view.open_live_bytes)) * 100 >=
+                            view.open_bytes * limits.dead_percent;
+  return worth_it && target_.log->EndSegment().ok();
+}
+
+Status Compactor::RunAutomatic() {
+  CRABKV_RETURN_IF_ERROR(failure_);
+  bool ended_segment = false;
+  for (;;) {
+    if (!GoOn(0)) return Status::Error(Code::kClosed, "the store is closed");
+    CloseReplaced();
+    const View view = Look();
+    const PlanLimits limits = Limits();
+    Plan plan;
+    if (NeedsCompaction(view.segments, view.open_bytes, view.open_live_bytes, limits)) {
+      plan = PlanForSpace(view.segments, limits);
+      if (plan.count == 0 && !ended_segment && EndSegmentForSpace(view)) {
+        ended_segment = true;
+        continue;
+      }
+    }
+    if (plan.count == 0) plan = PlanMerge(view.segments, limits);
+    if (plan.count == 0) return Status::Ok();
+    CompactionReport total;
+    CRABKV_RETURN_IF_ERROR(RunPlan(view, plan, &total));
+  }
+}
+
+Status Compactor::RunRequested(CompactionReport* total) {
+  CRABKV_RETURN_IF_ERROR(failure_);
+  requested_ = true;
+  const uint64_t until_lsn = target_.log->last_lsn();
+  uint64_t done_lsn = 0;
+  Status status = Status::Ok();
+  // What the log's last segment holds is looked through, too, unless it is all live.
+  const View before = Look();
+  if (before.open_live_bytes + before.open_bytes / 64 < before.open_bytes) status = target_.log->EndSegment();
+  while (status.ok()) {
+    CloseReplaced();
+    const View view = Look();
+    std::vector<PlannedSegment> segments = view.segments;
+    while (!segments.empty() && segments.back().last_lsn > until_lsn) segments.pop_back();
+    const Plan plan = PlanSweep(segments, done_lsn, Limits());
+    if (plan.count == 0) break;
+    done_lsn = segments[plan.first + plan.count - 1].last_lsn;
+    status = RunPlan(view, plan, total);
+  }
+  requested_ = false;
+  return status;
+}
+
+Status Compactor::RunPlan(const View& view, const Plan& plan, CompactionReport* total) {
+  CompactionReport report;
+  busy_.store(true, std::memory_order_relaxed);
+  Status status = RunOnce(view, plan, &report);
+  // The reserve is for what frees space.
+  if (status.Is(Code::kDiskFull) && plan.freed_bytes > plan.moved_bytes && target_.log->disk().GiveUpReserve()) {
+    status = RunOnce(view, plan, &report);
+  }
+  busy_.store(false, std::memory_order_relaxed);
+  if (!status.ok()) return status;
+  report.compactions = 1;
+  Add(report, total);
+  compactions_.fetch_add(1, std::memory_order_relaxed);
+  bytes_read_.fetch_add(report.bytes_read, std::memory_order_relaxed);
+  bytes_written_.fetch_add(report.bytes_written, std::memory_order_relaxed);
+  records_dropped_.fetch_add(report.records_dropped, std::memory_order_relaxed);
+  target_.log->AnnounceCompacted(report);
+  return status;
+}
+
+Status Compactor::RunOnce(const View& view, const Plan& plan, CompactionReport* report) {
+  const size_t first = view.places[plan.first];
+  const size_t last = view.places[plan.first + plan.count - 1];
+  step_began_ns_ = target_.env->MonotonicNs();
+  Compaction compaction(target_, view.pins, first, last - first + 1);
+  bool broken = false;
+  const Status status = compaction.Run(&broken);
+  if (broken || status.Is(Code::kCorruption)) failure_ = status;
+  CRABKV_RETURN_IF_ERROR(status);
+  replaced_.insert(replaced_.end(), compaction.inputs().begin(), compaction.inputs().end());
+  *report = compaction.report();
+  return status;
+}
+
+// Between steps: whether to go on, after a pause that keeps to the share.
+bool Compactor::GoOn(uint64_t bytes_read) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  step_bytes_ += bytes_read;
+  const uint64_t share = target_.options->compaction_io_percent;
+  if (step_bytes_ >= kStepBytes && share < 100) {
+    const uint64_t worked_ns = target_.env->MonotonicNs() - step_began_ns_;
+    const uint64_t until_ns = target_.env->MonotonicNs() + worked_ns * (100 - share) / share;
+    for (uint64_t now = 0; !stopping_ && (now = target_.env->MonotonicNs()) < until_ns;) {
+      target_.env->WaitFor(wakes_, lock, (until_ns - now) / 1000000 + 1);
+    }
+    step_bytes_ = 0;
+    step_began_ns_ = target_.env->MonotonicNs();
+  }
+  return !stopping_ && !(requested_ && running_.empty());
+}
+
+void Compactor::CloseReplaced() {
+  replaced_.erase(std::remove_if(replaced_.begin(), replaced_.end(),
+                                 [this](Segment* segment) { return target_.segments->Remove(segment); }),
+                  replaced_.end());
+}
+
+void Compactor::AddStats(StoreStats* stats) const {
+  stats->compacting = busy_.load(std::memory_order_relaxed);
+  stats->compactions = compactions_.load(std::memory_order_relaxed);
+  stats->compaction_read_bytes = bytes_read_.load(std::memory_order_relaxed);
+  stats->compaction_written_bytes = bytes_written_.load(std::memory_order_relaxed);
+  stats->compaction_dropped_records = records_dropped_.load(std::memory_order_relaxed);
+}
+
+}  // namespace crabkv

@@ -1,0 +1,89 @@
+// The compactor thread: decides when to compact what (compaction_plan.h), runs one compaction at a time (compaction.h),
+// keeps to its share of the time, and closes replaced segments once nobody holds them.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+#include "native/core/compaction.h"
+#include "native/core/compaction_plan.h"
+#include "native/core/store.h"
+
+namespace crabkv {
+
+class Compactor {
+ public:
+  // `kept_version()` is the lowest version behind which all changes must stay in the log.
+  Compactor(CompactionTarget target, std::function<uint64_t()> kept_version);
+  ~Compactor() { Stop(); }
+
+  void Start();
+  // Gives up what is under way, which changes nothing. Idempotent; one caller at a time. Afterwards every request has
+  // been answered.
+  void Stop();
+  // The log has grown: something may be worth it. Any thread, cheap.
+  void Poke();
+  // See Store::StartCompaction.
+  uint64_t Request(CompactionDone done);
+  void Cancel(uint64_t request);
+  void AddStats(StoreStats* stats) const;
+
+ private:
+  struct Pending {
+    uint64_t id;
+    CompactionDone done;
+  };
+  // The segments as they are now.
+  struct View {
+    std::vector<SegmentPin> pins;          // all, in LSN order
+    std::vector<PlannedSegment> segments;  // of them, those that can be compacted
+    std::vector<size_t> places;            // of each of these in `pins`
+    uint64_t open_bytes = 0;               // of the others
+    uint64_t open_live_bytes = 0;
+  };
+
+  void Main();
+  Status RunAutomatic();
+  Status RunRequested(CompactionReport* total);
+  bool EndSegmentForSpace(const View& view);
+  View Look() const;
+  PlanLimits Limits() const;
+  Status RunPlan(const View& view, const Plan& plan, CompactionReport* total);
+  Status RunOnce(const View& view, const Plan& plan, CompactionReport* report);
+  bool GoOn(uint64_t bytes_read);
+  void Answer(const std::vector<Pending>& requests, const Status& status, const CompactionReport& report);
+  void CloseReplaced();
+
+  CompactionTarget target_;
+  const std::function<uint64_t()> kept_version_;
+  std::thread thread_;
+
+  std::mutex mutex_;
+  std::condition_variable wakes_;
+  bool stopping_ = false;  // guarded by mutex_, as are the next four
+  bool poked_ = true;      // an opened store may be worth it
+  std::vector<Pending> requests_;
+  std::vector<Pending> running_;  // requests that are being answered; all cancelled: give up
+  uint64_t last_request_ = 0;
+
+  // Compactor thread.
+  uint64_t next_number_ = 1;
+  bool requested_ = false;          // what runs was requested
+  Status failure_;                  // why no compaction runs any more
+  std::vector<Segment*> replaced_;  // not closed yet
+  uint64_t step_bytes_ = 0;
+  uint64_t step_began_ns_ = 0;
+
+  std::atomic<bool> busy_{false};
+  std::atomic<uint64_t> compactions_{0};
+  std::atomic<uint64_t> bytes_read_{0};
+  std::atomic<uint64_t> bytes_written_{0};
+  std::atomic<uint64_t> records_dropped_{0};
+};
+
+}  // namespace crabkv

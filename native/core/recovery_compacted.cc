@@ -1,0 +1,85 @@
+// Recovery's part about compacted segments: which files the MANIFEST voids, where compacted segments stand among those
+// of the log, and reading them. Everything in them was durable before the MANIFEST listed them, so whatever fails a
+// check is damage.
+#include <algorithm>
+
+#include "native/core/recovery.h"
+
+namespace crabkv {
+
+// What a compaction left that was given up or not cleaned up behind.
+Status Recovery::RemoveVoid(const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    uint64_t number = 0;
+    bool is_void = ParseSegmentFileName(name, &number) && manifest_->Covers(number);
+    if (ParseCompactedFileName(name, &number)) {
+      const auto& listed = manifest_->compacted;
+      is_void =
+          std::none_of(listed.begin(), listed.end(), [&](const auto& segment) { return segment.number == number; });
+    }
+    if (!is_void) continue;
+    // A file of that name which is not ours is refused, as everywhere, rather than removed.
+    LogFile file;
+    file.path = directory_ + "/" + name;
+    CRABKV_RETURN_IF_ERROR(OpenFile(&file));
+    file.file.reset();
+    CRABKV_RETURN_IF_ERROR(env_->Remove(file.path));
+  }
+  return Status::Ok();
+}
+
+// REQUIRES: files_ has the log segments, by number.
+Status Recovery::PlaceCompacted() {
+  for (const CompactedSegment& listed : manifest_->compacted) {
+    LogFile file;
+    file.number = listed.number;
+    file.path = directory_ + "/" + CompactedFileName(listed.number);
+    file.compacted = &listed;
+    bool exists = false;
+    CRABKV_RETURN_IF_ERROR(env_->Exists(file.path, &exists));
+    if (!exists) return Status::Corruption(file.path, 0, "is missing, but the MANIFEST lists it");
+    // Those of one span of log segments are listed in their order.
+    const auto behind = std::find_if(files_.begin(), files_.end(), [&](const LogFile& other) {
+      return other.compacted == nullptr && other.number > listed.last_log;
+    });
+    files_.insert(behind, std::move(file));
+  }
+  return Status::Ok();
+}
+
+Status Recovery::WalkCompacted(size_t index) {
+  LogFile& file = files_[index];
+  const CompactedSegment& listed = *file.compacted;
+  if (end_.lsn + 1 != listed.min_lsn) {
+    return Status::Corruption(file.path, 0,
+                              "begins with LSN " + std::to_string(listed.min_lsn) +
+                                  ", but what is before it ends with " + std::to_string(end_.lsn));
+  }
+  file.segment = segments_->Add(
+      std::make_unique<Segment>(file.number, file.header.salt, PadTo8(std::max<uint64_t>(file.size, 8)), file.path));
+  if (file.segment == nullptr) return Status::Error(Code::kTooLarge, "more segments than a store may have");
+  file.segment->compacted = std::make_unique<CompactedSegment>(listed);
+  FrameReader reader(file.file.get(), file.path, file.header.salt, SegmentHeader::kBytes, file.size);
+  for (FrameType last = FrameType::kBlock; last != FrameType::kSeal;) {
+    Frame frame;
+    FrameReader::Result result;
+    std::string why = "the segment ends without a SEAL";
+    CRABKV_RETURN_IF_ERROR(reader.Next(&result, &frame, &why));
+    if (result != FrameReader::Result::kFrame) return Status::Corruption(file.path, reader.offset(), why);
+    last = frame.header.type;
+    if (last != FrameType::kBlock && last != FrameType::kSeal) {
+      return Status::Corruption(file.path, frame.offset, "a frame that compacted segments do not have");
+    }
+    if (frame.header.count != 0) ApplyRecords(file, frame);
+  }
+  file.segment->written.store(file.size, std::memory_order_relaxed);
+  file.segment->last_lsn.store(listed.max_lsn, std::memory_order_relaxed);
+  end_ = {index, file.size, listed.max_lsn, listed.last_log_crc};
+  epoch_ = listed.last_log_epoch;
+  last_type_ = FrameType::kSeal;
+  durable_ = end_;
+  unproven_.clear();
+  return Status::Ok();
+}
+
+}  // namespace crabkv

@@ -1,0 +1,82 @@
+// The segments of an open store: by handle, which is how the index's locations name them, and in LSN order, which is
+// the order of the log. Get: any thread, no lock. The rest takes a mutex, which is held for a walk over the list at
+// most.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "native/core/segment.h"
+#include "native/core/slot_table.h"
+
+namespace crabkv {
+
+class SegmentTable {
+ public:
+  SegmentTable() = default;
+  ~SegmentTable();
+  SegmentTable(const SegmentTable&) = delete;
+  SegmentTable& operator=(const SegmentTable&) = delete;
+
+  // Takes ownership, gives it a handle and puts it behind all others. Null when every handle is used up.
+  Segment* Add(std::unique_ptr<Segment> segment);
+  // Add, but with a place in the order only after Replace.
+  Segment* AddUnplaced(std::unique_ptr<Segment> segment);
+  // `inputs` are neighbours; `outputs` (from AddUnplaced) take their place. Those replaced stay open until Remove.
+  void Replace(const std::vector<Segment*>& inputs, const std::vector<Segment*>& outputs);
+  // Closes and forgets a segment without a place when nobody holds a pin; false when somebody does. REQUIRES: nothing
+  // leads to it any more.
+  bool Remove(Segment* segment);
+
+  Segment* Get(uint32_t handle) const {
+    return chunks_[handle / kChunk]
+        .load(std::memory_order_acquire)
+        ->segments[handle % kChunk]
+        .load(std::memory_order_acquire);
+  }
+
+  // Calls visit(segment) in LSN order, under the mutex.
+  template <typename Visit>
+  void ForEach(Visit visit) const {
+    std::lock_guard<std::mutex> lock(mutex_);
+    for (Segment* segment : order_) visit(segment);
+  }
+  // All of them in LSN order, held.
+  std::vector<SegmentPin> PinAll() const;
+  // The first in LSN order that `accept`s, held.
+  template <typename Accept>
+  std::optional<SegmentPin> PinFirst(Accept accept) const {
+    std::lock_guard<std::mutex> lock(mutex_);
+    for (Segment* segment : order_) {
+      if (accept(segment)) return SegmentPin(segment);
+    }
+    return std::nullopt;
+  }
+  template <typename Accept>
+  std::optional<SegmentPin> PinLast(Accept accept) const {
+    std::lock_guard<std::mutex> lock(mutex_);
+    for (auto segment = order_.rbegin(); segment != order_.rend(); ++segment) {
+      if (accept(*segment)) return SegmentPin(*segment);
+    }
+    return std::nullopt;
+  }
+
+ private:
+  static constexpr uint32_t kChunk = 1024;
+  static constexpr uint32_t kChunks = (Location::kSegmentHandleMax + 1) / kChunk;
+  struct Chunk {
+    std::atomic<Segment*> segments[kChunk] = {};
+  };
+
+  std::atomic<Chunk*> chunks_[kChunks] = {};
+  mutable std::mutex mutex_;
+  std::vector<Segment*> order_;         // guarded by mutex_
+  std::vector<uint32_t> free_handles_;  // likewise
+  uint32_t last_handle_ = 0;            // likewise; handles begin with 1
+};
+
+}  // namespace crabkv
