@@ -49,21 +49,21 @@ void Compactor::Poke() {
   wakes_.notify_all();
 }
 
-uint64_t Compactor::Request(CompactionDone done) {
+uint64_t Compactor::Enqueue(Pending request) {
   std::unique_lock<std::mutex> lock(mutex_);
-  const uint64_t id = ++last_request_;
+  const uint64_t id = request.id = ++last_request_;
   if (!stopping_) {
-    requests_.push_back({id, std::move(done)});
+    requests_.push_back(std::move(request));
     wakes_.notify_all();
     return id;
   }
   lock.unlock();
-  done(Status::Error(Code::kClosed, "the store is closed"), CompactionReport());
+  request.done(Status::Error(Code::kClosed, "the store is closed"), CompactionReport());
   return id;
 }
 
 void Compactor::Cancel(uint64_t request) {
-  Pending cancelled{};
+  Pending cancelled{0, nullptr, 0, 0};
   {
     std::lock_guard<std::mutex> lock(mutex_);
     for (auto* list : {&requests_, &running_}) {
@@ -77,23 +77,12 @@ void Compactor::Cancel(uint64_t request) {
   if (cancelled.done) cancelled.done(Status::Error(Code::kClosed, "the compaction was cancelled"), CompactionReport());
 }
 
-void Compactor::Answer(const std::vector<Pending>& requests, const Status& status, const CompactionReport& report) {
-  for (const Pending& request : requests) request.done(status, report);
-}
-
 void Compactor::Main() {
   std::unique_lock<std::mutex> lock(mutex_);
   while (!stopping_) {
     if (!requests_.empty()) {
-      running_.swap(requests_);
       lock.unlock();
-      CompactionReport total;
-      const Status status = RunRequested(&total);
-      lock.lock();
-      std::vector<Pending> answered;
-      answered.swap(running_);
-      lock.unlock();
-      Answer(answered, status, total);
+      AnswerRequests();
     } else if (poked_ && target_.options->auto_compaction) {
       poked_ = false;
       lock.unlock();
@@ -101,6 +90,7 @@ void Compactor::Main() {
       // Given up, or writes were undone, or the disk is full: the log's next growth tries again.
       static_cast<void>(status);
     } else {
+      // Virtual time stands still while there is nothing to wait for.
       if (replaced_.empty()) {
         wakes_.wait(lock);
       } else {
@@ -114,7 +104,30 @@ void Compactor::Main() {
   std::vector<Pending> left;
   left.swap(requests_);
   lock.unlock();
-  Answer(left, Status::Error(Code::kClosed, "the store is closed"), CompactionReport());
+  for (const Pending& request : left) {
+    request.done(Status::Error(Code::kClosed, "the store is closed"), CompactionReport());
+  }
+}
+
+// Those that wait for everything share a run.
+void Compactor::AnswerRequests() {
+  std::unique_lock<std::mutex> lock(mutex_);
+  const auto same_work = [&](const Pending& other) { return other.count == 0 && requests_.front().count == 0; };
+  auto end = requests_.begin() + 1;
+  while (end != requests_.end() && same_work(*end)) ++end;
+  running_.assign(std::make_move_iterator(requests_.begin()), std::make_move_iterator(end));
+  requests_.erase(requests_.begin(), end);
+  const Pending first = running_.front();
+  lock.unlock();
+  CompactionReport total;
+  requested_ = true;
+  const Status status = first.count == 0 ? RunRequested(&total) : RunChosen(first, &total);
+  requested_ = false;
+  lock.lock();
+  std::vector<Pending> answered;
+  answered.swap(running_);
+  lock.unlock();
+  for (const Pending& request : answered) request.done(status, total);
 }
 
 Compactor::View Compactor::Look() const {
@@ -197,8 +210,13 @@ Status Compactor::RunAutomatic() {
 
 Status Compactor::RunRequested(CompactionReport* total) {
   CRABKV_RETURN_IF_ERROR(failure_);
-  requested_ = true;
-  const uint64_t until_lsn = target_.log->last_lsn();
+  uint64_t until_lsn = 0;
+  target_.index->UnderAllLatches([&] {
+    uint64_t group = 0;
+    LogPosition end;
+    target_.log->queue().Position(&group, &end);
+    until_lsn = end.next_lsn - 1;
+  });
   uint64_t done_lsn = 0;
   Status status = Status::Ok();
   // What the log's last segment holds is looked through, too, unless it is all live.
@@ -214,8 +232,17 @@ Status Compactor::RunRequested(CompactionReport* total) {
     done_lsn = segments[plan.first + plan.count - 1].last_lsn;
     status = RunPlan(view, plan, total);
   }
-  requested_ = false;
   return status;
+}
+
+Status Compactor::RunChosen(const Pending& request, CompactionReport* total) {
+  CRABKV_RETURN_IF_ERROR(failure_);
+  const View view = Look();
+  if (view.segments.empty()) return Status::Ok();
+  Plan plan;
+  plan.first = request.first % view.segments.size();
+  plan.count = std::min<size_t>(request.count, view.segments.size() - plan.first);
+  return RunPlan(view, plan, total);
 }
 
 Status Compactor::RunPlan(const View& view, const Plan& plan, CompactionReport* total) {

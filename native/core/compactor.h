@@ -28,8 +28,11 @@ class Compactor {
   void Stop();
   // The log has grown: something may be worth it. Any thread, cheap.
   void Poke();
-  // See Store::StartCompaction.
-  uint64_t Request(CompactionDone done);
+  // See Store::StartCompaction and StoreImpl::StartCompactionOf.
+  uint64_t Request(CompactionDone done) { return Enqueue({0, std::move(done), 0, 0}); }
+  uint64_t RequestRun(uint64_t first, uint64_t count, CompactionDone done) {
+    return Enqueue({0, std::move(done), first, count});
+  }
   void Cancel(uint64_t request);
   void AddStats(StoreStats* stats) const;
 
@@ -37,6 +40,8 @@ class Compactor {
   struct Pending {
     uint64_t id;
     CompactionDone done;
+    uint64_t first;  // the run that was asked for; count 0: everything
+    uint64_t count;
   };
   // The segments as they are now.
   struct View {
@@ -49,14 +54,16 @@ class Compactor {
 
   void Main();
   Status RunAutomatic();
+  uint64_t Enqueue(Pending request);
+  void AnswerRequests();
   Status RunRequested(CompactionReport* total);
+  Status RunChosen(const Pending& request, CompactionReport* total);
   bool EndSegmentForSpace(const View& view);
   View Look() const;
   PlanLimits Limits() const;
   Status RunPlan(const View& view, const Plan& plan, CompactionReport* total);
   Status RunOnce(const View& view, const Plan& plan, CompactionReport* report);
   bool GoOn(uint64_t bytes_read);
-  void Answer(const std::vector<Pending>& requests, const Status& status, const CompactionReport& report);
   void CloseReplaced();
 
   CompactionTarget target_;

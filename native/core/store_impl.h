@@ -59,6 +59,11 @@ class StoreImpl final : public Store {
 
   uint64_t StartCompaction(CompactionDone done) override;
   void CancelCompaction(uint64_t request) override;
+  // Compacts `count` of the segments that can be, from the one at place `first` modulo their number on, whatever that
+  // frees; for tests of what may be dropped when.
+  uint64_t StartCompactionOf(uint64_t first, uint64_t count, CompactionDone done);
+  // Has the log go on in a new segment. May block.
+  Status EndSegment() { return log_->EndSegment(); }
 
   uint32_t SlotOf(std::string_view key) const override { return Hash(key).slot; }
   uint32_t ShardOf(std::string_view key) const override { return index_.ShardIndexOf(Hash(key).slot); }

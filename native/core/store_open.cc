@@ -181,6 +181,10 @@ uint64_t StoreImpl::StartCompaction(CompactionDone done) {
   return 0;
 }
 
+uint64_t StoreImpl::StartCompactionOf(uint64_t first, uint64_t count, CompactionDone done) {
+  return compactor_->RequestRun(first, count, std::move(done));
+}
+
 void StoreImpl::CancelCompaction(uint64_t request) {
   if (compactor_ != nullptr) compactor_->Cancel(request);
 }

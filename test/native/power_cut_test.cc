@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <thread>
 
+#include "test/native/compaction_fixture.h"
 #include "test/native/fault_env.h"
 #include "test/native/harness.h"
 #include "test/native/store_fixture.h"
@@ -68,6 +69,17 @@ void WriteForALife(Store* store, const FaultEnv& env, SyncMode mode, uint64_t se
   }
 }
 
+// Runs of segments that nobody would choose.
+void CompactForALife(Store* store, uint64_t seed) {
+  Random random(seed);
+  for (uint64_t i = random.Below(8); i > 0; i--) {
+    if (random.OneIn(3) && !EndSegment(store).ok()) return;
+    // Failing is as good as any other way to go on.
+    const Status ignored = random.OneIn(5) ? Compact(store) : CompactRun(store, random.Next(), 1 + random.Below(4));
+    static_cast<void>(ignored);
+  }
+}
+
 // The machine after the end of a life, what must be found on it, and what if it now loses power.
 struct Rest {
   std::unique_ptr<MemEnv> machine;
@@ -91,6 +103,9 @@ Rest Live(const Rest& before, ModelLog* log, Random* random) {
   Told told;
   Options options = SmallOptions(mode);
   options.compression = random->OneIn(2) ? Codec::kSnappy : Codec::kNone;
+  options.auto_compaction = random->OneIn(2);
+  options.compaction_log_bytes_min = 64 << 10;
+  options.compaction_io_percent = 100;
   std::shared_ptr<Store> store;
   const Status opened = Store::Open(&env, kDirectory, options, &store);
   if (!opened.ok()) {
@@ -115,6 +130,8 @@ Rest Live(const Rest& before, ModelLog* log, Random* random) {
     const uint64_t seed = random->Next();
     threads.emplace_back([&, seed] { WriteForALife(store.get(), env, mode, seed, log, &told); });
   }
+  const uint64_t compactor_seed = random->Next();
+  threads.emplace_back([&, compactor_seed] { CompactForALife(store.get(), compactor_seed); });
   for (uint64_t i = random->Below(40); i > 0; i--) {
     memory->AdvanceMs(10);
     std::this_thread::yield();
