@@ -11,7 +11,11 @@ Compaction::Compaction(const CompactionTarget& target, const std::vector<Segment
     ranks_[segment->handle] = i;
     const uint64_t horizon = segment->compacted == nullptr ? 0 : segment->compacted->horizon;
     if (i < first && segment->has_frames()) horizon_below_ = std::min(horizon_below_, horizon);
-    if (i >= first && i < first + count) inputs_.push_back(segment);
+    if (i >= first && i < first + count) {
+      inputs_.push_back(segment);
+    } else if (segment->compacted != nullptr) {
+      (i < first ? neighbours_before_ : neighbours_behind_).push_back(*segment->compacted);
+    }
   }
   forwarding_ = std::make_shared<Forwarding>(inputs_);
 }
@@ -232,17 +236,9 @@ Status Compaction::OpenOutputs() {
 
 Status Compaction::Commit(bool* broken) {
   ManifestState next = *target_.manifest;
-  const auto is_input = [this](const CompactedSegment& listed) {
-    return std::any_of(inputs_.begin(), inputs_.end(), [&](const Segment* input) {
-      return input->compacted != nullptr && input->compacted->number == listed.number;
-    });
-  };
-  auto& list = next.compacted;
-  list.erase(std::remove_if(list.begin(), list.end(), is_input), list.end());
-  const auto behind = std::find_if(list.begin(), list.end(), [this](const CompactedSegment& listed) {
-    return listed.min_lsn > finished_.front().min_lsn;
-  });
-  list.insert(behind, finished_.begin(), finished_.end());
+  next.compacted = neighbours_before_;
+  next.compacted.insert(next.compacted.end(), finished_.begin(), finished_.end());
+  next.compacted.insert(next.compacted.end(), neighbours_behind_.begin(), neighbours_behind_.end());
   // The opening's cut was made, and synced, before there was anything to compact; its segment may be gone now.
   next.cut = LogCut();
   // When it is not known which MANIFEST a power loss leaves, the files that either of them lists stay.

@@ -80,6 +80,9 @@ class Compaction {
   const CompactionTarget target_;
   const size_t first_;
   std::vector<Segment*> inputs_;
+  // The other compacted segments, in their order: spans without an LSN have none by themselves.
+  std::vector<CompactedSegment> neighbours_before_;
+  std::vector<CompactedSegment> neighbours_behind_;
   std::unordered_map<uint32_t, size_t> ranks_;  // by handle; newer segments are not in it
   uint64_t horizon_ = 0;
   uint64_t horizon_below_ = UINT64_MAX;  // markers up to this LSN make nothing void in older segments

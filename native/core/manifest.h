@@ -53,7 +53,7 @@ struct ManifestState {
   uint64_t clean_last_lsn = 0;
   uint32_t clean_last_crc = 0;              // header CRC of the log's last frame
   uint64_t clock_ms = 0;                    // the store's clock at the last edit
-  std::vector<CompactedSegment> compacted;  // by LSN
+  std::vector<CompactedSegment> compacted;  // in LSN order
 
   // Every LSN up to this one was durable when a compaction relied on it, and changes up to it may be missing from the
   // log.

@@ -23,7 +23,10 @@ Status Recovery::Run(ManifestState* manifest, RecoveryResult* result) {
   result->log.store_id = manifest->store_id;
   result->log.next_lsn = end_.lsn + 1;
   result->log.durable_lsn = durable_lsn_;
-  if (!options_.read_only) CRABKV_RETURN_IF_ERROR(manifest->clean ? ResumeClean(result) : Rewrite(result));
+  if (!options_.read_only) {
+    CRABKV_RETURN_IF_ERROR(manifest->clean ? ResumeClean(result) : Rewrite(result));
+    CRABKV_RETURN_IF_ERROR(RemoveVoid());
+  }
   return AttachFiles();
 }
 
@@ -42,7 +45,6 @@ Status Recovery::AttachFiles() {
 Status Recovery::ListSegments() {
   std::vector<std::string> names;
   CRABKV_RETURN_IF_ERROR(env_->ListDirectory(directory_, &names));
-  if (!options_.read_only) CRABKV_RETURN_IF_ERROR(RemoveVoid(names));
   for (const std::string& name : names) {
     LogFile file;
     if (!ParseSegmentFileName(name, &file.number) || manifest_->Covers(file.number)) continue;

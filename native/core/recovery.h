@@ -61,7 +61,6 @@ class Recovery {
   // --- What is there.
   Status FinishInterruptedCut();
   Status ListSegments();
-  Status RemoveVoid(const std::vector<std::string>& names);
   Status PlaceCompacted();
   Status ListUnnamedCopy();
   Status OpenFile(LogFile* file);
@@ -92,6 +91,7 @@ class Recovery {
   Status CommitEpoch(const LogCut& cut);
   Status NewSegment(uint64_t number, uint64_t capacity, LogFile* made);
   Status RemoveUnused();
+  Status RemoveVoid();
   Status AttachFiles();
 
   Env* const env_;

@@ -7,8 +7,12 @@
 
 namespace crabkv {
 
-// What a compaction left that was given up or not cleaned up behind.
-Status Recovery::RemoveVoid(const std::vector<std::string>& names) {
+// What a compaction left that was given up, or ended before it had removed its inputs. REQUIRES: the MANIFEST has been
+// written anew: the one that was found may be in the page cache only, and a power cut bring back one that lists what is
+// removed here.
+Status Recovery::RemoveVoid() {
+  std::vector<std::string> names;
+  CRABKV_RETURN_IF_ERROR(env_->ListDirectory(directory_, &names));
   for (const std::string& name : names) {
     uint64_t number = 0;
     bool is_void = ParseSegmentFileName(name, &number) && manifest_->Covers(number);
