@@ -70,7 +70,7 @@ class CommitLog {
   uint64_t acknowledged_lsn() const { return acknowledged_lsn_.load(std::memory_order_acquire); }
   uint64_t durable_lsn() const { return durable_lsn_.load(std::memory_order_acquire); }
   Status failure() const;
-  // How often changes were taken back in memory.
+  // Changes whenever changes are taken back in memory, at the beginning and at the end of that.
   uint64_t rollbacks() const { return rollbacks_.load(std::memory_order_acquire); }
   // Has the log go on in a new segment and waits for that. May block.
   Status EndSegment();

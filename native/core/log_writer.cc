@@ -187,8 +187,10 @@ void CommitLog::RollBack(uint64_t first_number, const Status& status, bool stick
   Group* first = queue_.At(first_number);
   // Nothing to undo when the log was stopped behind the last group.
   if (first_number <= last_number) {
+    // Before and after: whoever looks twice must not miss one that was under way at either look.
     rollbacks_.fetch_add(1, std::memory_order_acq_rel);
     hooks_.undo_from(first->base_lsn);
+    rollbacks_.fetch_add(1, std::memory_order_acq_rel);
   }
   for (uint64_t number = first_number; number <= last_number; number++) queue_.Release(queue_.At(number));
   next_group_ = last_number + 1;
