@@ -22,5 +22,8 @@ export type { CrabKVErrorCode, ErrorDetails } from "./errors.js";
 export type { IterationOptions, StoreIterator, StoreRecord } from "./iteration.js";
 export type { Change, DeleteChange, ExpireChange, PutChange, StoreWatch, WatchOptions } from "./watch.js";
 export type { SlotLoad, StoreStats } from "./native.js";
+export type { CompactOptions } from "./compaction.js";
+export type { CompactionOptions } from "./compaction-options.js";
+export type { CompactionReport } from "./native.js";
 export type { SlotMove } from "./rebalance-policy.js";
 export type { StoreWriteStream, WriteStreamOptions } from "./write-stream.js";

@@ -5,7 +5,7 @@ import { utf8Codec } from "./encodings.js";
 import { closedError, describe, rejected } from "./errors.js";
 import { native } from "./native.js";
 import type { Bytes } from "./native.js";
-import { checkKnown, integer } from "./options.js";
+import { checkKnown, checkSignal, integer } from "./options.js";
 import type { Entry } from "./reads.js";
 import type { Session } from "./session.js";
 
@@ -88,9 +88,7 @@ export class StoreIterator<T> implements AsyncIterableIterator<T> {
     if (givenOrder !== undefined && givenOrder !== "log") {
       throw new TypeError(`order must be "log", not ${describe(givenOrder)}`);
     }
-    if (signal !== undefined && !((signal as unknown) instanceof AbortSignal)) {
-      throw new TypeError(`signal must be an AbortSignal, not ${describe(signal)}`);
-    }
+    checkSignal(signal);
     if (session.handle === 0) throw closedError();
     this.#session = session;
     this.#part = part;

@@ -18,7 +18,21 @@ export type OnCommit = (
   durable: Group,
   room: boolean,
   failures: readonly unknown[] | undefined,
+  compacted: CompactionReport | undefined,
 ) => void;
+
+/** What one or more compactions did. */
+export interface CompactionReport {
+  readonly compactions: number;
+  /** Segments that were replaced, and those that took their place. */
+  readonly segmentsIn: number;
+  readonly segmentsOut: number;
+  readonly bytesRead: number;
+  readonly bytesWritten: number;
+  /** Records that were copied, and those that nobody needs any more. */
+  readonly recordsKept: number;
+  readonly recordsDropped: number;
+}
 
 /** Options by the names of native/core/options.h, all present. */
 export interface NativeOptions {
@@ -30,6 +44,10 @@ export interface NativeOptions {
   readonly errorIfExists: boolean;
   readonly readOnly: boolean;
   readonly compression: number;
+  readonly autoCompaction: boolean;
+  readonly compactionDeadPercent: number;
+  readonly compactionLogBytesMin: number;
+  readonly compactionIoPercent: number;
   readonly segmentBytes: number;
   readonly keyBytesMax: number;
   readonly valueBytesMax: number;
@@ -81,6 +99,15 @@ export interface NativeStats {
   /** The store had been closed cleanly when it was opened. */
   readonly cleanOpen: boolean;
   readonly diskFull: boolean;
+  /** Changes up to this version may be missing from the log: `watch({ from })` works from here on. */
+  readonly feedFloor: number;
+  /** A compaction is under way. */
+  readonly compacting: boolean;
+  /** Compactions since the store was opened, and what they read, wrote and dropped. */
+  readonly compactions: number;
+  readonly compactionReadBytes: number;
+  readonly compactionWrittenBytes: number;
+  readonly compactionDroppedRecords: number;
 }
 
 /** What is asked of a slot. */
@@ -250,6 +277,9 @@ interface Native {
   /** The table of commands, as JSON. */
   describeCommands(): string;
 
+  /** The token, of the caller's choice, is for cancelCompaction. */
+  compact(handle: Handle, token: number): Promise<CompactionReport>;
+  cancelCompaction(handle: Handle, token: number): void;
   stats(handle: Handle): NativeStats;
   failure(handle: Handle): Error | undefined;
   /** The store's change counters (Uint32), shared memory; undefined where the runtime does not allow it. */

@@ -1,11 +1,13 @@
 // An open store apart from its data: its events, its work in the background, what it tells of itself, and its end. store.ts
 // builds the operations on it.
+import { compact } from "./compaction.js";
+import type { CompactOptions } from "./compaction.js";
 import type { Codec } from "./encodings.js";
 import { rejected } from "./errors.js";
 import { StoreEmitter } from "./events.js";
 import { decodeRange } from "./iteration.js";
 import { native } from "./native.js";
-import type { StoreStats } from "./native.js";
+import type { CompactionReport, StoreStats } from "./native.js";
 import type { ResolvedOptions } from "./options.js";
 import type { SlotMove } from "./rebalance-policy.js";
 import { Rebalancer } from "./rebalancer.js";
@@ -31,6 +33,7 @@ export class OpenStore<K> extends StoreEmitter<K> {
     this.#session = session;
     this.#keyCodec = options.keyCodec;
     this.#shards = options.native.shards;
+    session.onCompacted = (report) => this.emit("compacted", report);
     session.onFailure = (error) => this.emit("failure", error);
     const { writeBack } = options;
     if (writeBack !== undefined) session.writeBack = new WriteBack(session, writeBack, (error) => this.report(error));
@@ -49,6 +52,21 @@ export class OpenStore<K> extends StoreEmitter<K> {
   flush(): Promise<void> {
     try {
       return this.#session.flush().then(() => undefined);
+    } catch (error) {
+      return rejected(error);
+    }
+  }
+
+  /**
+   * Looks through everything that is in the log now and gives back the space of what is overwritten, deleted or expired and
+   * removed, in the background and within `compaction.ioShare`; reads and writes go on. Calls that wait for each other share
+   * one run. Rejects with the signal's reason when that is aborted, with `CRABKV_CLOSED` when the store closes (both give up
+   * what is under way, which changes nothing), with `CRABKV_DISK_FULL`, `CRABKV_IO` or `CRABKV_CORRUPTION` when it can't, and with
+   * `CRABKV_BUSY` when writes failed meanwhile.
+   */
+  compact(options?: CompactOptions): Promise<CompactionReport> {
+    try {
+      return compact(this.#session, options);
     } catch (error) {
       return rejected(error);
     }

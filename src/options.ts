@@ -1,5 +1,7 @@
 // What open() and writes can be told: checks it, fills in defaults, and turns it into the positional or plain values that
 // the addon takes. Bounds are those of native/core/options.h, which checks again.
+import { resolveCompaction } from "./compaction-options.js";
+import type { CompactionOptions } from "./compaction-options.js";
 import { codecOf } from "./encodings.js";
 import type { Codec, EncodingOption } from "./encodings.js";
 import { describe } from "./errors.js";
@@ -35,6 +37,8 @@ export interface OpenOptions<KE extends EncodingOption = EncodingOption, VE exte
    * that several threads use: a shard's operations wait for each other. Default: false.
    */
   readonly rebalance?: boolean | RebalanceOptions | undefined;
+  /** When and how space is given back; see {@link CompactionOptions}. Default: on. */
+  readonly compaction?: CompactionOptions | undefined;
   /** Keeps recently read values in JavaScript memory. Default: off. */
   readonly cache?: CacheOptions | false | undefined;
   /**
@@ -185,6 +189,7 @@ const openOptionNames: ReadonlySet<string> = new Set<keyof OpenOptions>([
   "cache",
   "writeBack",
   "rebalance",
+  "compaction",
   "defaultTtlMs",
   "keyEncoding",
   "valueEncoding",
@@ -214,6 +219,7 @@ export function resolveOpenOptions(given: unknown): ResolvedOptions {
     createIfMissing: flag(options.createIfMissing, "createIfMissing", true),
     errorIfExists: flag(options.errorIfExists, "errorIfExists", false),
     readOnly: flag(options.readOnly, "readOnly", false),
+    ...resolveCompaction(options.compaction),
     segmentBytes: integer(options.segmentBytes, "segmentBytes", 64 * MIB, 64 * KIB, GIB),
     keyBytesMax: integer(options.keyBytesMax, "keyBytesMax", 64 * KIB, 1, MIB),
     valueBytesMax: integer(options.valueBytesMax, "valueBytesMax", 16 * MIB, 1, 512 * MIB),
@@ -290,6 +296,12 @@ export function checkKnown(given: unknown, known: ReadonlySet<string>, name: str
     if (!known.has(option)) throw new TypeError(`unknown option ${option}; known are ${[...known].join(", ")}`);
   }
   return given;
+}
+
+/** The given signal, or a TypeError. */
+export function checkSignal(signal: unknown): AbortSignal | undefined {
+  if (signal === undefined || signal instanceof AbortSignal) return signal;
+  throw new TypeError(`signal must be an AbortSignal, not ${describe(signal)}`);
 }
 
 /** Milliseconds to live as the addon takes them: 0 for never. `missing` is the answer for undefined, if that is allowed. */

@@ -4,7 +4,7 @@ import { flushBuffer } from "./buffered-writes.js";
 import type { ReadCache } from "./cache.js";
 import { Commits } from "./commits.js";
 import { native } from "./native.js";
-import type { Group, Handle, OnCommit } from "./native.js";
+import type { CompactionReport, Group, Handle, OnCommit } from "./native.js";
 import type { WriteBack } from "./write-back.js";
 
 /** How often close() tries to flush the write-back buffer while others keep the queue full: for about five seconds. */
@@ -40,6 +40,8 @@ export class Session {
   /** Told of the sticky failure, once. */
   onFailure: ((error: Error) => void) | undefined;
   failed = false;
+  /** Told of compactions that ended, whoever asked for them. */
+  onCompacted: ((report: CompactionReport) => void) | undefined;
   #room: Promise<void> | undefined;
   #roomArrived: (() => void) | undefined;
 
@@ -51,7 +53,7 @@ export class Session {
     this.#lazy = lazy;
   }
 
-  readonly onCommit: OnCommit = (acknowledged, durable, room, failures) => {
+  readonly onCommit: OnCommit = (acknowledged, durable, room, failures, compacted) => {
     if (failures !== undefined) {
       for (let i = 0; i < failures.length; i += 4) {
         const first = failures[i] as Group;
@@ -71,6 +73,7 @@ export class Session {
     for (const observer of this.observers) observer.acknowledgedUpTo(acknowledged);
     if (room) this.#makeRoom();
     if (failures !== undefined) this.#checkFailure();
+    if (compacted !== undefined) this.onCompacted?.(compacted);
     this.newsCount++;
     this.#wakeSleepers();
   };

@@ -45,6 +45,7 @@ export const methods = [
   value("shardOf", (db) => db.shardOf("k")),
   value("createWriteStream", (db) => db.createWriteStream().on("error", () => undefined)),
   write("flush", (db) => db.flush()),
+  write("compact", (db) => db.compact()),
   write("clear", (db) => db.clear()),
   value("stats", (db) => db.stats()),
   value("failure", (db) => db.failure),

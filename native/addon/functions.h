@@ -39,6 +39,10 @@ napi_value GetManyCold(napi_env env, napi_callback_info info);
 napi_value NextDeadline(napi_env env, napi_callback_info info);
 napi_value RemoveExpired(napi_env env, napi_callback_info info);
 
+// compaction.cc
+napi_value Compact(napi_env env, napi_callback_info info);
+napi_value CancelCompaction(napi_env env, napi_callback_info info);
+
 // shards.cc
 napi_value ShardOf(napi_env env, napi_callback_info info);
 napi_value ReportSlots(napi_env env, napi_callback_info info);

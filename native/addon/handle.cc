@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "native/addon/compaction.h"
 #include "native/addon/environment.h"
 #include "native/addon/errors.h"
 #include "native/core/env.h"
@@ -104,6 +105,12 @@ void CommitInbox::OnRoom() {
   Send(std::move(lock));
 }
 
+void CommitInbox::OnCompacted(const CompactionReport& report) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  news_.compacted.Add(report);
+  Send(std::move(lock));
+}
+
 void CommitInbox::Send(std::unique_lock<std::mutex> lock) {
   if (sent_) return;
   sent_ = true;
@@ -181,8 +188,9 @@ void Handle::DeliverNews() {
   const CommitInbox::News news = inbox_->Take();
   napi_env env = environment_.env();
   uint64_t failed = 0;
-  napi_value arguments[4];
+  napi_value arguments[5];
   napi_get_undefined(env, &arguments[3]);
+  napi_get_undefined(env, &arguments[4]);
   if (!news.failures.empty()) {
     for (const auto& failure : news.failures) failed = std::max(failed, failure.last_group);
     const auto make = [&](size_t index) -> napi_value {
@@ -196,6 +204,10 @@ void Handle::DeliverNews() {
     arguments[3] = environment_.MakeArray(news.failures.size() * 4, make);
     if (arguments[3] == nullptr) return;
   }
+  if (news.compacted.compactions != 0) {
+    arguments[4] = MakeCompactionReport(env, news.compacted);
+    if (arguments[4] == nullptr) return;
+  }
   if (news.room) awaiting_room_ = false;
   const bool settled = last_group_ <= std::max(news.acknowledged, failed) &&
                        last_durable_ <= std::max(news.durable, failed) && !awaiting_room_;
@@ -207,7 +219,12 @@ void Handle::DeliverNews() {
   napi_get_boolean(env, news.room, &arguments[2]);
   napi_get_undefined(env, &receiver);
   if (napi_get_reference_value(env, on_commit_, &callback) != napi_ok) return;
-  napi_call_function(env, receiver, callback, 4, arguments, nullptr);
+  napi_call_function(env, receiver, callback, 5, arguments, nullptr);
+}
+
+void Handle::CancelCompaction(uint32_t token) {
+  const auto found = compactions_.find(token);
+  if (found != compactions_.end()) store_->CancelCompaction(found->second);
 }
 
 uint32_t Handle::AddScan(std::unique_ptr<Scan> scan) {
@@ -268,6 +285,8 @@ protocol::Session* Handle::FindSession(uint32_t session_id) {
 
 std::shared_ptr<Handle::Release> Handle::TakeRelease() {
   sessions_.clear();  // they look at the store
+  // The store may stay open for others; what this handle asked for is answered now.
+  for (const auto& compaction : compactions_) store_->CancelCompaction(compaction.second);
   auto release = std::make_shared<Release>();
   release->store = std::move(store_);
   release->inbox = inbox_;

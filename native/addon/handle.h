@@ -58,6 +58,7 @@ class CommitInbox : public CommitListener, public std::enable_shared_from_this<C
     uint64_t durable = 0;
     bool room = false;
     std::vector<Failure> failures;
+    CompactionReport compacted;  // of all that ended meanwhile
   };
 
   CommitInbox(std::shared_ptr<Gate> gate, uint32_t handle_id) : gate_(std::move(gate)), handle_id_(handle_id) {}
@@ -67,6 +68,7 @@ class CommitInbox : public CommitListener, public std::enable_shared_from_this<C
   void OnDurable(uint64_t up_to_group) override;
   void OnFailed(uint64_t first_group, uint64_t last_group, const Status& status) override;
   void OnRoom() override;
+  void OnCompacted(const CompactionReport& report) override;
 
   // --- JavaScript thread.
   uint32_t handle_id() const { return handle_id_; }
@@ -88,7 +90,8 @@ class CommitInbox : public CommitListener, public std::enable_shared_from_this<C
 
 class Handle {
  public:
-  // `on_commit` is called with (acknowledged, durable, room, [first, last, error, ...] | undefined).
+  // `on_commit` is called with (acknowledged, durable, room, [first, last, error, ...] | undefined, report of
+  // compactions | undefined).
   Handle(Environment& environment, uint32_t id, std::shared_ptr<Store> store, napi_ref on_commit);
   ~Handle();
   Handle(const Handle&) = delete;
@@ -112,6 +115,11 @@ class Handle {
   void AwaitRoom();
   // Passes news on to JavaScript.
   void DeliverNews();
+
+  // --- Compactions that this handle asked for and that are not answered yet, by the token that JavaScript gave them.
+  void AddCompaction(uint32_t token, uint64_t request) { compactions_[token] = request; }
+  void CancelCompaction(uint32_t token);
+  void EndCompaction(uint32_t token) { compactions_.erase(token); }
 
   // --- Scans and feeds. Each is used by one job at a time, and destroyed on this thread or, at close, by Release.
   struct ScanSlot {
@@ -155,6 +163,7 @@ class Handle {
   napi_ref on_commit_;
   std::shared_ptr<CommitInbox> inbox_;
   std::shared_ptr<JobCount> jobs_ = std::make_shared<JobCount>();
+  std::unordered_map<uint32_t, uint64_t> compactions_;
   std::unordered_map<uint32_t, ScanSlot> scans_;
   uint32_t scan_ids_given_ = 0;
   std::unordered_map<uint32_t, std::shared_ptr<const protocol::ServerSettings>> servers_;

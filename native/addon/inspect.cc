@@ -3,45 +3,11 @@
 
 #include "native/addon/arguments.h"
 #include "native/addon/functions.h"
+#include "native/addon/object_writer.h"
 #include "native/core/dump.h"
 #include "native/core/env.h"
 
 namespace crabkv::addon {
-
-namespace {
-
-class ObjectWriter {
- public:
-  explicit ObjectWriter(napi_env env) : env_(env) { ok_ = napi_create_object(env, &object_) == napi_ok; }
-
-  void Number(const char* name, uint64_t number) {
-    napi_value value;
-    ok_ = ok_ && napi_create_double(env_, static_cast<double>(number), &value) == napi_ok;
-    Set(name, value);
-  }
-  void Flag(const char* name, bool flag) {
-    napi_value value;
-    ok_ = ok_ && napi_get_boolean(env_, flag, &value) == napi_ok;
-    Set(name, value);
-  }
-  void Text(const char* name, const std::string& text) {
-    napi_value value;
-    ok_ = ok_ && napi_create_string_utf8(env_, text.data(), text.size(), &value) == napi_ok;
-    Set(name, value);
-  }
-  napi_value object() const { return ok_ ? object_ : nullptr; }
-
- private:
-  void Set(const char* name, napi_value value) {
-    ok_ = ok_ && napi_set_named_property(env_, object_, name, value) == napi_ok;
-  }
-
-  napi_env env_;
-  napi_value object_;
-  bool ok_;
-};
-
-}  // namespace
 
 // stats(handle): the plain object that src/native.ts describes.
 napi_value Stats(napi_env env, napi_callback_info info) {
@@ -75,6 +41,12 @@ napi_value Stats(napi_env env, napi_callback_info info) {
   writer.Number("openRecords", stats.open_records);
   writer.Number("openRewrittenBytes", stats.open_rewritten_bytes);
   writer.Number("slotsMoved", stats.slots_moved);
+  writer.Number("feedFloor", stats.feed_floor);
+  writer.Flag("compacting", stats.compacting);
+  writer.Number("compactions", stats.compactions);
+  writer.Number("compactionReadBytes", stats.compaction_read_bytes);
+  writer.Number("compactionWrittenBytes", stats.compaction_written_bytes);
+  writer.Number("compactionDroppedRecords", stats.compaction_dropped_records);
   writer.Flag("cleanOpen", stats.clean_open);
   writer.Flag("diskFull", stats.disk_full);
   return writer.object();

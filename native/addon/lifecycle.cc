@@ -99,6 +99,10 @@ bool ReadOptions(napi_env env, napi_value object, Options* options) {
   reader.Flag("errorIfExists", &options->error_if_exists);
   reader.Flag("readOnly", &options->read_only);
   reader.Enumerator("compression", static_cast<uint64_t>(Codec::kSnappy), &options->compression);
+  reader.Flag("autoCompaction", &options->auto_compaction);
+  reader.Integer("compactionDeadPercent", &options->compaction_dead_percent);
+  reader.Integer("compactionLogBytesMin", &options->compaction_log_bytes_min);
+  reader.Integer("compactionIoPercent", &options->compaction_io_percent);
   reader.Integer("segmentBytes", &options->segment_bytes);
   reader.Integer("keyBytesMax", &options->key_bytes_max);
   reader.Integer("valueBytesMax", &options->value_bytes_max);

@@ -47,6 +47,8 @@ constexpr NamedFunction kFunctions[] = {
     {"shardOf", ShardOf},
     {"reportSlots", ReportSlots},
     {"moveSlot", MoveSlot},
+    {"compact", Compact},
+    {"cancelCompaction", CancelCompaction},
     {"scanOpen", ScanOpen},
     {"feedOpen", FeedOpen},
     {"feedWait", FeedWait},

@@ -8,16 +8,6 @@ namespace {
 constexpr uint64_t kStepBytes = 1 << 20;         // read between two pauses
 constexpr uint64_t kReplacedWaitMs = 50;         // between two looks at whether readers still hold replaced segments
 constexpr uint64_t kFreeSlackBytes = 128 << 10;  // besides the records: MANIFEST, headers, rounding to blocks
-
-void Add(const CompactionReport& report, CompactionReport* total) {
-  total->compactions += report.compactions;
-  total->segments_in += report.segments_in;
-  total->segments_out += report.segments_out;
-  total->bytes_read += report.bytes_read;
-  total->bytes_written += report.bytes_written;
-  total->records_kept += report.records_kept;
-  total->records_dropped += report.records_dropped;
-}
 }  // namespace
 
 Compactor::Compactor(CompactionTarget target, std::function<uint64_t()> kept_version)
@@ -256,7 +246,7 @@ Status Compactor::RunPlan(const View& view, const Plan& plan, CompactionReport* 
   busy_.store(false, std::memory_order_relaxed);
   if (!status.ok()) return status;
   report.compactions = 1;
-  Add(report, total);
+  total->Add(report);
   compactions_.fetch_add(1, std::memory_order_relaxed);
   bytes_read_.fetch_add(report.bytes_read, std::memory_order_relaxed);
   bytes_written_.fetch_add(report.bytes_written, std::memory_order_relaxed);

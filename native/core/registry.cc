@@ -45,6 +45,10 @@ const char* Difference(const Options& a, const Options& b) {
   if (a.sync == SyncMode::kInterval && a.sync_every_ms != b.sync_every_ms) return "sync.everyMs";
   if (a.read_only != b.read_only) return "readOnly";
   if (a.compression != b.compression) return "compression";
+  if (a.auto_compaction != b.auto_compaction) return "compaction.auto";
+  if (a.compaction_dead_percent != b.compaction_dead_percent) return "compaction.deadRatio";
+  if (a.compaction_log_bytes_min != b.compaction_log_bytes_min) return "compaction.minBytes";
+  if (a.compaction_io_percent != b.compaction_io_percent) return "compaction.ioShare";
   if (a.segment_bytes != b.segment_bytes) return "segmentBytes";
   if (a.key_bytes_max != b.key_bytes_max) return "keyBytesMax";
   if (a.value_bytes_max != b.value_bytes_max) return "valueBytesMax";

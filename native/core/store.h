@@ -81,6 +81,16 @@ struct CompactionReport {
   uint64_t bytes_written = 0;
   uint64_t records_kept = 0;
   uint64_t records_dropped = 0;
+
+  void Add(const CompactionReport& other) {
+    compactions += other.compactions;
+    segments_in += other.segments_in;
+    segments_out += other.segments_out;
+    bytes_read += other.bytes_read;
+    bytes_written += other.bytes_written;
+    records_kept += other.records_kept;
+    records_dropped += other.records_dropped;
+  }
 };
 using CompactionDone = std::function<void(const Status&, const CompactionReport&)>;
 
