@@ -314,5 +314,7 @@ test.each(["always", "os"] as const)("100,000 changes under load are complete an
     if (++expected === count) break;
   }
   await written;
-  expect(db.stats().segments).toBeGreaterThan(3);
+  // More than three segments, or fewer because compaction has been at those that the watch had passed.
+  const { segments, compactions } = db.stats();
+  expect(segments > 3 || compactions > 0).toBe(true);
 });

@@ -130,6 +130,7 @@ Compactor::View Compactor::Look() const {
   }
   const uint64_t kept = kept_version_();
   bool can = true;
+  uint64_t last_lsn = 0;
   for (size_t i = 0; i < view.pins.size(); i++) {
     const Segment& segment = *view.pins[i].get();
     if (!segment.has_frames()) continue;
@@ -139,7 +140,10 @@ Compactor::View Compactor::Look() const {
         static_cast<uint64_t>(std::max<int64_t>(0, segment.live_bytes.load(std::memory_order_relaxed)));
     planned.last_lsn = segment.last_lsn.load(std::memory_order_acquire);
     can = can && i < open && planned.last_lsn <= kept;
+    const bool has_records = planned.last_lsn > last_lsn;
+    last_lsn = planned.last_lsn;
     if (!can) {
+      view.open_has_records = view.open_has_records || has_records;
       view.open_bytes += planned.bytes;
       view.open_live_bytes += planned.live_bytes;
       continue;
@@ -200,6 +204,9 @@ Status Compactor::RunAutomatic() {
 
 Status Compactor::RunRequested(CompactionReport* total) {
   CRABKV_RETURN_IF_ERROR(failure_);
+  if (const Status failed = target_.log->failure(); !failed.ok()) {
+    return failed.WithCode(Code::kFailed, "the store takes no writes until it is reopened: ");
+  }
   uint64_t until_lsn = 0;
   target_.index->UnderAllLatches([&] {
     uint64_t group = 0;
@@ -211,7 +218,8 @@ Status Compactor::RunRequested(CompactionReport* total) {
   Status status = Status::Ok();
   // What the log's last segment holds is looked through, too, unless it is all live.
   const View before = Look();
-  if (before.open_live_bytes + before.open_bytes / 64 < before.open_bytes) status = target_.log->EndSegment();
+  if (before.open_has_records && before.open_live_bytes + before.open_bytes / 64 < before.open_bytes)
+    status = target_.log->EndSegment();
   while (status.ok()) {
     CloseReplaced();
     const View view = Look();

@@ -50,6 +50,7 @@ class Compactor {
     std::vector<size_t> places;            // of each of these in `pins`
     uint64_t open_bytes = 0;               // of the others
     uint64_t open_live_bytes = 0;
+    bool open_has_records = false;
   };
 
   void Main();
