@@ -110,7 +110,7 @@ test("a watch from before what was compacted says where it can begin", async () 
   const watch = db.watch({ from: feedFloor });
   await db.put("new", "1");
   expect((await watch.next()).value).toMatchObject({ key: "new", value: "1" });
-  await watch.return?.();
+  await watch.return();
 });
 
 test("entries in log order go on across a compaction", async () => {
