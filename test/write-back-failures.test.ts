@@ -74,7 +74,7 @@ test("a flush whose batch has failed rejects, also when the log knows that befor
   const flushed = session.flush();
   await new Promise((resolve) => setImmediate(resolve));
   const failure = new CrabKVError("CRABKV_DISK_FULL", "full");
-  session.onCommit(0, 0, false, [group, group, group, failure]);
+  session.onCommit(0, 0, false, [group, group, group, failure], undefined);
   await expect(flushed).rejects.toBe(failure);
   expect(session.writeBack.size).toBe(1);
   vi.restoreAllMocks();

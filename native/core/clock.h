@@ -18,8 +18,11 @@ class Clock {
       : env_(env), offset_ms_(static_cast<int64_t>(floor_ms) - static_cast<int64_t>(MonotonicMs())) {}
 
   uint64_t NowMs() {
+    // The wall first: a thread that sleeps between the two looks then finds too small an offset, which is ignored, not
+    // too large a one, which would stay.
+    const int64_t wall = static_cast<int64_t>(env_->WallMs());
     const int64_t monotonic = static_cast<int64_t>(MonotonicMs());
-    const int64_t by_wall = static_cast<int64_t>(env_->WallMs()) - monotonic;
+    const int64_t by_wall = wall - monotonic;
     int64_t offset = offset_ms_.load(std::memory_order_relaxed);
     while (offset < by_wall && !offset_ms_.compare_exchange_weak(offset, by_wall, std::memory_order_relaxed)) {
     }

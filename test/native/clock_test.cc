@@ -1,5 +1,6 @@
 // Expiry and the clock: what has expired is gone from every kind of read and stays gone, whatever the machine's clock
 // does.
+#include "native/core/clock.h"
 #include "test/native/harness.h"
 #include "test/native/store_fixture.h"
 
@@ -190,6 +191,29 @@ TEST(What_an_expired_value_replaced_does_not_come_back) {
   EXPECT_EQ(reopened->Stats().keys, 0u);
   EXPECT_OK(reopened->Close());
   EXPECT_OK(store->Close());
+}
+
+// A thread that is not run for a while between its looks at the two clocks.
+class PausingEnv final : public MemEnv {
+ public:
+  uint64_t WallMs() override { return Paused(MemEnv::WallMs()); }
+  uint64_t MonotonicNs() override { return Paused(MemEnv::MonotonicNs()); }
+  uint64_t pause_ms = 0;
+
+ private:
+  uint64_t Paused(uint64_t time) {
+    if (pause_ms != 0) AdvanceMs(pause_ms);
+    return time;
+  }
+};
+
+TEST(A_pause_between_two_looks_does_not_put_the_clock_forward) {
+  PausingEnv env;
+  Clock clock(&env, 0);
+  env.pause_ms = 50;
+  for (int i = 0; i < 20; i++) EXPECT(clock.NowMs() <= env.WallMs());
+  env.pause_ms = 0;
+  EXPECT_EQ(clock.NowMs(), env.WallMs());
 }
 
 }  // namespace

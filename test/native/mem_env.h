@@ -28,7 +28,7 @@ struct MemEnvOptions {
   bool auto_advance = false;
 };
 
-class MemEnv final : public Env {
+class MemEnv : public Env {
  public:
   explicit MemEnv(const MemEnvOptions& options = MemEnvOptions());
   ~MemEnv() override;
