@@ -126,7 +126,7 @@ Status CommitLog::RequestDurable(uint64_t* group) {
   if (const Status failed = failure(); !failed.ok()) return failed.WithCode(Code::kFailed, "");
   if (syncer_stops_) return Status::Error(Code::kClosed, "the store is closed");
   // An open group without records is no reason to wait, and nor are groups that failed before.
-  if (!queue_.HasWork(*group)) (*group)--;
+  if (queue_.IsEmpty(*group)) (*group)--;
   *group = LastNotFailed(*group);
   if (*group <= durable_group_.load(std::memory_order_acquire)) {
     *group = 0;
@@ -140,7 +140,7 @@ Status CommitLog::RequestDurable(uint64_t* group) {
 
 uint64_t CommitLog::VisibleGroup() const {
   uint64_t group = queue_.newest_number();
-  if (!queue_.HasWork(group)) group--;
+  if (queue_.IsEmpty(group)) group--;
   if (group <= acknowledged_group_.load(std::memory_order_acquire)) return 0;
   group = LastNotFailed(group);
   return group <= acknowledged_group_.load(std::memory_order_acquire) ? 0 : group;

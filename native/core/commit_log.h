@@ -107,6 +107,7 @@ class CommitLog {
   bool WantsSegmentAhead();
   void Finish(Group* group);
   void Settle(Group* first, const Status& status);
+  Status CutBackDurably();
   void RollBack(uint64_t first_number, const Status& status, bool sticky);
   void PassFailed(uint64_t last_number);
 

@@ -123,17 +123,20 @@ void Compactor::AnswerRequests() {
 Compactor::View Compactor::Look() const {
   View view;
   view.pins = target_.segments->PinAll();
+  // Looked at once: the log's first frame may be written meanwhile, in a segment that then takes more of them.
+  std::vector<bool> has_frames;
+  for (const SegmentPin& pin : view.pins) has_frames.push_back(pin.get()->has_frames());
   // What lies before a segment with frames takes no more of them.
   size_t open = view.pins.size();
   for (size_t i = 0; i < view.pins.size(); i++) {
-    if (view.pins[i].get()->is_log() && view.pins[i].get()->has_frames()) open = i;
+    if (view.pins[i].get()->is_log() && has_frames[i]) open = i;
   }
   const uint64_t kept = kept_version_();
   bool can = true;
   uint64_t last_lsn = 0;
   for (size_t i = 0; i < view.pins.size(); i++) {
     const Segment& segment = *view.pins[i].get();
-    if (!segment.has_frames()) continue;
+    if (!has_frames[i]) continue;
     PlannedSegment planned;
     planned.bytes = segment.written.load(std::memory_order_acquire);
     planned.live_bytes =

@@ -191,10 +191,12 @@ bool GroupQueue::TakeBusyReport() {
   return busy_reported_.exchange(false, std::memory_order_acq_rel);
 }
 
-bool GroupQueue::HasWork(uint64_t number) const {
+bool GroupQueue::IsEmpty(uint64_t number) const {
   const Group& group = ring_[number % kRing];
   if (group.number.load(std::memory_order_acquire) != number) return false;
-  return group.reservation.load(std::memory_order_acquire) != 0;
+  if (group.reservation.load(std::memory_order_acquire) != 0) return false;
+  // Released meanwhile, it may already be another group that is empty.
+  return group.number.load(std::memory_order_acquire) == number;
 }
 
 Group* GroupQueue::TakeSealed(uint64_t number, bool even_empty) {

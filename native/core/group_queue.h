@@ -125,11 +125,13 @@ class GroupQueue {
   uint64_t pending_bytes() const;
   bool TakeBusyReport();  // someone got kBusy since the last call, and there is room again
 
+  // Whether the group is open and without records. A group that is not there any more is not empty: it was written.
+  bool IsEmpty(uint64_t number) const;
+
   // --- Writer thread.
   // The group to write next: a sealed one, or the open one after sealing it if it has records (or `even_empty`). Null
   // when there is none. All of its bytes are published on return.
   Group* TakeSealed(uint64_t number, bool even_empty);
-  bool HasWork(uint64_t number) const;
   // The group is in the file (Segment::written says so already) or undone: its buffer is reused.
   void Release(Group* group);
   // Nothing opens any more: Reserve answers `status`, or "retry" when it is OK. Seals what is open. Returns the last

@@ -88,7 +88,7 @@ void CommitLog::SyncOnce() {
 bool CommitLog::WatermarkIsDue(uint64_t now_ms, uint64_t* wait_ms) {
   if (persisted_durable_lsn_.load(std::memory_order_relaxed) >= durable_lsn() || !failure().ok()) return false;
   const uint64_t due = last_write_ms_ + kIdleMs;
-  if (now_ms >= due) return !queue_.HasWork(written_group_.load(std::memory_order_acquire) + 1);
+  if (now_ms >= due) return queue_.IsEmpty(written_group_.load(std::memory_order_acquire) + 1);
   *wait_ms = std::min(*wait_ms, due - now_ms);
   return false;
 }

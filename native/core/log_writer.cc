@@ -182,6 +182,12 @@ void CommitLog::Settle(Group* first, const Status& status) {
   RollBack(number, status, false);
 }
 
+// Whoever is told that a write failed must not find it after a power cut: its frame may have reached the file whole.
+Status CommitLog::CutBackDurably() {
+  CRABKV_RETURN_IF_ERROR(appender_.CutBack());
+  return TimedSync(appender_.end().segment);
+}
+
 void CommitLog::RollBack(uint64_t first_number, const Status& status, bool sticky) {
   const uint64_t last_number = queue_.Stop(sticky ? StickyError(status) : Status::Ok());
   Group* first = queue_.At(first_number);
@@ -197,11 +203,11 @@ void CommitLog::RollBack(uint64_t first_number, const Status& status, bool stick
   Status told = status;
   if (sticky) {
     told = Indeterminate(status);
-  } else if (const Status cut = appender_.CutBack(); cut.ok()) {
+  } else if (const Status cut = CutBackDurably(); cut.ok()) {
     const FrameAppender::End& end = appender_.end();
     queue_.Reopen(end.segment, end.started ? end.offset : GroupQueue::kFirstOffset);
   } else {
-    // What could not be cut off may be found by the next opening.
+    // What could not be cut off, or not for sure, may be found by the next opening.
     SetFailure(cut);
     queue_.Stop(StickyError(cut));
     told = Indeterminate(cut);

@@ -21,14 +21,18 @@ namespace {
 
 class PosixLock final : public DirectoryLock {
  public:
-  explicit PosixLock(Descriptor fd) : fd_(std::move(fd)) {}
+  PosixLock(Descriptor fd, LockMode mode) : fd_(std::move(fd)), mode_(mode) {}
   ~PosixLock() override {
+    if (!fd_.valid()) return;
+    // Or else whoever is refused before the next owner has written its line is told this process.
+    if (mode_ == LockMode::kExclusive && ::ftruncate(fd_.get(), 0) != 0) errno = 0;
     // Explicitly, and not by close alone: a child between fork and exec still holds the same open file description.
-    if (fd_.valid()) ::flock(fd_.get(), LOCK_UN);
+    ::flock(fd_.get(), LOCK_UN);
   }
 
  private:
   const Descriptor fd_;  // invalid for a shared lock where nobody can write
+  const LockMode mode_;
 };
 
 bool TryLock(int fd, int operation) {
@@ -121,7 +125,7 @@ Status LockPosixFile(const std::string& path, LockMode mode, std::unique_ptr<Dir
   if (!fd.valid() && mode == LockMode::kShared && IsPermission(errno)) {
     fd = Descriptor(OpenDescriptor(path, O_RDONLY));
     if (!fd.valid() && (IsPermission(errno) || errno == ENOENT)) {
-      *lock = std::make_unique<PosixLock>(Descriptor());
+      *lock = std::make_unique<PosixLock>(Descriptor(), mode);
       return Status::Ok();
     }
   }
@@ -131,7 +135,7 @@ Status LockPosixFile(const std::string& path, LockMode mode, std::unique_ptr<Dir
     return Refused(fd.get(), path, mode);
   }
   if (mode == LockMode::kExclusive) WriteOwner(fd.get());
-  *lock = std::make_unique<PosixLock>(std::move(fd));
+  *lock = std::make_unique<PosixLock>(std::move(fd), mode);
   return Status::Ok();
 }
 

@@ -106,14 +106,23 @@ const mutants = [
     name: "changes are undone oldest first",
     file: "native/core/index.cc",
     find:
-      "    while (!undo.empty() && undo.back().lsn >= first_lsn) {\n" +
-      "      Undo(undo.back());\n" +
-      "      undo.PopBack();\n" +
-      "    }",
+      "  while (!newest.empty()) {\n" +
+      "    const uint32_t shard = newest.top().second;\n" +
+      "    newest.pop();\n" +
+      "    Undo(shards_[shard].undo.back());\n" +
+      "    shards_[shard].undo.PopBack();\n" +
+      "    add(shard);\n" +
+      "  }",
     replace:
-      "    std::vector<UndoEntry> changes;\n" +
-      "    for (; !undo.empty() && undo.back().lsn >= first_lsn; undo.PopBack()) changes.push_back(undo.back());\n" +
-      "    for (auto change = changes.rbegin(); change != changes.rend(); ++change) Undo(*change);",
+      "  std::vector<UndoEntry> changes;\n" +
+      "  while (!newest.empty()) {\n" +
+      "    const uint32_t shard = newest.top().second;\n" +
+      "    newest.pop();\n" +
+      "    changes.push_back(shards_[shard].undo.back());\n" +
+      "    shards_[shard].undo.PopBack();\n" +
+      "    add(shard);\n" +
+      "  }\n" +
+      "  for (auto change = changes.rbegin(); change != changes.rend(); ++change) Undo(*change);",
     tests: ["A_scan_begun_before_a_write_failed"],
   },
   {

@@ -328,6 +328,28 @@ TEST(A_store_closed_under_load_keeps_what_it_acknowledged_and_ends_every_wait) {
   }
 }
 
+// A group may be written at any moment while somebody looks which one is the newest.
+TEST(Nothing_is_called_durable_that_was_not_synced) {
+  MemEnv env;
+  auto store = OpenStore(&env, SmallOptions(SyncMode::kOs));
+  std::atomic<bool> done{false};
+  std::thread other([&] {
+    uint64_t group = 0;
+    while (!done) EXPECT_OK(store->RequestDurable(&group));
+  });
+  for (uint64_t i = 0; i < Rounds(2500); i++) {
+    Commit commit;
+    uint64_t group = 0;
+    EXPECT_OK(Write(store.get(), {Put("a", std::to_string(i))}, &commit));
+    EXPECT_OK(store->RequestDurable(&group));
+    if (group != 0) EXPECT_OK(store->WaitFor(group, true));
+    EXPECT(store->Stats().durable_version >= commit.version);
+  }
+  done = true;
+  other.join();
+  EXPECT_OK(store->Close());
+}
+
 TEST(Too_much_at_once_is_refused_and_there_is_room_again_later) {
   class RoomListener final : public CommitListener {
    public:

@@ -4,6 +4,7 @@
 
 #include <functional>
 
+#include "test/native/call_gate.h"
 #include "test/native/harness.h"
 #include "test/native/mem_env.h"
 #include "test/native/store_fixture.h"
@@ -61,7 +62,8 @@ struct Conversation {
   }
   const std::string& Replies() const { return replies; }
 
-  MemEnv env;
+  MemEnv memory;
+  test::FaultEnv env{&memory};
   ServerSettings settings;
   std::shared_ptr<Store> store;
   std::unique_ptr<Session> session;
@@ -192,12 +194,15 @@ TEST(Exec_does_nothing_when_a_watched_key_only_got_another_deadline) {
 TEST(Replies_name_the_group_that_a_reader_must_wait_for_too) {
   Conversation talk(ServerSettings(), SyncMode::kAlways);
   Session reader(talk.store.get(), &talk.settings);
+  // Or else the write may be durable before anybody asks.
+  test::CallGate gate(&talk.env, test::kSyncCall);
   talk.Say(Resp({"SET", "a", "1"}));
   const uint64_t group = talk.session->TakeGroup();
   EXPECT(group != 0);
   EXPECT(reader.Feed(Resp({"GET", "a"})) == Session::Outcome::kNeedMore);
   EXPECT_EQ(reader.TakeGroup(), group);
   reader.output().Clear();
+  gate.Open();
   EXPECT_OK(talk.store->WaitFor(group, true));
   EXPECT(reader.Feed(Resp({"GET", "a"})) == Session::Outcome::kNeedMore);
   EXPECT_EQ(reader.TakeGroup(), 0u);
