@@ -34,6 +34,41 @@ export interface CompactionReport {
   readonly recordsDropped: number;
 }
 
+/** One thing that is wrong with what a store has on disk. */
+export interface Fault {
+  /** Its name in the data directory. */
+  readonly file: string;
+  /** In bytes from the file's start. */
+  readonly offset: number;
+  /** How many are concerned; 0: not known, or the whole file. */
+  readonly bytes: number;
+  /** What is wrong, for people. */
+  readonly what: string;
+  /** The versions that are missing or may be, 0 when none are in particular. */
+  readonly firstVersion: number;
+  readonly lastVersion: number;
+  /** Keys of damaged records, as stored and as far as they can be read: the first 16, and how many there are. */
+  readonly keys: readonly Uint8Array[];
+  readonly keyCount: number;
+}
+
+/** What {@link Store.verify} found. */
+export interface VerifyReport {
+  readonly files: number;
+  /** Read. */
+  readonly bytes: number;
+  /** That check out, as do the records. */
+  readonly frames: number;
+  readonly records: number;
+  /** Of the last record. */
+  readonly lastVersion: number;
+  /** The first 1,000; none when all is well. */
+  readonly faults: readonly Fault[];
+  readonly faultCount: number;
+  /** Where the log ends with a write that a crash left unfinished, which opening cuts off: no fault. */
+  readonly unfinished?: { readonly file: string; readonly offset: number };
+}
+
 /** Options by the names of native/core/options.h, all present. */
 export interface NativeOptions {
   readonly shards: number;
@@ -280,6 +315,9 @@ interface Native {
   /** The token, of the caller's choice, is for cancelCompaction. */
   compact(handle: Handle, token: number): Promise<CompactionReport>;
   cancelCompaction(handle: Handle, token: number): void;
+  /** Of an open store, or with handle 0 of a directory. The token, of the caller's choice, is for cancelTask. */
+  verify(handle: Handle, path: string, token: number): Promise<VerifyReport>;
+  cancelTask(token: number): void;
   stats(handle: Handle): NativeStats;
   failure(handle: Handle): Error | undefined;
   /** The store's change counters (Uint32), shared memory; undefined where the runtime does not allow it. */

@@ -7,13 +7,15 @@ import { rejected } from "./errors.js";
 import { StoreEmitter } from "./events.js";
 import { decodeRange } from "./iteration.js";
 import { native } from "./native.js";
-import type { CompactionReport, StoreStats } from "./native.js";
+import type { CompactionReport, StoreStats, VerifyReport } from "./native.js";
 import type { ResolvedOptions } from "./options.js";
 import type { SlotMove } from "./rebalance-policy.js";
 import { Rebalancer } from "./rebalancer.js";
 import type { Session } from "./session.js";
 import { loadsOf, reportSlots } from "./slot-loads.js";
 import { ExpiryCycle, keysOf } from "./ttl.js";
+import { verifySession } from "./verify.js";
+import type { VerifyOptions } from "./verify.js";
 import { WriteBack } from "./write-back.js";
 
 /** What every {@link Store} is beside its operations. */
@@ -67,6 +69,20 @@ export class OpenStore<K> extends StoreEmitter<K> {
   compact(options?: CompactOptions): Promise<CompactionReport> {
     try {
       return compact(this.#session, options);
+    } catch (error) {
+      return rejected(error);
+    }
+  }
+
+  /**
+   * Reads everything that the store has on disk as of this call and reports what fails a check; reads and writes go on. Resolves
+   * also when there are faults: see the report.
+   *
+   * @throws (rejects) `CRABKV_IO`; `CRABKV_CLOSED` when the store closes meanwhile; the signal's reason.
+   */
+  verify(options?: VerifyOptions): Promise<VerifyReport> {
+    try {
+      return verifySession(this.#session, options);
     } catch (error) {
       return rejected(error);
     }

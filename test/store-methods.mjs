@@ -46,6 +46,7 @@ export const methods = [
   value("createWriteStream", (db) => db.createWriteStream().on("error", () => undefined)),
   write("flush", (db) => db.flush()),
   write("compact", (db) => db.compact()),
+  read("verify", (db) => db.verify()),
   write("clear", (db) => db.clear()),
   value("stats", (db) => db.stats()),
   value("failure", (db) => db.failure),

@@ -31,6 +31,7 @@ void Environment::Teardown(void* data) {
   auto* environment = static_cast<Environment*>(data);
   auto left = std::make_shared<DeliveryQueue>(environment->gate_->Shut());
   environment->last_id_ = 0;
+  environment->tasks_.CancelAll();
   for (auto& [id, handle] : environment->handles_) handle->Abandon();
   environment->handles_.clear();
   if (!left->empty()) RunDetached("crabkv-release", [left] { left->clear(); });

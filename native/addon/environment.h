@@ -11,6 +11,7 @@
 
 #include "native/addon/gate.h"
 #include "native/addon/scratch.h"
+#include "native/addon/tasks.h"
 #include "native/core/read_buffer.h"
 #include "native/core/status.h"
 
@@ -57,6 +58,9 @@ class Environment {
   void Add(std::unique_ptr<Handle> handle);
   std::unique_ptr<Handle> Remove(uint32_t id);
 
+  // What runs for long on threads of its own.
+  Tasks& tasks() { return tasks_; }
+
   // --- From JavaScript, see Init in module.cc. Answers with the array of results; again when a second copy of the
   // TypeScript is loaded in the same environment, whose functions then take the place of the first copy's.
   napi_value Initialize(napi_value create_error, napi_value array_of, napi_value array_push);
@@ -87,6 +91,7 @@ class Environment {
   napi_env env_;
   std::shared_ptr<Gate> gate_;
   std::unordered_map<uint32_t, std::unique_ptr<Handle>> handles_;
+  Tasks tasks_;
   uint32_t ids_given_ = 0;
   uint32_t last_id_ = 0;  // 0 is nobody's id
   Handle* last_handle_ = nullptr;

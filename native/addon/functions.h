@@ -43,6 +43,10 @@ napi_value RemoveExpired(napi_env env, napi_callback_info info);
 napi_value Compact(napi_env env, napi_callback_info info);
 napi_value CancelCompaction(napi_env env, napi_callback_info info);
 
+// verification.cc
+napi_value Verify(napi_env env, napi_callback_info info);
+napi_value CancelTask(napi_env env, napi_callback_info info);
+
 // shards.cc
 napi_value ShardOf(napi_env env, napi_callback_info info);
 napi_value ReportSlots(napi_env env, napi_callback_info info);

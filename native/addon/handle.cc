@@ -287,6 +287,7 @@ std::shared_ptr<Handle::Release> Handle::TakeRelease() {
   sessions_.clear();  // they look at the store
   // The store may stay open for others; what this handle asked for is answered now.
   for (const auto& compaction : compactions_) store_->CancelCompaction(compaction.second);
+  environment_.tasks().CancelOf(id_);
   auto release = std::make_shared<Release>();
   release->store = std::move(store_);
   release->inbox = inbox_;

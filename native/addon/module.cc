@@ -49,6 +49,8 @@ constexpr NamedFunction kFunctions[] = {
     {"moveSlot", MoveSlot},
     {"compact", Compact},
     {"cancelCompaction", CancelCompaction},
+    {"verify", Verify},
+    {"cancelTask", CancelTask},
     {"scanOpen", ScanOpen},
     {"feedOpen", FeedOpen},
     {"feedWait", FeedWait},

@@ -27,6 +27,11 @@ class ObjectWriter {
     ok_ = ok_ && napi_create_string_utf8(env_, text.data(), text.size(), &value) == napi_ok;
     Set(name, value);
   }
+  // A value that was made before; null makes the object null.
+  void Value(const char* name, napi_value value) {
+    ok_ = ok_ && value != nullptr;
+    Set(name, value);
+  }
   napi_value object() const { return ok_ ? object_ : nullptr; }
 
  private:

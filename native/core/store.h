@@ -16,6 +16,7 @@
 #include "native/core/options.h"
 #include "native/core/read_buffer.h"
 #include "native/core/status.h"
+#include "native/core/verify.h"
 
 namespace crabkv {
 
@@ -263,6 +264,10 @@ class Store {
   // Answers the request with kClosed and gives up its run if nobody else waits for it. No effect on one that is
   // answered.
   virtual void CancelCompaction(uint64_t request) = 0;
+
+  // Reads all of the store that is written, as of the call, and reports what fails a check; reads and writes go on. OK
+  // whatever is found; kAborted when `step` gives up, kIo, kClosed. May block; the store must not be closed before.
+  virtual Status Verify(const StepDone& step, VerifyReport* report) = 0;
 
   // --- Shards. Which shard has a slot is not stored: it is as the options say when the store is opened.
   virtual uint32_t SlotOf(std::string_view key) const = 0;

@@ -1,5 +1,6 @@
 // The store put together: options, lock, MANIFEST, index, log, readers. Writing is in store_write.cc, reading in
-// store_read.cc, expiry in store_expiry.cc, opening and closing in store_open.cc.
+// store_read.cc, expiry in store_expiry.cc, opening and closing in store_open.cc, checking what is
+// on disk in verify.cc.
 #pragma once
 
 #include <atomic>
@@ -22,6 +23,7 @@
 namespace crabkv {
 
 class LogFeed;
+struct CheckedSegment;
 
 class StoreImpl final : public Store {
  public:
@@ -67,6 +69,8 @@ class StoreImpl final : public Store {
 
   uint32_t SlotOf(std::string_view key) const override { return Hash(key).slot; }
   uint32_t ShardOf(std::string_view key) const override { return index_.ShardIndexOf(Hash(key).slot); }
+  Status Verify(const StepDone& step, VerifyReport* report) override;
+
   Status MoveSlot(uint32_t slot, uint32_t from, uint32_t to, bool* moved) override;
   void ReportSlots(SlotReport* report) override;
 
@@ -88,6 +92,8 @@ class StoreImpl final : public Store {
   Status NoteCleanEnd();
   void StartCompactor();
   uint64_t VersionKeptForFeeds();
+  Status VerifyManifest(VerifyReport* report) const;
+  Status VerifyHeaders(const std::vector<CheckedSegment>& segments, VerifyReport* report) const;
 
   // --- Writing.
   // An operation on its way into the log.
