@@ -76,13 +76,15 @@ const failures: Failure[] = [
     advises: "--value-bytes-max",
   },
 
-  { args: "get key:1 --data-dir corrupt", code: 3, says: "corrupt/00000001.log", advises: "crabkv dump" },
-  { args: "put a b --data-dir corrupt", code: 3, says: "corrupt/00000001.log", advises: "crabkv dump" },
-  { args: "export --data-dir corrupt", code: 3, says: "corrupt/00000001.log", advises: "crabkv dump" },
-  { args: "cli --data-dir corrupt", code: 3, says: "corrupt/00000001.log", advises: "crabkv dump" },
+  { args: "get key:1 --data-dir corrupt", code: 3, says: "corrupt/00000001.log", advises: "crabkv verify" },
+  { args: "put a b --data-dir corrupt", code: 3, says: "corrupt/00000001.log", advises: "crabkv verify" },
+  { args: "export --data-dir corrupt", code: 3, says: "corrupt/00000001.log", advises: "crabkv verify" },
+  { args: "cli --data-dir corrupt", code: 3, says: "corrupt/00000001.log", advises: "crabkv verify" },
   { args: "dump 1 --data-dir corrupt", code: 3, says: "00000001.log at offset", advises: "copy of the directory" },
 
   { args: "get a", code: 4, says: "no store in data", advises: "crabkv put" },
+  { args: "verify", code: 4, says: "no store in data", advises: "--data-dir" },
+  { args: "verify --data-dir foreign", code: 4, says: "foreign/MANIFEST", advises: "--data-dir" },
   { args: "delete a", code: 4, says: "no store in data", advises: "crabkv put" },
   { args: "stats", code: 4, says: "no store in data", advises: "--data-dir" },
   { args: "export", code: 4, says: "no store in data", advises: "CRABKV_DATA_DIR" },
@@ -124,7 +126,7 @@ test.each(failures)("$code: crabkv $args", async ({ args, code, says, advises })
   expect(`${answer.error.message} ${answer.error.advice}`).toContain(advises);
 });
 
-test.each(["get a", "put a b", "stats", "export", "cli", "import bad.csv"])(
+test.each(["get a", "put a b", "stats", "export", "verify", "cli", "import bad.csv"])(
   "4: a store that is in use says by whom, and what works beside it: crabkv %s",
   async (args) => {
     const directory = join(temporaryDirectory(), "data");

@@ -9,6 +9,7 @@ import { addImport } from "./commands/import.js";
 import { addInspectionCommands } from "./commands/inspect.js";
 import { addRecordCommands } from "./commands/records.js";
 import { addServe } from "./commands/serve.js";
+import { addVerify } from "./commands/verify.js";
 import { usageProblem } from "./outcome.js";
 import { addGlobalOptions } from "./settings.js";
 
@@ -28,6 +29,7 @@ export function buildProgram(): Command {
   addImport(program);
   addExport(program);
   addInspectionCommands(program);
+  addVerify(program);
   addConfig(program);
   addCli(program);
   addServe(program);
