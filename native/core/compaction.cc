@@ -247,7 +247,9 @@ Status Compaction::Commit(bool* broken) {
   for (auto& writer : writers_) writer->Keep();
   CRABKV_RETURN_IF_ERROR(status);
   *broken = false;
-  *target_.manifest = next;
+  // Only these: everybody reads the hash seed.
+  target_.manifest->compacted = std::move(next.compacted);
+  target_.manifest->cut = next.cut;
   return Status::Ok();
 }
 
