@@ -117,6 +117,11 @@ Run SetBit(Call& call) {
   KeyView old;
   if (!call.keys.Read(call[1], &old)) return Run::kStopped;
   const uint64_t byte = offset / 8;
+  // What is as it was is not written: WATCH would see a change, as it does not in Redis.
+  if (byte < old.value.size() && BitAt(old.value, offset) == (bit == 1)) {
+    call.reply.Integer(bit);
+    return Run::kDone;
+  }
   const uint64_t bytes = byte < old.value.size() ? old.value.size() : byte + 1;
   char* const value = call.keys.Allocate(bytes);
   old.value.copy(value, old.value.size());

@@ -50,6 +50,10 @@ constexpr Command kCommands[] = {
      BitPos},
     {"bitop", -4, kGrow, 2, -1, 1, "bitmap", "AND|OR|XOR|NOT destination key [key ...]", "combine values bit by bit",
      BitOp},
+    {"bitfield", -2, kGrow, 1, 1, 1, "bitmap",
+     "key [GET type offset|[OVERFLOW WRAP|SAT|FAIL] SET type offset value|INCRBY type offset increment ...]",
+     "integers of any width inside of a value", BitField},
+    {"bitfield_ro", -2, kRead, 1, 1, 1, "bitmap", "key [GET type offset ...]", "the same, reading only", BitFieldRo},
 
     // --- Keys.
     {"del", -2, kWrite, 1, -1, 1, "generic", "key [key ...]", "delete keys; how many were there", Del},
@@ -58,6 +62,9 @@ constexpr Command kCommands[] = {
     {"touch", -2, kRead, 1, -1, 1, "generic", "key [key ...]", "the same as EXISTS", Exists},
     {"type", 2, kRead, 1, 1, 1, "generic", "key", "string or none", Type},
     {"dbsize", 1, kRead, 0, 0, 0, "server", "", "the number of keys", DbSize},
+    {"object", -2, kReadonly, 2, 2, 1, "generic", "ENCODING key|REFCOUNT key|HELP", "how Redis would keep a value",
+     Object},
+    {"memory", -2, kReadonly, 2, 2, 1, "server", "USAGE key|DOCTOR|HELP", "the bytes that a key takes", Memory},
     {"rename", 3, kWrite, 1, 2, 1, "generic", "key newkey", "give a key another name", Rename},
     {"renamenx", 3, kWrite | kFast, 1, 2, 1, "generic", "key newkey", "the same, if the new name is free", RenameNx},
     {"copy", -3, kGrow, 1, 2, 1, "generic", "source destination [DB 0] [REPLACE]", "copy a key", Copy},

@@ -38,6 +38,14 @@ Run BitCount(Call& call);
 Run BitPos(Call& call);
 Run BitOp(Call& call);
 
+// bitfield.cc
+Run BitField(Call& call);
+Run BitFieldRo(Call& call);
+
+// introspection.cc
+Run Object(Call& call);
+Run Memory(Call& call);
+
 // keys.cc
 Run Del(Call& call);
 Run Exists(Call& call);

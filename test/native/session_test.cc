@@ -191,6 +191,32 @@ TEST(Exec_does_nothing_when_a_watched_key_only_got_another_deadline) {
   EXPECT_EQ(talk.Replies(), "+OK\r\n+OK\r\n:1\r\n+OK\r\n+QUEUED\r\n*-1\r\n:0\r\n");
 }
 
+TEST(Exec_goes_on_when_bits_of_a_watched_key_were_set_to_what_they_were) {
+  Conversation talk;
+  talk.Say(Resp({"SET", "w", "a"}) + Resp({"WATCH", "w"}) + Resp({"SETBIT", "w", "1", "1"}) +
+           Resp({"BITFIELD", "w", "SET", "u8", "0", "97"}) + Resp({"MULTI"}) + Resp({"GET", "w"}) + Resp({"EXEC"}));
+  EXPECT_EQ(talk.Replies(), "+OK\r\n+OK\r\n:1\r\n*1\r\n:97\r\n+OK\r\n+QUEUED\r\n*1\r\n$1\r\na\r\n");
+}
+
+TEST(A_number_far_below_a_signed_field_is_held_at_the_least_that_fits) {
+  Conversation talk;
+  talk.Say(Resp({"BITFIELD", "k", "OVERFLOW", "SAT", "SET", "i8", "0", "-9223372036854775808", "GET", "i8", "0"}) +
+           Resp({"BITFIELD", "k", "OVERFLOW", "SAT", "INCRBY", "i64", "#1", "-9223372036854775808", "INCRBY", "i64",
+                 "#1", "-1"}));
+  EXPECT_EQ(talk.Replies(), "*2\r\n:0\r\n:-128\r\n*2\r\n:-9223372036854775808\r\n:-9223372036854775808\r\n");
+}
+
+TEST(A_field_behind_the_largest_value_is_refused_before_anything_is_made) {
+  Conversation talk;
+  const std::string bytes_max = std::to_string(talk.store->options().value_bytes_max);
+  const std::string last_bit = std::to_string(talk.store->options().value_bytes_max * 8 - 1);
+  talk.Say(Resp({"BITFIELD", "k", "SET", "u8", "#" + bytes_max, "1"}) +
+           Resp({"BITFIELD", "k", "SET", "u2", last_bit, "1"}) +
+           Resp({"BITFIELD", "k", "GET", "i64", "#9223372036854775807"}) + Resp({"EXISTS", "k"}));
+  const std::string refused = "-ERR bit offset is not an integer or out of range\r\n";
+  EXPECT_EQ(talk.Replies(), refused + refused + refused + ":0\r\n");
+}
+
 TEST(Replies_name_the_group_that_a_reader_must_wait_for_too) {
   Conversation talk(ServerSettings(), SyncMode::kAlways);
   Session reader(talk.store.get(), &talk.settings);

@@ -1,37 +1,11 @@
 // Side by side with a real redis-server: the same generated commands on both, replies equal byte for byte. Keys are few so
 // that commands meet, values are the interesting ones, and both sides speak RESP2.
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, test } from "vitest";
 import { randomOf, scaled, testSeed } from "../seed.js";
-import { temporaryDirectory } from "../temporary.js";
 import { commandsOf } from "./generated-commands.js";
+import { startRedis } from "./redis-server.js";
 import { ReplyReader } from "./reply-reader.js";
 import { request, temporaryServer } from "./serving.js";
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
-
-async function startRedis(): Promise<number> {
-  const port = await freePort();
-  const args = ["--port", String(port), "--save", "", "--appendonly", "no", "--dir", temporaryDirectory()];
-  const child = spawn("redis-server", [...args, "--databases", "1", "--bind", "127.0.0.1"]);
-  onTestFinished(() => void child.kill("SIGKILL"));
-  let output = "";
-  while (!output.includes("Ready to accept connections")) {
-    const [chunk] = (await once(child.stdout, "data")) as [Buffer];
-    output += chunk.toString();
-  }
-  return port;
-}
 
 /** A reply's kind, for the table of what was covered. */
 function outcomeOf(reply: string): string {
@@ -75,7 +49,19 @@ test("generated commands get the replies of redis-server, byte for byte", async 
     return `${name.padEnd(14)}${parts.join(" | ")}`;
   });
   console.log(`seed ${seed}, commands x outcomes, ${count} commands:\n${table.join("\n")}`);
-  for (const name of ["GET", "SET", "INCR", "APPEND", "EXPIRE", "GETEX", "COPY", "RENAME", "EXEC"]) {
+  for (const name of [
+    "GET",
+    "SET",
+    "INCR",
+    "APPEND",
+    "EXPIRE",
+    "GETEX",
+    "COPY",
+    "RENAME",
+    "EXEC",
+    "BITFIELD",
+    "OBJECT",
+  ]) {
     expect(coverage.get(name), name).toBeDefined();
   }
 }, 300_000);

@@ -23,6 +23,11 @@ const seconds = ["100000", "200000", "0", "-1", "9223372036854775807", "92233720
 const moments = ["4102444800", "5000000000", "1", "0", "-5", "9223372036854775807"];
 const momentsMs = ["4102444800000", "5000000000000", "1", "0", "-5", "9223372036854775807"];
 const offsets = ["0", "1", "5", "-1", "-3", "100", "3", "-100"];
+const lengths = ["b".repeat(44), "b".repeat(45), "1".repeat(20), "1".repeat(21)];
+const fieldTypes = ["u1", "i1", "u8", "i8", "i5", "u7", "u16", "i16", "u31", "i32", "u63", "i63", "i64"];
+const badFieldTypes = ["u64", "i65", "u0", "i0", "x8", "", "i", "u-1", "i08", "U8"];
+const fieldOffsets = ["0", "1", "3", "7", "8", "13", "64", "200", "#0", "#1", "#2", "#10"];
+const smallIntegers = ["1", "-1", "2", "127", "128", "255", "256", "-128", "-129", "65535", "5"];
 
 export function commandsOf(random: Random, count: number): Buffer[][] {
   return Array.from({ length: count }, () => commandOf(random).map((word) => Buffer.from(word)));
@@ -61,6 +66,32 @@ function commandOf(random: Random): string[] {
     const all = [pick(offsets), pick(offsets), pick(["BIT", "BYTE", "bit", "BOGUS"])];
     return all.slice(0, random(4));
   };
+  const fieldType = (): string => (random(12) === 0 ? pick(badFieldTypes) : pick(fieldTypes));
+  const fieldOffset = (): string => (random(12) === 0 ? pick(["-1", "#-1", "x", "#", ""]) : pick(fieldOffsets));
+  const fieldValue = (): string => {
+    const value = random(3) === 0 ? integer() : pick(smallIntegers);
+    return value === "-9223372036854775808" ? "-4611686018427387904" : value; // see native/PROTOCOL.md
+  };
+  const fieldOperation = (kind: "read" | "write" | "fail"): string[] => {
+    switch (random(kind === "read" ? 30 : 6)) {
+      case 0:
+        return ["OVERFLOW", pick(kind === "fail" ? ["FAIL", "fail", "FAIL", "SAT"] : ["WRAP", "SAT", "sat"])];
+      case 1:
+      case 2:
+        return [pick(["SET", "set"]), fieldType(), fieldOffset(), fieldValue()];
+      case 3:
+        return ["INCRBY", fieldType(), fieldOffset(), fieldValue()];
+      case 4:
+        return random(4) === 0 ? pick(["GET", "SET i8 0", "OVERFLOW", "OVERFLOW NO", "BOGUS u8 0"]).split(" ") : [];
+      default:
+        return ["GET", fieldType(), fieldOffset()];
+    }
+  };
+  const fieldOperations = (kind: "read" | "write" | "fail"): string[] =>
+    Array.from({ length: random(5) }, () => fieldOperation(kind)).flat();
+  // A value that grew because of a field that then did not fit: Redis does not tell those who watch the key.
+  const [watchedKey, failingKey] = [() => `key:${random(12)}`, () => `key:${12 + random(4)}`];
+  const encodedKey = (): string => `encoded:${random(4)}`;
   const families: (() => string[])[] = [
     () => ["GET", key()],
     () => ["SET", key(), value(), ...setOptions()],
@@ -87,6 +118,13 @@ function commandOf(random: Random): string[] {
     () => ["BITPOS", key(), pick(["0", "1", "1", "0", "2", "x"]), ...range()],
     () => ["BITOP", pick(["AND", "OR", "xor", "NOT", "NAND"]), key(), ...keys()],
     () => (random(20) === 0 ? [pick(["FLUSHALL", "FLUSHDB"]), ...(random(3) === 0 ? ["SYNC"] : [])] : ["TOUCH", key()]),
+    () => ["BITFIELD", key(), ...fieldOperations("write")],
+    () => ["BITFIELD", failingKey(), ...fieldOperations("fail")],
+    () => ["BITFIELD_RO", key(), ...fieldOperations("read")],
+    // How Redis keeps a value depends on how it was made: these keys are only ever put whole. (Its count of
+    // references also counts the commands that MULTI has queued.)
+    () => ["SET", encodedKey(), pick([...values, ...integers, ...notIntegers, "9999", "10000", ...lengths])],
+    () => ["OBJECT", pick(["ENCODING", "encoding"]), pick([encodedKey(), encodedKey(), "none"])],
     () => ["KEYS", pick(["none*", "key:[^0-9]", "k?y", "\\key"])],
     () => [
       "SCAN",
@@ -104,7 +142,7 @@ function commandOf(random: Random): string[] {
     () => [pick(["PING", "ECHO"]), ...Array.from({ length: random(3) }, value)],
     () => [pick(["MULTI", "EXEC", "DISCARD", "UNWATCH"])],
     () => ["EXEC"],
-    () => ["WATCH", ...keys()],
+    () => ["WATCH", ...Array.from({ length: 1 + random(4) }, watchedKey)],
     () => [pick(["SELECT", "GET", "INCR", "TTL"]), ...Array.from({ length: random(3) }, integer)],
     () => [pick(["NOPE", "put", "\0x"]), ...Array.from({ length: random(4) }, value)],
   ];
