@@ -139,6 +139,71 @@ const mutants = [
     replace: "",
     tests: ["A_store_that_was_idle_after_a_failed_write"],
   },
+  {
+    name: "a failed write is cut off, and that is not synced",
+    file: "native/core/log_writer.cc",
+    find: "  return TimedSync(appender_.end().segment);",
+    replace: "  return Status::Ok();",
+    tests: ["A_write_that_failed_does_not_come_back"],
+  },
+  {
+    name: "a group that was just written counts as empty",
+    file: "native/core/group_queue.cc",
+    find: "if (group.number.load(std::memory_order_acquire) != number) return false;",
+    replace: "if (group.number.load(std::memory_order_acquire) != number) return true;",
+    tests: ["Nothing_is_called_durable"],
+  },
+  {
+    name: "a compaction drops a tombstone early",
+    file: "native/core/compaction.cc",
+    find: "return !current && record->lsn > horizon_below_;",
+    replace: "return false;",
+    tests: ["A_tombstone_stays"],
+  },
+  {
+    name: "a compaction ignores the horizon",
+    file: "native/core/compaction.cc",
+    find: "segment->compacted == nullptr ? 0 : segment->compacted->horizon;",
+    replace: "segment->compacted == nullptr ? 0 : UINT64_MAX;",
+    tests: ["A_horizon_that_is_older"],
+  },
+  {
+    name: "a compaction drops an expired put",
+    file: "native/core/compaction.cc",
+    find: "      return true;\n    case RecordType::kDelete:",
+    replace:
+      "      return record->expires_at_ms == 0 || record->expires_at_ms > target_.env->WallMs();\n" +
+      "    case RecordType::kDelete:",
+    tests: ["A_put_without_deadline_does_not_come_back"],
+  },
+  {
+    name: "a compaction drops a change of deadline early",
+    file: "native/core/compaction.cc",
+    find: "  return put < here && put.rank < first_;",
+    replace: "  return put < here && put.rank == SIZE_MAX;",
+    tests: ["A_change_of_deadline_stays"],
+  },
+  {
+    name: "a compaction does not sync what it relied on",
+    file: "native/core/compaction.cc",
+    find: "  if (group != 0) CRABKV_RETURN_IF_ERROR(target_.log->WaitFor(group, true));\n",
+    replace: "",
+    tests: ["A_machine_that_stops_at_any_call_of_a_compaction"],
+  },
+  {
+    name: "a compaction removes its inputs before the MANIFEST is replaced",
+    file: "native/core/compaction.cc",
+    find: "  CRABKV_RETURN_IF_ERROR(Commit(broken));\n",
+    replace: "  RemoveFiles();\n  CRABKV_RETURN_IF_ERROR(Commit(broken));\n",
+    tests: ["A_machine_that_stops_at_any_call_of_a_compaction"],
+  },
+  {
+    name: "a compaction installs without looking whether the key has changed",
+    file: "native/core/index.cc",
+    find: "if (current.SameRecord(from)) Set(hash, current, to, DeadlineOf(hash, current));",
+    replace: "if (current || from) Set(hash, current, to, DeadlineOf(hash, current));",
+    tests: ["A_key_that_is_written_while_its_old_value_is_copied"],
+  },
 ];
 
 // All of the core, and of the native tests what the chosen ones need.
