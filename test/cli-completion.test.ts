@@ -34,6 +34,9 @@ function run(shell: string, args: string[], cwd: string): string[] {
 const cases: [line: string, offered: string[]][] = [
   ["crabkv ", commands],
   ["crabkv st", ["stats"]],
+  ["crabkv comp", ["compact", "completion"]],
+  ["crabkv compact --compaction", ["--compaction-io-share"]],
+  ["crabkv serve --compaction ", ["auto", "manual"]],
   ["crabkv --json --data-dir put ge", ["get"]],
   ["crabkv put --comp", ["--compression"]],
   ["crabkv put --compression ", ["none", "snappy"]],

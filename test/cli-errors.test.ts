@@ -63,6 +63,9 @@ const failures: Failure[] = [
   { args: "put a b --sync 0", code: 2, says: "milliseconds from 1 to 60000", advises: "crabkv help put" },
   { args: "import --shards 5000", code: 2, says: "from 1 to 4096", advises: "crabkv help import" },
   { args: "cli --cache many", code: 2, says: "from 0 to 16777216", advises: "crabkv help cli" },
+  { args: "serve --compaction never", code: 2, says: '"auto" or "manual"', advises: "crabkv help serve" },
+  { args: "compact --compaction-io-share 0", code: 2, says: "from 0.01 to 1", advises: "crabkv help compact" },
+  { args: "compact now", code: 2, says: "too many arguments", advises: "crabkv help compact" },
   { args: "export --format xml", code: 2, says: "jsonl, csv", advises: "crabkv help export" },
   { args: "completion tcsh", code: 2, says: "bash, zsh, fish", advises: "crabkv help completion" },
   { args: "help frob", code: 2, says: "unknown command 'frob'", advises: "crabkv help" },
@@ -80,12 +83,14 @@ const failures: Failure[] = [
   { args: "put a b --data-dir corrupt", code: 3, says: "corrupt/00000001.log", advises: "crabkv verify" },
   { args: "export --data-dir corrupt", code: 3, says: "corrupt/00000001.log", advises: "crabkv verify" },
   { args: "cli --data-dir corrupt", code: 3, says: "corrupt/00000001.log", advises: "crabkv verify" },
+  { args: "compact --data-dir corrupt", code: 3, says: "corrupt/00000001.log", advises: "crabkv verify" },
   { args: "dump 1 --data-dir corrupt", code: 3, says: "00000001.log at offset", advises: "copy of the directory" },
 
   { args: "get a", code: 4, says: "no store in data", advises: "crabkv put" },
   { args: "verify", code: 4, says: "no store in data", advises: "--data-dir" },
   { args: "verify --data-dir foreign", code: 4, says: "foreign/MANIFEST", advises: "--data-dir" },
   { args: "delete a", code: 4, says: "no store in data", advises: "crabkv put" },
+  { args: "compact", code: 4, says: "no store in data", advises: "--data-dir" },
   { args: "stats", code: 4, says: "no store in data", advises: "--data-dir" },
   { args: "export", code: 4, says: "no store in data", advises: "CRABKV_DATA_DIR" },
   { args: "cli --read-only", code: 4, says: "no store in data", advises: "crabkv put" },
@@ -126,7 +131,7 @@ test.each(failures)("$code: crabkv $args", async ({ args, code, says, advises })
   expect(`${answer.error.message} ${answer.error.advice}`).toContain(advises);
 });
 
-test.each(["get a", "put a b", "stats", "export", "verify", "cli", "import bad.csv"])(
+test.each(["get a", "put a b", "compact", "stats", "export", "verify", "cli", "import bad.csv"])(
   "4: a store that is in use says by whom, and what works beside it: crabkv %s",
   async (args) => {
     const directory = join(temporaryDirectory(), "data");

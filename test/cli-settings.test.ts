@@ -32,6 +32,10 @@ const others: Record<string, string> = {
   defaultTtl: "1.5",
   writeBack: "100",
   segmentBytes: "1MiB",
+  compaction: "manual",
+  compactionDeadRatio: "0.5",
+  compactionMinBytes: "0",
+  compactionIoShare: "1",
   keyBytesMax: "128",
   valueBytesMax: "1KiB",
   addr: "[::1]:4001",
@@ -91,6 +95,21 @@ test("the defaults and bounds are the library's", () => {
       expect(settingTable[name].parse(String(value)) !== undefined, `${name} ${value}`).toBe(accepted);
     }
   }
+});
+
+test("the defaults of compaction are the library's", () => {
+  const { compaction, compactionDeadRatio, compactionMinBytes, compactionIoShare } = settingTable;
+  const given = {
+    auto: compaction.fallback === "auto",
+    deadRatio: compactionDeadRatio.fallback,
+    minBytes: compactionMinBytes.fallback,
+    ioShare: compactionIoShare.fallback,
+  };
+  expect(resolveOpenOptions({ compaction: given }).native).toEqual(resolveOpenOptions(undefined).native);
+  for (const text of ["0", "0.009", "1.5", "half", "1e-1", "-0.5", ""]) {
+    expect(compactionIoShare.parse(text), text).toBe(undefined);
+  }
+  expect(compactionDeadRatio.parse("1")).toBe(undefined);
 });
 
 test("crabkv.config.json of the working directory is read without being named, and paths in it are beside it", async () => {

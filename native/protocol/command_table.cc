@@ -114,13 +114,14 @@ constexpr Command kCommands[] = {
     {"command", -1, kAsk, 0, 0, 0, "server", "[COUNT|DOCS|INFO|LIST ...]", "about commands", nullptr},
     {"config", -2, kAdmin | kNoScript | kAsk, 0, 0, 0, "server", "GET|SET|RESETSTAT ...", "settings", nullptr},
     {"info", -1, kAsk, 0, 0, 0, "server", "[section ...]", "what the server counts", nullptr},
+    {"bgrewriteaof", 1, kAdmin | kNoScript | kUp, 0, 0, 0, "server", "", "start a compaction; INFO tells how it goes",
+     nullptr},
 
     // --- The text protocol.
     {"put", -3, kGrow | kTextOnly, 1, 1, 1, "text", "key value [ttl=seconds]", "store a value", TextPut},
     {"delete", 2, kWrite | kTextOnly, 1, 1, 1, "text", "key", "delete a key: OK, or that there is none", TextDelete},
     {"ex", -2, kRead | kTextOnly, 1, -1, 1, "text", "key [key ...]", "how many of the keys are there", Exists},
-    {"compact", 1, kAdmin | kTextOnly | kUp, 0, 0, 0, "text", "", "give back the space of what was overwritten",
-     nullptr},
+    {"compact", 1, kAdmin | kTextOnly | kUp, 0, 0, 0, "text", "", "give back the space of what is dead", nullptr},
     {"help", -1, kTextOnly | kNoAuth, 0, 0, 0, "text", "", "this list", TextHelp},
 };
 constexpr size_t kCount = sizeof(kCommands) / sizeof(kCommands[0]);

@@ -35,6 +35,12 @@ export function openForWriting(settings: Settings, createIfMissing: boolean): Pr
     segmentBytes,
     keyBytesMax,
     valueBytesMax,
+    compaction: {
+      auto: settings.compaction === "auto",
+      deadRatio: settings.compactionDeadRatio,
+      minBytes: settings.compactionMinBytes,
+      ioShare: settings.compactionIoShare,
+    },
     batchBytesMax: Math.max(BATCH_BYTES_MIN, valueBytesMax + BATCH_OVERHEAD_BYTES),
     createIfMissing,
     ...encodings,

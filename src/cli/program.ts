@@ -2,6 +2,7 @@
 import { createRequire } from "node:module";
 import { Command } from "commander";
 import { addCli } from "./commands/cli.js";
+import { addCompact } from "./commands/compact.js";
 import { addConfig } from "./commands/config.js";
 import { addExport } from "./commands/export.js";
 import { addHelpCommands } from "./commands/help.js";
@@ -30,6 +31,7 @@ export function buildProgram(): Command {
   addExport(program);
   addInspectionCommands(program);
   addVerify(program);
+  addCompact(program);
   addConfig(program);
   addCli(program);
   addServe(program);

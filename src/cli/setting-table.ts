@@ -97,6 +97,37 @@ export const settingTable = {
     range: [64 * KIB, GIB],
     rangeText: "64KiB to 1GiB",
   }),
+  compaction: setting<"auto" | "manual">({
+    flag: "--compaction <when>",
+    env: "CRABKV_COMPACTION",
+    fallback: "auto",
+    help: "give dead space back by itself, or only when told to (manual)",
+    allowed: '"auto" or "manual"',
+    choices: ["auto", "manual"],
+    parse: (text) => (text === "auto" || text === "manual" ? text : undefined),
+  }),
+  compactionDeadRatio: share({
+    flag: "--compaction-dead-ratio <share>",
+    env: "CRABKV_COMPACTION_DEAD_RATIO",
+    fallback: 0.33,
+    help: "share of the log that is dead from which on it is compacted",
+    range: [0.01, 0.99],
+  }),
+  compactionMinBytes: size({
+    flag: "--compaction-min-bytes <size>",
+    env: "CRABKV_COMPACTION_MIN_BYTES",
+    fallback: MIB,
+    help: "size below which a log is left alone",
+    range: [0, 1024 * GIB],
+    rangeText: "0 to 1024GiB",
+  }),
+  compactionIoShare: share({
+    flag: "--compaction-io-share <share>",
+    env: "CRABKV_COMPACTION_IO_SHARE",
+    fallback: 0.5,
+    help: "share of the time that compaction may take; less disturbs less, 1 is fastest",
+    range: [0.01, 1],
+  }),
   keyBytesMax: size({
     flag: "--key-bytes-max <size>",
     env: "CRABKV_KEY_BYTES_MAX",
@@ -246,6 +277,20 @@ function choice(description: Pick<Setting<string>, "flag" | "env" | "help">): Se
 /** A time, in whole seconds up to an hour. */
 function seconds(description: Pick<Setting<number>, "flag" | "env" | "fallback" | "help">): Setting<number> {
   return { ...description, allowed: "seconds from 1 to 3600", parse: (text) => integerIn(text, 1, 3600) };
+}
+
+/** A part of a whole, of which the library knows whole percents. */
+function share({
+  range: [min, max],
+  ...description
+}: Pick<Setting<number>, "flag" | "env" | "fallback" | "help"> & {
+  readonly range: readonly [min: number, max: number];
+}): Setting<number> {
+  const parse = (text: string): number | undefined => {
+    const value = /^\d(\.\d{1,15})?$/.test(text) ? Number(text) : NaN;
+    return value >= min && value <= max ? value : undefined;
+  };
+  return { ...description, allowed: `a number from ${min} to ${max}`, parse };
 }
 
 function path(description: Pick<Setting<string>, "flag" | "env" | "fallback" | "help">): Setting<string> {

@@ -2,8 +2,9 @@
 // the table in native/protocol/command_table.cc, which describes them like all others.
 import { auth } from "./commands/auth.js";
 import { client, hello, reset, select } from "./commands/connection.js";
-import { compact, config, info } from "./commands/admin.js";
+import { config, info } from "./commands/admin.js";
 import { command } from "./commands/command.js";
+import { bgrewriteaof, compact } from "./commands/compaction.js";
 import type { Connection } from "./connection.js";
 import type { ConnectionHost } from "./server.js";
 import { ErrorReply } from "./replies.js";
@@ -31,6 +32,7 @@ const functions: ReadonlyMap<string, CommandFunction> = new Map<string, CommandF
   ["config", config],
   ["info", info],
   ["compact", compact],
+  ["bgrewriteaof", bgrewriteaof],
 ]);
 
 export function runCommand(context: CommandContext): CommandResult {

@@ -8,6 +8,7 @@ import { sessionOf } from "../store.js";
 import type { Store } from "../store.js";
 import type { CommitObserver, Session } from "../session.js";
 import { commandTable } from "./command-table.js";
+import { RequestedCompactions } from "./compactions.js";
 import { Connection } from "./connection.js";
 import { openFilesMax } from "./open-files.js";
 import { Password } from "./password.js";
@@ -34,6 +35,7 @@ export interface ConnectionHost {
   readonly password: Password | undefined;
   readonly connections: ReadonlyMap<number, Connection>;
   readonly counters: ServerCounters;
+  readonly compactions: RequestedCompactions;
   readonly startedAtMs: number;
   /** Wakes the log's writer at the end of this turn of the event loop. */
   kick(): void;
@@ -80,6 +82,8 @@ export class Server implements ConnectionHost, CommitObserver {
   /** @internal */
   readonly counters: ServerCounters = { connectionsReceived: 0, connectionsRejected: 0, commandsUp: 0 };
   /** @internal */
+  readonly compactions: RequestedCompactions;
+  /** @internal */
   readonly startedAtMs = Date.now();
   readonly #net: NetServer;
   readonly #holding = new Set<Connection>();
@@ -92,6 +96,7 @@ export class Server implements ConnectionHost, CommitObserver {
   /** @internal Use {@link serve}. */
   constructor(store: Store<string, string>, options: ResolvedServeOptions) {
     this.store = store;
+    this.compactions = new RequestedCompactions(store);
     this.session = sessionOf(store);
     this.options = options;
     this.password = options.password === undefined ? undefined : new Password(options.password);
@@ -202,6 +207,7 @@ export class Server implements ConnectionHost, CommitObserver {
   };
 
   async #close(): Promise<void> {
+    this.compactions.end();
     const stopped = new Promise<void>((resolve) => this.#net.close(() => resolve()));
     if (this.connections.size > 0) {
       const emptied = new Promise<void>((resolve) => (this.#emptied = resolve));

@@ -18,6 +18,7 @@ export function addCli(program: Command): void {
     .description("a prompt on the store; without a terminal, a script on standard input");
   addSettings(cli, ["sync", "compression", "shards", "cache", "defaultTtl", "writeBack"]);
   addSettings(cli, ["segmentBytes", "keyBytesMax", "valueBytesMax", "history"]);
+  addSettings(cli, ["compaction", "compactionDeadRatio", "compactionMinBytes", "compactionIoShare"]);
   cli.option("--read-only", "change nothing; other readers can have the store open too");
   cli.action(() => runCli(settingsOf(cli.optsWithGlobals())));
   cli.addHelpText(

@@ -35,6 +35,7 @@ export function addImport(program: Command): void {
     .description("store the records of a file; a new store is made when there is none")
     .argument("[file]", 'JSON Lines or CSV; "-" is standard input', "-");
   addFormatOption(command);
+  addSettings(command, ["compaction", "compactionDeadRatio", "compactionMinBytes", "compactionIoShare"]);
   addTtlFlag(addSettings(command, ["sync", "compression", "shards", "segmentBytes", "keyBytesMax", "valueBytesMax"]))
     .action((file: string) => runImport(file, settingsOf(command.optsWithGlobals())))
     .addHelpText(

@@ -3,6 +3,7 @@ import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
 import type { Command } from "commander";
 import { dumpSegment } from "../../dump.js";
+import type { StoreStats } from "../../native.js";
 import { openForReading, withStore } from "../opening.js";
 import { columns, formatBytes, formatCount, printLine, TextWriter } from "../output.js";
 import { settingsOf } from "../settings.js";
@@ -27,6 +28,7 @@ async function runStats(settings: GlobalSettings): Promise<void> {
     printLine(JSON.stringify({ dataDir: settings.dataDir, ...stats }));
     return;
   }
+  const dead = Math.max(0, stats.logBytes - stats.liveBytes);
   printLine(
     columns([
       ["data directory", settings.dataDir],
@@ -35,14 +37,29 @@ async function runStats(settings: GlobalSettings): Promise<void> {
       ["segments", formatCount(stats.segments)],
       ["log", formatBytes(stats.logBytes)],
       ["live, about", formatBytes(stats.liveBytes)],
+      ["dead, about", `${formatBytes(dead)}, ${formatShare(dead, stats.logBytes)} of the log`],
+      ["compactions", compactionsOf(stats)],
       ["files", formatBytes(stats.diskBytes)],
       ["index in memory", formatBytes(stats.indexBytes)],
       ["last version", String(stats.lastVersion)],
+      ["changes are kept", stats.feedFloor === 0 ? "all" : `behind version ${stats.feedFloor}`],
       ["opened for writing", `${formatCount(stats.epoch)} times`],
       ["closed cleanly", stats.cleanOpen ? "yes" : "no"],
       ["opened in", `${stats.openMs} ms, reading ${formatCount(stats.openRecords)} records`],
     ]),
   );
+}
+
+function formatShare(part: number, whole: number): string {
+  return `${whole === 0 ? 0 : Math.round((100 * part) / whole)}%`;
+}
+
+function compactionsOf(stats: StoreStats): string {
+  const { compacting, compactions, compactionReadBytes, compactionWrittenBytes, compactionDroppedRecords } = stats;
+  const now = compacting ? "; one is under way" : "";
+  if (compactions === 0) return `none since it was opened${now}`;
+  const bytes = `${formatBytes(compactionReadBytes)} read, ${formatBytes(compactionWrittenBytes)} written`;
+  return `${formatCount(compactions)}: ${bytes}, ${formatCount(compactionDroppedRecords)} records dropped${now}`;
 }
 
 // A line of the dump begins with its offset in the file, but for those that go on with the frame above.

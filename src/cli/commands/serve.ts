@@ -14,6 +14,7 @@ export function addServe(program: Command): void {
   const serve = program.command("serve").description("serve a store over TCP, RESP and text on one port");
   addSettings(serve, ["addr", "sync", "compression", "shards", "cache", "defaultTtl", "textStyle"]);
   addSettings(serve, ["segmentBytes", "keyBytesMax", "valueBytesMax"]);
+  addSettings(serve, ["compaction", "compactionDeadRatio", "compactionMinBytes", "compactionIoShare"]);
   addSettings(serve, ["passwordFile", "insecure", "clientsMax", "authTimeout", "requestTimeout", "drainTimeout"]);
   addSettings(serve, ["requestBytesMax", "replyBytesPause", "replyBytesMax"]);
   serve.action(() => runServe(settingsOf(serve.optsWithGlobals())));

@@ -1,5 +1,7 @@
 // The commands of the prompt. They work on a target, which is an open store, or whatever else can do the same.
 import type { Entry } from "../../reads.js";
+import { compactAndTell } from "../compacting.js";
+import type { Compactable } from "../compacting.js";
 import type { Data } from "../opening.js";
 import { NotFoundError, UsageError } from "../outcome.js";
 import { columns } from "../output.js";
@@ -14,7 +16,7 @@ interface WalkOptions {
 }
 
 /** What the prompt needs of a store. Milliseconds to live; Infinity: never expires. */
-export interface PromptTarget {
+export interface PromptTarget extends Compactable {
   put(key: Data, value: Data, options: { readonly ttlMs: number | undefined }): Promise<void>;
   getEntry(key: Data): Promise<Entry<Data> | undefined>;
   delete(key: Data): Promise<boolean>;
@@ -23,7 +25,6 @@ export interface PromptTarget {
   persist(key: Data): Promise<boolean>;
   keys(options: WalkOptions): AsyncIterable<Data>;
   records(options: WalkOptions): AsyncIterable<Entry<Data> & { readonly key: Data }>;
-  stats(): object | Promise<object>;
 }
 
 /** One answer, for people and for programs. */
@@ -65,6 +66,10 @@ export const promptCommands: Readonly<Record<string, PromptCommand>> = {
   keys: command("keys [prefix] [limit]", `print keys, ${LIMIT} unless told otherwise`, 0, 2, keys),
   scan: command("scan [prefix] [limit]", "print keys and values", 0, 2, scan),
   stats: { ...command("stats", "print what the store counts", 0, 0, stats), takesKey: false },
+  compact: {
+    ...command("compact", "give back the space of what is dead; ctrl-C cancels", 0, 0, compact),
+    takesKey: false,
+  },
   help: { ...command("help", "print this", 0, 0, help), takesKey: false },
   exit: { ...command("exit", "end; so does ctrl-D", 0, 0, () => Promise.resolve()), takesKey: false },
 };
@@ -159,6 +164,10 @@ async function stats({ target, answer }: Call): Promise<void> {
   const fields = await target.stats();
   const rows = Object.entries(fields).map(([name, value]) => [name, String(value)]);
   await answer({ text: columns(rows), fields });
+}
+
+async function compact({ target, signal, answer }: Call): Promise<void> {
+  await answer(await compactAndTell(target, signal));
 }
 
 async function help({ answer }: Call): Promise<void> {

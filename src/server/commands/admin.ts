@@ -1,4 +1,4 @@
-// CONFIG, INFO and COMPACT: the server as a whole.
+// CONFIG and INFO: the server as a whole.
 import { arch, platform } from "node:os";
 import type { CommandContext } from "../commands.js";
 import type { ConnectionHost } from "../server.js";
@@ -109,9 +109,17 @@ function sectionsOf(server: ConnectionHost): [string, Record<string, string | nu
       {
         loading: 0,
         aof_enabled: 1,
+        aof_rewrite_in_progress: server.compactions.inProgress ? 1 : 0,
+        aof_rewrite_scheduled: 0,
+        aof_last_bgrewrite_status: server.compactions.lastFailed ? "err" : "ok",
+        aof_rewrites: stats.compactions,
         aof_last_write_status: server.store.failure === undefined ? "ok" : "err",
         aof_current_size: stats.logBytes,
+        live_bytes: stats.liveBytes,
         segments: stats.segments,
+        compaction_read_bytes: stats.compactionReadBytes,
+        compaction_written_bytes: stats.compactionWrittenBytes,
+        compaction_dropped_records: stats.compactionDroppedRecords,
         commit_groups: stats.commitGroups,
         syncs: stats.syncs,
       },
@@ -130,12 +138,4 @@ function sectionsOf(server: ConnectionHost): [string, Record<string, string | nu
     ["Cluster", { cluster_enabled: 0 }],
     ["Keyspace", stats.keys === 0 ? {} : { db0: `keys=${stats.keys},expires=${stats.keysWithDeadline},avg_ttl=0` }],
   ];
-}
-
-/** COMPACT: all that was overwritten or deleted goes, as far as the store can. */
-export async function compact({ server }: CommandContext): Promise<Reply> {
-  const { store } = server as { store: { compact?: () => Promise<unknown>; flush: () => Promise<void> } };
-  if (store.compact === undefined) return new ErrorReply("ERR this version of the store does not compact yet");
-  await store.compact();
-  return OK;
 }

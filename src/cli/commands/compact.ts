@@ -1,0 +1,73 @@
+// compact: gives back the space of overwritten, deleted and expired records, until it is done or a signal ends it.
+import type { Command } from "commander";
+import { compactAndTell } from "../compacting.js";
+import type { CompactionAnswer } from "../compacting.js";
+import { openForWriting, withStore } from "../opening.js";
+import type { CliStore } from "../opening.js";
+import { FailureError, hasCode, messageOf } from "../outcome.js";
+import { printLine } from "../output.js";
+import { startProgress } from "../progress.js";
+import { addSettings, settingsOf } from "../settings.js";
+import type { GlobalSettings } from "../settings.js";
+
+export function addCompact(program: Command): void {
+  const compact = program
+    .command("compact")
+    .description("give back the space of overwritten, deleted and expired records");
+  addSettings(compact, ["compactionIoShare", "segmentBytes"]);
+  compact.action(() => runCompact(settingsOf(compact.optsWithGlobals())));
+  compact.addHelpText(
+    "after",
+    `
+It looks through all of the log. Ctrl-C gives it up at once, and what it has finished until then stays. A store that others
+write to compacts itself; where a server has it open, the server's COMPACT does what this command does.`,
+  );
+}
+
+async function runCompact(settings: GlobalSettings): Promise<void> {
+  const { text, fields } = await untilSignal((signal) =>
+    withStore(openForCompaction(settings), (store) => compactStore(store, signal, !settings.json)),
+  );
+  printLine(settings.json ? JSON.stringify({ dataDir: settings.dataDir, ...fields }) : text);
+}
+
+async function openForCompaction(settings: GlobalSettings): Promise<CliStore> {
+  try {
+    // Nothing but what was asked for: the report is of all that is done.
+    return await openForWriting({ ...settings, compaction: "manual" }, false);
+  } catch (cause) {
+    if (!hasCode(cause, "CRABKV_LOCKED")) throw cause;
+    const advice = "end that process or close its store; if it is crabkv serve, say COMPACT to it";
+    throw new FailureError(messageOf(cause), { cause, advice });
+  }
+}
+
+async function compactStore(store: CliStore, signal: AbortSignal, showsProgress: boolean): Promise<CompactionAnswer> {
+  const progress = startProgress("compacting", store.stats().logBytes, showsProgress);
+  let bytesRead = 0;
+  let records = 0;
+  store.on("compacted", (report) => {
+    bytesRead += report.bytesRead;
+    records += report.recordsKept + report.recordsDropped;
+    progress.update(bytesRead, records);
+  });
+  try {
+    return await compactAndTell(store, signal);
+  } finally {
+    progress.stop();
+  }
+}
+
+const signalNames = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/** The first signal cancels the work; a second one ends the process, from which the store recovers. */
+async function untilSignal<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const controller = new AbortController();
+  const cancel = (): void => controller.abort();
+  for (const name of signalNames) process.once(name, cancel);
+  try {
+    return await work(controller.signal);
+  } finally {
+    for (const name of signalNames) process.off(name, cancel);
+  }
+}
