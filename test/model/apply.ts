@@ -8,6 +8,9 @@ type Apply<C extends Command> = (model: Model, command: C, times: Times) => Chec
 type CommandOf<Op, C = Command> = C extends { op: unknown } ? (Op extends C["op"] ? C : never) : never;
 
 const nothing = equals(null);
+const isCount: Check = (result) => {
+  if (typeof result !== "number") throw new Error(`expected a count, got ${JSON.stringify(result)}`);
+};
 // The store may not let a key go before its deadline; how late it may is bounded where it waits (store-process.mjs). Clocks
 // are read at different moments, hence the slack.
 const EARLY_MS_MAX = 2;
@@ -142,6 +145,7 @@ const appliers: { [Op in Command["op"]]: Apply<CommandOf<Op>> } = {
     return nothing;
   },
   flush: () => nothing,
+  compact: () => isCount,
   stats,
 };
 

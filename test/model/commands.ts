@@ -37,7 +37,7 @@ export type Command =
   /** Begins a walk, and reads it to its end after whatever other commands came in between. */
   | { op: "snapshot" | "drain" }
   | { op: "clear"; prefix: string }
-  | { op: "flush" | "stats" };
+  | { op: "flush" | "stats" | "compact" };
 
 /** From an open to a close or a kill. */
 export interface Phase {
@@ -158,6 +158,7 @@ const command: fc.Arbitrary<Command> = fc.oneof(
   weighted(6, fc.record({ op: op("snapshot") })),
   weighted(12, fc.record({ op: op("drain") })),
   weighted(10, fc.record({ op: op("flush", "stats") })),
+  weighted(5, fc.record({ op: op("compact") })),
 );
 
 // So large that nothing is flushed but by a call: what a kill leaves is known exactly (log-view.ts).
@@ -171,6 +172,7 @@ const options: fc.Arbitrary<OpenOptions> = fc.record({
   writeBack: fc.constantFrom(false as const, writeBack),
   segmentBytes: fc.constantFrom(64 * 1024, 100_000, 1024 * 1024),
   defaultTtlMs: fc.constantFrom(undefined, undefined, 2 * HOUR_MS),
+  compaction: fc.constantFrom(undefined, { auto: false }, { minBytes: 64 * 1024, deadRatio: 0.2, ioShare: 1 }),
 });
 
 /** Whether a cold getMany flushes is the store's to say, and a store that was killed cannot. */

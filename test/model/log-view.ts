@@ -62,7 +62,8 @@ export class LogView {
       this.#flushAll();
       this.#acknowledge();
     }
-    return this.#logs.map((log) => modelOf(log, this.#model.lapsed));
+    const { lapsed, everLapsed } = this.#model;
+    return this.#logs.map((log) => modelOf(log, closed ? lapsed : everLapsed));
   }
 
   #apply(command: Command, result: unknown, answered: number | undefined): void {

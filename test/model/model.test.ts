@@ -45,7 +45,7 @@ test(
     console.log(
       `seed ${seed}: ${run.commands} commands in ${run.directories} stores, ${run.reopens} reopens, ${run.kills} kills ` +
         `(${run.bufferedKills} with a write-back buffer), ${run.twoHandled} openings by two handles, ` +
-        `${(100 * hitShare).toFixed(1)} % of ${run.lookups} lookups hit, up to ${run.segmentsMax} segments\n` +
+        `${(100 * hitShare).toFixed(1)} % of ${run.lookups} lookups hit, up to ${run.segmentsMax} segments, ${run.compactions} compactions on request\n` +
         [...run.counts].map(([op, count]) => `${op} ${count}`).join(", "),
     );
     // What makes the run worth believing.
@@ -57,5 +57,6 @@ test(
     expect(run.bufferedKills).toBeGreaterThan(20);
     expect(run.twoHandled).toBeGreaterThan(10);
     expect(run.segmentsMax).toBeGreaterThan(2);
+    expect(run.compactions).toBeGreaterThan(20);
   },
 );

@@ -41,6 +41,8 @@ export class Model {
   readonly entries: Map<string, Entry>;
   /** Expired keys that the index may still count. */
   readonly lapsed: Set<string>;
+  /** Keys that have ever expired: after a kill the write may be gone that took one from the index, or put it anew. */
+  readonly everLapsed: Set<string>;
   snapshot: [key: string, value: string][] | undefined;
   defaultTtlMs: Ttl;
   /** Keys that reads asked for, and those that were there. */
@@ -50,11 +52,13 @@ export class Model {
   constructor(entries: Iterable<[string, Entry]> = [], lapsed: Iterable<string> = []) {
     this.entries = new Map(entries);
     this.lapsed = new Set(lapsed);
+    this.everLapsed = new Set(lapsed);
   }
 
   copy(): Model {
     const entries = [...this.entries].map(([key, entry]): [string, Entry] => [key, { ...entry }]);
     const copy = new Model(entries, this.lapsed);
+    for (const key of this.everLapsed) copy.everLapsed.add(key);
     copy.defaultTtlMs = this.defaultTtlMs;
     return copy;
   }
@@ -79,7 +83,9 @@ export class Model {
 
   /** Its time has come. */
   lapse(key: string): void {
-    if (this.entries.delete(key)) this.lapsed.add(key);
+    if (!this.entries.delete(key)) return;
+    this.lapsed.add(key);
+    this.everLapsed.add(key);
   }
 
   expire(key: string, ttlMs: number | "never", times: Times): boolean {

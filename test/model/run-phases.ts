@@ -26,6 +26,8 @@ export class ModelRun {
   bufferedKills = 0;
   twoHandled = 0;
   segmentsMax = 0;
+  /** That were asked for; the others come by themselves. */
+  compactions = 0;
   #store = new StoreProcess();
   /** Started ahead, for the time after the next kill. */
   #spare = new StoreProcess();
@@ -131,6 +133,7 @@ export class ModelRun {
   #count({ op }: Command, result: unknown): void {
     this.commands++;
     this.counts.set(op, (this.counts.get(op) ?? 0) + 1);
+    if (op === "compact") this.compactions += result as number;
     if (op === "stats") this.segmentsMax = Math.max(this.segmentsMax, (result as [number, number])[1]);
   }
 }

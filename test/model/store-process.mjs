@@ -134,6 +134,7 @@ const commands = {
   drain,
   clear: ({ prefix }) => db.clear(prefix === "" ? undefined : { prefix }),
   flush: () => db.flush(),
+  compact: async () => (await db.compact()).compactions,
   stats: () => {
     const { keys, segments, writeBackEntries } = db.stats();
     return [keys, segments, writeBackEntries];
@@ -141,7 +142,7 @@ const commands = {
 };
 
 // Acknowledged some time later, but decided at once.
-const unawaited = new Set(["put", "putMany", "delete", "deleteMany", "expire", "persist"]);
+const unawaited = new Set(["put", "putMany", "delete", "deleteMany", "expire", "persist", "compact"]);
 
 async function run({ list, window }) {
   let inFlight = 0;
