@@ -298,6 +298,7 @@ interface Native {
   // sessionTake fetches it. Results: reply bytes, replies, reply group,
   // reply form, and midway: whether a request has begun that is not there in full.
   serverOpen(handle: Handle, numbers: Float64Array, goesUp: Uint8Array): number;
+  serverPause(handle: Handle, server: number, what: Paused): void;
   sessionOpen(handle: Handle, server: number): number;
   sessionFeed(handle: Handle, session: number, bytes: Uint8Array, target: Uint8Array, offset: number): SessionOutcome;
   sessionResume(handle: Handle, session: number, target: Uint8Array, offset: number): SessionOutcome;
@@ -339,13 +340,25 @@ export const OUTCOME_JOB = 2;
 export const OUTCOME_BUDGET = 3;
 export const OUTCOME_BUSY = 4;
 export const OUTCOME_CLOSE = 5;
-export type SessionOutcome = 0 | 1 | 2 | 3 | 4 | 5;
+export const OUTCOME_PAUSED = 6;
+export type SessionOutcome = 0 | 1 | 2 | 3 | 4 | 5 | 6;
+
+/** CLIENT PAUSE: commands that wait, as in native/protocol/session.h. */
+export const PAUSE_NOTHING = 0;
+export const PAUSE_WRITES = 1;
+export const PAUSE_ALL = 2;
+export type Paused = 0 | 1 | 2;
 
 /** Properties that sessionSet takes, as in native/addon/sessions.cc. */
 export const SET_FORM = 0;
 export const SET_AUTHENTICATED = 1;
 export const SET_FORGET = 2;
 export const SET_CLOSE_AFTER_REPLIES = 3;
+export const SET_MUTE = 4;
+/** What SET_MUTE takes. */
+export const MUTE_NONE = 0;
+export const MUTE_NEXT = 1;
+export const MUTE_ALL = 2;
 
 /** What native calls return beside their value; read at once, before the next call. Indexes as in environment.h. */
 export const results = native.init(errorOfStatus, (...items) => items, Array.prototype.push);

@@ -28,6 +28,8 @@ export class Session {
   readonly acknowledgements = new Commits();
   /** Servers on this store. */
   readonly observers = new Set<CommitObserver>();
+  /** Whether the expiry cycle removes what is due; off only for a while, by DEBUG SET-ACTIVE-EXPIRE. */
+  activeExpiry = true;
   /** The highest group that is known to be acknowledged. */
   acknowledgedGroup: Group = 0;
   readonly #durability = new Commits();

@@ -15,6 +15,8 @@ const PAUSE_MS_MAX = 250;
 export interface ExpirySession {
   readonly handle: Handle;
   readonly acknowledgements: Commits;
+  /** False: nothing is removed for now. */
+  readonly activeExpiry: boolean;
 }
 
 export class ExpiryCycle {
@@ -55,7 +57,7 @@ export class ExpiryCycle {
 
   readonly #wake = (): void => {
     if (this.#stopped) return;
-    if (native.nextDeadline(this.#session.handle) > 0) {
+    if (!this.#session.activeExpiry || native.nextDeadline(this.#session.handle) > 0) {
       this.#schedule();
       return;
     }

@@ -42,6 +42,7 @@ const others: Record<string, string> = {
   textStyle: "bare",
   passwordFile: "secret",
   insecure: "yes",
+  enableDebug: "yes",
   clientsMax: "7",
   authTimeout: "3",
   requestTimeout: "4",

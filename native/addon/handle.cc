@@ -264,9 +264,14 @@ void Handle::ScanIsIdle(uint32_t scan_id) {
   if (slot->ended) scans_.erase(scan_id);
 }
 
-uint32_t Handle::AddServer(std::shared_ptr<const protocol::ServerSettings> settings) {
+uint32_t Handle::AddServer(std::shared_ptr<protocol::ServerSettings> settings) {
   servers_[++session_ids_given_] = std::move(settings);
   return session_ids_given_;
+}
+
+protocol::ServerSettings* Handle::FindServer(uint32_t server_id) {
+  const auto found = servers_.find(server_id);
+  return found == servers_.end() ? nullptr : found->second.get();
 }
 
 uint32_t Handle::AddSession(uint32_t server_id) {

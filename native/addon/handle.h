@@ -140,7 +140,9 @@ class Handle {
     std::shared_ptr<const protocol::ServerSettings> settings;
     std::unique_ptr<protocol::Session> session;
   };
-  uint32_t AddServer(std::shared_ptr<const protocol::ServerSettings> settings);
+  uint32_t AddServer(std::shared_ptr<protocol::ServerSettings> settings);
+  // Null when there is none with this number.
+  protocol::ServerSettings* FindServer(uint32_t server_id);
   // 0 when there is no such server.
   uint32_t AddSession(uint32_t server_id);
   protocol::Session* FindSession(uint32_t session_id);
@@ -166,7 +168,7 @@ class Handle {
   std::unordered_map<uint32_t, uint64_t> compactions_;
   std::unordered_map<uint32_t, ScanSlot> scans_;
   uint32_t scan_ids_given_ = 0;
-  std::unordered_map<uint32_t, std::shared_ptr<const protocol::ServerSettings>> servers_;
+  std::unordered_map<uint32_t, std::shared_ptr<protocol::ServerSettings>> servers_;
   std::unordered_map<uint32_t, SessionSlot> sessions_;
   uint32_t session_ids_given_ = 0;  // of servers, too
 

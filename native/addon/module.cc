@@ -65,6 +65,7 @@ constexpr NamedFunction kFunctions[] = {
     {"sessionTake", SessionTake},
     {"sessionArguments", SessionArguments},
     {"sessionRunJob", SessionRunJob},
+    {"serverPause", ServerPause},
     {"sessionSet", SessionSet},
     {"sessionEnd", SessionEnd},
     {"describeCommands", DescribeCommands},

@@ -31,7 +31,13 @@ enum ServerNumber : size_t {
 };
 
 // What sessionSet sets.
-enum SessionProperty : uint32_t { kSetForm = 0, kSetAuthenticated = 1, kForget = 2, kCloseAfterReplies = 3 };
+enum SessionProperty : uint32_t {
+  kSetForm = 0,
+  kSetAuthenticated = 1,
+  kForget = 2,
+  kCloseAfterReplies = 3,
+  kMute = 4,
+};
 
 template <size_t kCount>
 Session* FindSession(const Call<kCount>& call, Handle* handle) {
@@ -104,6 +110,20 @@ napi_value ServerOpen(napi_env env, napi_callback_info info) {
   settings->goes_up.assign(goes_up.data, goes_up.data + goes_up.length);
   napi_value id;
   return napi_create_uint32(env, handle->AddServer(std::move(settings)), &id) == napi_ok ? id : nullptr;
+}
+
+// serverPause(handle, server, what): 0 nothing, 1 commands that write, 2 all commands.
+napi_value ServerPause(napi_env env, napi_callback_info info) {
+  Call<3> call(env, info);
+  Handle* handle = call.handle();
+  uint32_t server_id = 0;
+  uint64_t what = 0;
+  napi_get_value_uint32(env, call[1], &server_id);
+  if (handle == nullptr || !ReadInteger(env, call[2], "what", 2, &what)) return nullptr;
+  ServerSettings* const settings = handle->FindServer(server_id);
+  if (settings == nullptr) return ThrowTypeError(env, "server is not open");
+  settings->paused = static_cast<ServerSettings::Paused>(what);
+  return nullptr;
 }
 
 // sessionOpen(handle, server): number.
@@ -229,7 +249,7 @@ napi_value SessionSet(napi_env env, napi_callback_info info) {
   Session* session = FindSession(call, handle);
   uint64_t property = 0;
   uint64_t value = 0;
-  if (session == nullptr || !ReadInteger(env, call[2], "property", kCloseAfterReplies, &property) ||
+  if (session == nullptr || !ReadInteger(env, call[2], "property", kMute, &property) ||
       !ReadInteger(env, call[3], "value", 3, &value)) {
     return nullptr;
   }
@@ -245,6 +265,9 @@ napi_value SessionSet(napi_env env, napi_callback_info info) {
       break;
     case kCloseAfterReplies:
       session->CloseAfterReplies();
+      break;
+    case kMute:
+      session->Mute(static_cast<Session::Muted>(value));
       break;
   }
   return nullptr;

@@ -45,6 +45,7 @@ Run BitFieldRo(Call& call);
 // introspection.cc
 Run Object(Call& call);
 Run Memory(Call& call);
+Run DebugObject(Call& call);  // the part of DEBUG that src/server leaves to it
 
 // keys.cc
 Run Del(Call& call);

@@ -1,5 +1,5 @@
-// OBJECT and MEMORY: what Redis tells of how a value is kept. A value here has one form; what is answered is what Redis
-// would have made of it.
+// OBJECT, MEMORY and DEBUG OBJECT: what Redis tells of how a value is kept. A value here has one form; what is answered
+// is what Redis would have made of it.
 #include "native/protocol/commands.h"
 #include "native/protocol/numbers.h"
 
@@ -12,6 +12,17 @@ constexpr int64_t kSharedIntegers = 10000;  // that Redis keeps one object of ea
 
 bool IsInteger(std::string_view value, int64_t* number) {
   return value.size() <= kIntegerCharsMax && ParseInteger(value, number);
+}
+
+const char* EncodingOf(std::string_view value) {
+  int64_t number = 0;
+  if (IsInteger(value, &number)) return "int";
+  return value.size() <= kEmbeddedBytesMax ? "embstr" : "raw";
+}
+
+int64_t ReferencesOf(std::string_view value) {
+  int64_t number = 0;
+  return IsInteger(value, &number) && number >= 0 && number < kSharedIntegers ? INT32_MAX : 1;
 }
 
 Run AnswerUnknown(Call& call, std::string_view command) {
@@ -46,17 +57,23 @@ Run Object(Call& call) {
   if (call.size() != 3) return AnswerArity(call, encoding ? "object|encoding" : "object|refcount");
   KeyView view;
   if (!call.keys.Read(call[2], &view)) return Run::kStopped;
-  int64_t number = 0;
-  const bool integer = view.found && IsInteger(view.value, &number);
   if (!view.found) {
     call.reply.Null();
-  } else if (!encoding) {
-    call.reply.Integer(integer && number >= 0 && number < kSharedIntegers ? INT32_MAX : 1);
-  } else if (integer) {
-    call.reply.Bulk("int");
+  } else if (encoding) {
+    call.reply.Bulk(EncodingOf(view.value));
   } else {
-    call.reply.Bulk(view.value.size() <= kEmbeddedBytesMax ? "embstr" : "raw");
+    call.reply.Integer(ReferencesOf(view.value));
   }
+  return Run::kDone;
+}
+
+Run DebugObject(Call& call) {
+  KeyView view;
+  if (!call.keys.Read(call[2], &view)) return Run::kStopped;
+  if (!view.found) return call.Error("ERR no such key");
+  call.reply.Simple("Value at:0x0 refcount:" + std::to_string(ReferencesOf(view.value)) +
+                    " encoding:" + EncodingOf(view.value) + " serializedlength:" + std::to_string(view.value.size()) +
+                    " lru:0 lru_seconds_idle:0");
   return Run::kDone;
 }
 

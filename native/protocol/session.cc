@@ -1,5 +1,6 @@
 #include "native/protocol/session.h"
 
+#include "native/protocol/commands.h"
 #include "native/protocol/session_multi.h"
 
 namespace crabkv::protocol {
@@ -60,6 +61,7 @@ Session::Outcome Session::Feed(std::string_view bytes) {
 }
 
 Session::Outcome Session::RunRequests() {
+  if (closes_) return waits_ = Outcome::kClose;
   waits_ = Outcome::kNeedMore;
   const uint64_t output_max = output_.size() + kTurnReplyBytes;
   for (uint32_t commands = 0; commands < kTurnCommands && output_.size() < output_max; commands++) {
@@ -100,6 +102,7 @@ bool Session::LooksLikeHttp() const {
 
 Session::Outcome Session::Dispatch() {
   const std::vector<std::string_view>& arguments = parser_.Arguments();
+  reply_begin_ = output_.size();
   reply_.Bound(settings_->reply_bytes_max);
   const bool first = first_request_;
   first_request_ = false;
@@ -116,6 +119,7 @@ Session::Outcome Session::Dispatch() {
     EndCommand();
     return Outcome::kNeedMore;
   }
+  if (settings_->paused != ServerSettings::Paused::kNo && IsPaused(*command_)) return Outcome::kPaused;
   if (multi_ != nullptr && (command_->flags & kNotQueued) == 0) {
     Queue(*command_);
     EndCommand();
@@ -126,6 +130,17 @@ Session::Outcome Session::Dispatch() {
     return Outcome::kUp;
   }
   return RunHere(*command_);
+}
+
+// Whether the command waits for the end of CLIENT PAUSE. (MULTI does not queue one that writes, as in Redis.)
+bool Session::IsPaused(const Command& command) const {
+  if (settings_->paused == ServerSettings::Paused::kAll || (command.flags & kWrite) != 0) return true;
+  return multi_ != nullptr && command.run == &protocol::Exec && multi_->writes;
+}
+
+void Session::Mute(Muted which) {
+  if (which == Muted::kNext && muted_replies_ == kAllReplies) return;
+  muted_replies_ = which == Muted::kNone ? 0 : which == Muted::kAll ? kAllReplies : 2;
 }
 
 // Writes the error when the command cannot run.
@@ -170,7 +185,12 @@ void Session::RefuseUnknown() {
 }
 
 void Session::EndCommand() {
-  replies_++;
+  if (muted_replies_ == 0) {
+    replies_++;
+  } else {
+    output_.Shrink(reply_begin_);
+    if (muted_replies_ != kAllReplies) muted_replies_--;
+  }
   if (!transaction_.is_empty()) transaction_.Reset();
   if (job_result_ != nullptr) job_result_.reset();
   if (tries_ == 0) return;
@@ -245,6 +265,9 @@ Session::Outcome Session::Resume() {
   switch (waits_) {
     case Outcome::kBudget:
       return RunRequests();
+    case Outcome::kPaused:
+      waits_ = Dispatch();
+      return waits_ == Outcome::kNeedMore ? RunRequests() : waits_;
     case Outcome::kJob:
     case Outcome::kBusy:
       break;
@@ -256,6 +279,7 @@ Session::Outcome Session::Resume() {
     // Reading again would only find again that the page is not there.
     const Status failure = *warm_up_failure_;
     warm_up_failure_.reset();
+    reply_begin_ = output_.size();
     if (multi_ != nullptr) EndMulti();
     reply_.Error(ErrorOf(failure));
     EndCommand();
@@ -276,6 +300,7 @@ Session::Outcome Session::Answer(std::string_view reply) {
     const Outcome outcome = RunQueued();
     return outcome == Outcome::kNeedMore ? RunRequests() : outcome;
   }
+  reply_begin_ = output_.size();
   reply_.Bound(UINT64_MAX / 2);  // it is there already
   reply_.Raw(reply);
   EndCommand();
@@ -283,8 +308,14 @@ Session::Outcome Session::Answer(std::string_view reply) {
 }
 
 Session::Outcome Session::Proceed() {
-  if (waits_ != Outcome::kUp || (multi_ != nullptr && multi_->executing)) return waits_;
+  if (waits_ != Outcome::kUp) return waits_;
+  if (multi_ != nullptr && multi_->executing) {
+    multi_->queue[multi_->next].proceeds = true;
+    const Outcome outcome = RunQueued();
+    return outcome == Outcome::kNeedMore ? RunRequests() : outcome;
+  }
   if (command_ == nullptr) {
+    reply_begin_ = output_.size();
     RefuseUnknown();
     EndCommand();
     return RunRequests();
@@ -293,7 +324,10 @@ Session::Outcome Session::Proceed() {
   return outcome == Outcome::kNeedMore ? RunRequests() : outcome;
 }
 
-void Session::CloseAfterReplies() { waits_ = Outcome::kClose; }
+void Session::CloseAfterReplies() {
+  closes_ = true;
+  if (waits_ != Outcome::kUp) waits_ = Outcome::kClose;
+}
 
 Run Session::StartJob(std::unique_ptr<SessionJob> job, std::shared_ptr<void> result) {
   job_ = std::move(job);
@@ -302,7 +336,8 @@ Run Session::StartJob(std::unique_ptr<SessionJob> job, std::shared_ptr<void> res
 }
 
 const std::vector<std::string_view>& Session::arguments() {
-  if (multi_ != nullptr && multi_->executing) return multi_->queue[multi_->next].arguments;
+  const bool queued = multi_ != nullptr && multi_->executing && multi_->next < multi_->queue.size();
+  if (queued) return multi_->queue[multi_->next].arguments;
   return parser_.Arguments();
 }
 

@@ -25,6 +25,8 @@ struct ServerSettings {
   // Of one reply, that of EXEC included, and of what one command or transaction keeps in memory for it.
   uint64_t reply_bytes_max = uint64_t{64} << 20;
   bool needs_password = false;
+  // CLIENT PAUSE: commands wait.
+  enum class Paused : uint8_t { kNo = 0, kWrites = 1, kAll = 2 } paused = Paused::kNo;
   // By IndexOf(command): goes up although it could run here. One more at the end: unknown commands.
   std::vector<bool> goes_up;
 };
@@ -46,6 +48,7 @@ class Session {
     kBudget = 3,    // others' turn; then Resume
     kBusy = 4,      // the store takes no more writes: Resume when it has room
     kClose = 5,     // after the replies, the connection is to be closed
+    kPaused = 6,    // CLIENT PAUSE: Resume when it is over
   };
   // How much one turn does: commands, and bytes of replies.
   static constexpr uint32_t kTurnCommands = 2048;
@@ -56,14 +59,14 @@ class Session {
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  // Takes bytes and runs what is complete. While the session waits (kUp, kJob, kBusy) they are only kept.
+  // Takes bytes and runs what is complete. While the session waits (kUp, kJob, kBusy, kPaused) they are only kept.
   Outcome Feed(std::string_view bytes);
   Outcome Resume();
   // The reply of the command that went up; more than one in a row is possible (SUBSCRIBE).
   Outcome Answer(std::string_view reply);
   // Nobody changed the command that went up: it runs here.
   Outcome Proceed();
-  // Nothing more is read; what is in output() still goes out.
+  // Nothing more is read; what is in output() still goes out, and so does the reply of a command that went up.
   void CloseAfterReplies();
 
   // --- What came out. The caller takes the bytes and clears the buffer.
@@ -85,6 +88,9 @@ class Session {
   }
   bool authenticated() const { return authenticated_; }
   void set_authenticated(bool authenticated);
+  // CLIENT REPLY, whose own reply counts: that and the next are left out, or all. Inside of EXEC it is about EXEC's.
+  enum class Muted : uint8_t { kNone = 0, kNext = 1, kAll = 2 };
+  void Mute(Muted which);
   // Forgets MULTI and WATCH, as RESET does.
   void Forget();
   // Whether a request has begun that is not there in full.
@@ -133,6 +139,7 @@ class Session {
   Status TooLarge() const;
   void SpeakResp();
   Outcome Fail(std::string_view message);
+  bool IsPaused(const Command& command) const;
   bool Refuses(const Command* command);
   void RefuseUnknown();
   void Queue(const Command& command);
@@ -149,7 +156,8 @@ class Session {
   ReplyWriter reply_;
   Transaction transaction_;
 
-  Outcome waits_ = Outcome::kNeedMore;  // kUp, kJob, kBusy, kBudget or kClose while it does
+  Outcome waits_ = Outcome::kNeedMore;  // any other while it does
+  bool closes_ = false;                 // when the command under way has its reply
   bool spoke_resp_ = false;
   bool first_request_ = true;
   bool authenticated_;
@@ -158,6 +166,8 @@ class Session {
   uint32_t tries_ = 0;
 
   uint32_t replies_ = 0;
+  static constexpr uint32_t kAllReplies = UINT32_MAX;
+  uint32_t muted_replies_ = 0;  // yet to come; kAllReplies: for good
   uint64_t group_ = 0;
 
   std::unique_ptr<SessionJob> job_;

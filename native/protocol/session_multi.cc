@@ -65,6 +65,7 @@ void Session::Queue(const Command& command) {
     return reply_.Error("ERR the transaction is too large");
   }
   multi_->queued_bytes += bytes;
+  multi_->writes = multi_->writes || (command.flags & kWrite) != 0;
   Queued queued;
   queued.command = &command;
   queued.bytes.reserve(bytes);  // so that the views stay good
@@ -96,6 +97,7 @@ void Session::EndMulti() {
 }
 
 void Session::Forget() {
+  if (muted_replies_ == kAllReplies) muted_replies_ = 0;
   if (multi_ == nullptr || !multi_->executing) EndMulti();
 }
 
@@ -174,7 +176,7 @@ Session::Outcome Session::RunQueued() {
     Queued& queued = multi_->queue[multi_->next];
     if (queued.answered) {
       reply_.Raw(queued.answer);
-    } else if ((queued.command->flags & kUp) != 0) {
+    } else if ((queued.command->flags & kUp) != 0 && !queued.proceeds) {
       return PauseExec(Outcome::kUp);
     } else {
       Call call = MakeCall(queued.arguments, false);

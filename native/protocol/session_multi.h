@@ -13,6 +13,7 @@ struct Session::Queued {
   const Command* command = nullptr;
   std::vector<char> bytes;  // of the arguments, which point here (a string would take short ones along when it moves)
   std::vector<std::string_view> arguments;
+  bool proceeds = false;  // it went up, and runs here all the same
   bool answered = false;  // it went up, and this is what came back
   std::string answer;
 };
@@ -20,6 +21,7 @@ struct Session::Queued {
 struct Session::MultiState {
   std::vector<Queued> queue;
   uint64_t queued_bytes = 0;
+  bool writes = false;     // a command of the queue does
   bool spoiled = false;    // a command was refused: EXEC will be, too
   bool executing = false;  // EXEC is under way
   size_t next = 0;         // the command that EXEC is at

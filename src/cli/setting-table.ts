@@ -172,6 +172,11 @@ export const settingTable = {
     env: "CRABKV_INSECURE",
     help: "let the server listen on an address that other machines reach without a password",
   }),
+  enableDebug: choice({
+    flag: "--enable-debug [choice]",
+    env: "CRABKV_ENABLE_DEBUG",
+    help: "let clients of the server use DEBUG",
+  }),
   clientsMax: setting<number>({
     flag: "--clients-max <n>",
     env: "CRABKV_CLIENTS_MAX",

@@ -5,6 +5,7 @@ import { client, hello, reset, select } from "./commands/connection.js";
 import { config, info } from "./commands/admin.js";
 import { command } from "./commands/command.js";
 import { bgrewriteaof, compact } from "./commands/compaction.js";
+import { debug, functionCommand, lastSave, shutdown, slowlog, wait } from "./commands/operation.js";
 import type { Connection } from "./connection.js";
 import type { ConnectionHost } from "./server.js";
 import { ErrorReply } from "./replies.js";
@@ -33,6 +34,12 @@ const functions: ReadonlyMap<string, CommandFunction> = new Map<string, CommandF
   ["info", info],
   ["compact", compact],
   ["bgrewriteaof", bgrewriteaof],
+  ["shutdown", shutdown],
+  ["lastsave", lastSave],
+  ["wait", wait],
+  ["slowlog", slowlog],
+  ["function", functionCommand],
+  ["debug", debug],
 ]);
 
 export function runCommand(context: CommandContext): CommandResult {

@@ -11,6 +11,7 @@ import {
   OUTCOME_CLOSE,
   OUTCOME_JOB,
   OUTCOME_NEED_MORE,
+  OUTCOME_PAUSED,
   OUTCOME_UP,
   RESULT_MIDWAY,
   RESULT_REPLIES,
@@ -22,6 +23,7 @@ import {
   SET_CLOSE_AFTER_REPLIES,
   SET_FORGET,
   SET_FORM,
+  SET_MUTE,
 } from "../native.js";
 import type { Group, SessionOutcome } from "../native.js";
 import { encodeReply, ErrorReply, FORM_RESP2 } from "./replies.js";
@@ -67,6 +69,7 @@ export class Connection {
   #parked = false;
   /** It wants a turn, but the client has to read first. */
   #turnWaits = false;
+  #paused = false;
   #ending = false;
   #closed = false;
 
@@ -89,10 +92,6 @@ export class Connection {
     return this.#heldBytes + this.socket.writableLength;
   }
 
-  get isIdle(): boolean {
-    return !this.#parked && this.waitingBytes === 0;
-  }
-
   /** Bytes that are no reply (a push), in order with the replies. */
   push(bytes: Buffer): void {
     if (!this.#closed) this.#send(bytes, 0, 0);
@@ -108,11 +107,29 @@ export class Connection {
     native.sessionSet(this.#host.session.handle, this.#session, SET_AUTHENTICATED, authenticated ? 1 : 0);
   }
 
-  /** Ends the connection if it has taken too long over its password or over a request. */
+  /** CLIENT REPLY: one of MUTE_NONE, MUTE_NEXT, MUTE_ALL. */
+  mute(which: number): void {
+    native.sessionSet(this.#host.session.handle, this.#session, SET_MUTE, which);
+  }
+
+  /** The command that runs, or none if none does, is the last one. */
+  closeAfterReply(): void {
+    native.sessionSet(this.#host.session.handle, this.#session, SET_CLOSE_AFTER_REPLIES, 0);
+  }
+
+  /** After CLIENT PAUSE. */
+  unpause(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    setImmediate(this.#resume);
+  }
+
+  /** Ends the connection if it has taken too long over its password, over a request or over its own end. */
   checkTime(nowMs: number): void {
     const { authTimeoutMs, requestTimeoutMs } = this.#host.options;
     const midway = !this.#parked && this.#midwaySinceMs !== 0 && nowMs - this.#midwaySinceMs > requestTimeoutMs;
-    if (midway || (!this.authenticated && nowMs - this.createdAtMs > authTimeoutMs)) this.destroy();
+    const lingers = this.socket.writableEnded && nowMs - this.lastActiveMs > requestTimeoutMs;
+    if (midway || lingers || (!this.authenticated && nowMs - this.createdAtMs > authTimeoutMs)) this.destroy();
   }
 
   /** As after connecting: no MULTI, no WATCH, RESP2, and the password has to be said again. */
@@ -167,7 +184,7 @@ export class Connection {
   }
 
   readonly #onData = (chunk: Buffer): void => {
-    if (this.#closed) return;
+    if (this.#closed || this.#ending) return;
     this.lastActiveMs = Date.now();
     if (slab.length - used < SLAB_ROOM_MIN) this.#renewSlab();
     this.#goOn(this.#call(() => native.sessionFeed(this.#host.session.handle, this.#session, chunk, slab, used)));
@@ -225,9 +242,13 @@ export class Connection {
           this.#host.kick();
           void this.#host.session.room().then(this.#resume);
           return;
+        case OUTCOME_PAUSED:
+          this.#park();
+          this.#paused = true;
+          return;
         case OUTCOME_JOB:
           this.#park();
-          native.sessionRunJob(this.#host.session.handle, this.#session).then(this.#resume, this.#failJob);
+          this.#runJob();
           return;
       }
     }
@@ -239,11 +260,21 @@ export class Connection {
     this.#goOn(this.#call(() => native.sessionResume(this.#host.session.handle, this.#session, slab, used)));
   };
 
+  #runJob(): void {
+    const { session, slowCommands } = this.#host;
+    const sinceMs = performance.now();
+    native.sessionRunJob(session.handle, this.#session).then(() => {
+      if (this.#closed) return;
+      slowCommands.addIfSlow(sinceMs, this, () => native.sessionArguments(session.handle, this.#session));
+      this.#resume();
+    }, this.#failJob);
+  }
+
   // The readers' queue is full, or the store closes: the command is answered so, and the connection ends.
   readonly #failJob = (error: unknown): void => {
     if (this.#closed) return;
     this.#send(encodeReply(new ErrorReply(`ERR ${(error as Error).message}`), this.form), 0, 1);
-    this.#closeSession();
+    this.closeAfterReply();
     this.#parked = false;
     this.end();
   };
@@ -256,14 +287,17 @@ export class Connection {
       server: this.#host,
       arguments: native.sessionArguments(handle, this.#session),
     };
+    const sinceMs = performance.now();
     const reply = runCommand(context);
     if (reply === undefined) return this.#proceed();
     if (!(reply instanceof Promise)) return this.#answer(reply);
     this.#park();
-    reply.then(
-      (later) => this.#goOn(this.#answer(later)),
-      (error: unknown) => this.#goOn(this.#answer(new ErrorReply(`ERR ${(error as Error).message}`))),
-    );
+    void reply
+      .catch((error: unknown) => new ErrorReply(`ERR ${(error as Error).message}`))
+      .then((later) => {
+        this.#host.slowCommands.addIfSlow(sinceMs, this, () => context.arguments);
+        this.#goOn(this.#answer(later));
+      });
     return undefined;
   }
 
@@ -276,10 +310,6 @@ export class Connection {
     const bytes = encodeReply(reply, this.form);
     if (slab.length - used < SLAB_ROOM_MIN) this.#renewSlab();
     return this.#call(() => native.sessionAnswer(this.#host.session.handle, this.#session, bytes, slab, used));
-  }
-
-  #closeSession(): void {
-    native.sessionSet(this.#host.session.handle, this.#session, SET_CLOSE_AFTER_REPLIES, 0);
   }
 
   #park(): void {
@@ -361,6 +391,8 @@ export class Connection {
   }
 
   #endWhenSent(): void {
-    if (this.#ending && !this.#parked && this.#held.length === 0 && !this.socket.writableEnded) this.socket.end();
+    if (!this.#ending || this.#parked || this.#held.length > 0 || this.socket.writableEnded) return;
+    this.socket.end();
+    this.socket.resume(); // what still comes is thrown away: unread, it would hide the client's end
   }
 }

@@ -32,6 +32,8 @@ export interface ServeOptions<K = string, V = string> extends Pick<
   readonly password?: string | undefined;
   /** Listen on an address that other machines reach, without a password. Default false: that is a `RangeError`. */
   readonly insecure?: boolean | undefined;
+  /** Whether clients may use DEBUG. Default false. */
+  readonly enableDebug?: boolean | undefined;
   /** Milliseconds that a client has for its password before its connection is cut. Default 10,000. */
   readonly authTimeoutMs?: number | undefined;
   /** Milliseconds that a client has to send the rest of a request that it began. Default 30,000. */
@@ -62,6 +64,7 @@ export interface ResolvedServeOptions {
   /** 0: never. */
   readonly defaultTtlMs: number;
   readonly password: string | undefined;
+  readonly enableDebug: boolean;
   readonly authTimeoutMs: number;
   readonly requestTimeoutMs: number;
   readonly clientsMax: number;
@@ -84,6 +87,7 @@ const optionNames: ReadonlySet<string> = new Set<keyof ServeOptions>([
   "defaultTtlMs",
   "password",
   "insecure",
+  "enableDebug",
   "authTimeoutMs",
   "requestTimeoutMs",
   "clientsMax",
@@ -120,6 +124,7 @@ export function resolveServeOptions(given: unknown): ResolvedServeOptions {
     textStyle: textStyle(options.textStyle),
     defaultTtlMs: resolveTtl(options.defaultTtlMs, "defaultTtlMs", 0),
     password,
+    enableDebug: flag(options.enableDebug, "enableDebug"),
     authTimeoutMs: integer(options.authTimeoutMs, "authTimeoutMs", 10_000, 1, 3_600_000),
     requestTimeoutMs: integer(options.requestTimeoutMs, "requestTimeoutMs", 30_000, 1, 3_600_000),
     clientsMax: integer(options.clientsMax, "clientsMax", 10_000, 1, 1_000_000),

@@ -2,8 +2,8 @@
 // the replies that waited for them.
 import { createServer } from "node:net";
 import type { AddressInfo, Server as NetServer, Socket } from "node:net";
-import { native } from "../native.js";
-import type { Group } from "../native.js";
+import { native, PAUSE_NOTHING } from "../native.js";
+import type { Group, Paused } from "../native.js";
 import { sessionOf } from "../store.js";
 import type { Store } from "../store.js";
 import type { CommitObserver, Session } from "../session.js";
@@ -14,7 +14,10 @@ import { openFilesMax } from "./open-files.js";
 import { Password } from "./password.js";
 import { encodeReply, ErrorReply, FORM_BARE_TEXT, FORM_RESP2, FORM_TEXT } from "./replies.js";
 import type { ReplyForm } from "./replies.js";
+import { SlowCommands } from "./slow-commands.js";
 import type { ResolvedServeOptions, TextStyle } from "./options.js";
+
+const TIMER_MS_MAX = 2 ** 31 - 1;
 
 /** Where a server listens. */
 export interface ServerAddress {
@@ -37,6 +40,12 @@ export interface ConnectionHost {
   readonly counters: ServerCounters;
   readonly compactions: RequestedCompactions;
   readonly startedAtMs: number;
+  readonly slowCommands: SlowCommands;
+  /** CLIENT PAUSE, for so many milliseconds; added to a pause that is on. */
+  pause(what: Paused, ms: number): void;
+  /** CLIENT UNPAUSE. */
+  unpause(): void;
+  close(): Promise<void>;
   /** Wakes the log's writer at the end of this turn of the event loop. */
   kick(): void;
   /** The connection holds replies back. */
@@ -85,12 +94,18 @@ export class Server implements ConnectionHost, CommitObserver {
   readonly compactions: RequestedCompactions;
   /** @internal */
   readonly startedAtMs = Date.now();
+  /** @internal */
+  readonly slowCommands = new SlowCommands();
   readonly #net: NetServer;
   readonly #holding = new Set<Connection>();
   readonly #clientsMax: number;
+  readonly #pause = { what: PAUSE_NOTHING as Paused, untilMs: 0, timer: undefined as NodeJS.Timeout | undefined };
   #clock: NodeJS.Timeout | undefined;
   #kickScheduled = false;
   #closing: Promise<void> | undefined;
+  #tellEnded: (closing: Promise<void>) => void = () => undefined;
+  /** Settles as `close()` does, whoever asked for that: this process, or a client with SHUTDOWN. */
+  readonly ended: Promise<void>;
   #emptied: (() => void) | undefined;
 
   /** @internal Use {@link serve}. */
@@ -116,6 +131,8 @@ export class Server implements ConnectionHost, CommitObserver {
       this.replyBytesMax,
     ]);
     this.nativeServer = native.serverOpen(this.session.handle, numbers, new Uint8Array(commandTable.length + 1));
+    this.ended = new Promise((resolve) => (this.#tellEnded = resolve));
+    this.ended.catch(() => undefined); // whoever does not wait for it has close()
     this.session.observers.add(this);
     this.#net = createServer({ noDelay: true, allowHalfOpen: true }, this.#onSocket);
   }
@@ -154,8 +171,36 @@ export class Server implements ConnectionHost, CommitObserver {
    * if it opened it. A second call answers with the same promise.
    */
   close(): Promise<void> {
-    this.#closing ??= this.#close();
+    if (this.#closing === undefined) {
+      this.#closing = this.#close();
+      this.#tellEnded(this.#closing);
+    }
     return this.#closing;
+  }
+
+  /** @internal */
+  pause(what: Paused, ms: number): void {
+    const pause = this.#pause;
+    pause.what = Math.max(pause.what, what) as Paused;
+    pause.untilMs = Math.max(pause.untilMs, Date.now() + ms);
+    native.serverPause(this.session.handle, this.nativeServer, pause.what);
+    this.#checkPause();
+  }
+
+  // A timer takes no more than 25 days.
+  #checkPause(): void {
+    const leftMs = this.#pause.untilMs - Date.now();
+    clearTimeout(this.#pause.timer);
+    if (leftMs <= 0) this.unpause();
+    else this.#pause.timer = setTimeout(() => this.#checkPause(), Math.min(leftMs, TIMER_MS_MAX)).unref();
+  }
+
+  /** @internal */
+  unpause(): void {
+    clearTimeout(this.#pause.timer);
+    Object.assign(this.#pause, { what: PAUSE_NOTHING, untilMs: 0 });
+    native.serverPause(this.session.handle, this.nativeServer, PAUSE_NOTHING);
+    for (const connection of this.connections.values()) connection.unpause();
   }
 
   /** @internal */
@@ -208,6 +253,7 @@ export class Server implements ConnectionHost, CommitObserver {
 
   async #close(): Promise<void> {
     this.compactions.end();
+    this.unpause();
     const stopped = new Promise<void>((resolve) => this.#net.close(() => resolve()));
     if (this.connections.size > 0) {
       const emptied = new Promise<void>((resolve) => (this.#emptied = resolve));

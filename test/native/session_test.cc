@@ -52,6 +52,8 @@ struct Conversation {
           outcome = session->Resume();
           break;
         }
+        case Session::Outcome::kPaused:
+          return;
         case Session::Outcome::kBudget:
         case Session::Outcome::kBusy:
           store->Kick();
@@ -215,6 +217,30 @@ TEST(A_field_behind_the_largest_value_is_refused_before_anything_is_made) {
            Resp({"BITFIELD", "k", "GET", "i64", "#9223372036854775807"}) + Resp({"EXISTS", "k"}));
   const std::string refused = "-ERR bit offset is not an integer or out of range\r\n";
   EXPECT_EQ(talk.Replies(), refused + refused + refused + ":0\r\n");
+}
+
+TEST(A_paused_command_waits_and_what_came_behind_it_too) {
+  Conversation talk;
+  talk.settings.paused = ServerSettings::Paused::kWrites;
+  talk.Say(Resp({"GET", "a"}) + Resp({"SET", "a", "1"}) + Resp({"GET", "a"}));
+  talk.Say(Resp({"PING"}));
+  EXPECT_EQ(talk.Replies(), "$-1\r\n");
+  talk.GoOn(talk.session->Resume());  // too early: it goes on waiting
+  EXPECT_EQ(talk.Replies(), "$-1\r\n");
+  talk.settings.paused = ServerSettings::Paused::kNo;
+  talk.GoOn(talk.session->Resume());
+  EXPECT_EQ(talk.Replies(), "$-1\r\n+OK\r\n$1\r\n1\r\n+PONG\r\n");
+}
+
+TEST(Muted_replies_are_not_counted) {
+  Conversation talk;
+  talk.session->Mute(Session::Muted::kAll);
+  talk.Say(Resp({"SET", "a", "1"}) + Resp({"NOPE"}) + Resp({"INFO"}));
+  EXPECT_EQ(talk.Replies(), "");
+  EXPECT_EQ(talk.session->TakeReplyCount(), 0u);
+  talk.session->Mute(Session::Muted::kNone);
+  talk.Say(Resp({"GET", "a"}));
+  EXPECT_EQ(talk.session->TakeReplyCount(), 1u);
 }
 
 TEST(Replies_name_the_group_that_a_reader_must_wait_for_too) {

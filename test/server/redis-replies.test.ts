@@ -27,9 +27,96 @@ const conversations: Record<string, string[]> = {
     ...["MEMORY", "MEMORY NOPE", "MEMORY USAGE", "MEMORY USAGE none", "MEMORY DOCTOR x", "MEMORY HELP x"],
     ...["MEMORY USAGE n SAMPLES", "MEMORY USAGE n SAMPLES x", "MEMORY USAGE n SAMPLES -1", "MEMORY USAGE n b c"],
   ],
+  "WAIT, FUNCTION, LASTSAVE": [
+    ...["WAIT", "WAIT 0 0", "WAIT x 0", "WAIT 0 x", "WAIT 0 -1", "WAIT -1 0", "WAIT 0 9223372036854775807"],
+    ...["WAIT 9223372036854775808 0", "WAIT 1 10", "FUNCTION", "FUNCTION NOPE", "FUNCTION FLUSH"],
+    ...["FUNCTION FLUSH SYNC", "FUNCTION FLUSH async", "FUNCTION FLUSH x", "FUNCTION FLUSH ASYNC SYNC", "LASTSAVE x"],
+  ],
+  SLOWLOG: [
+    ...["SLOWLOG", "SLOWLOG NOPE", "SLOWLOG LEN x", "SLOWLOG LEN", "SLOWLOG RESET x", "SLOWLOG RESET", "SLOWLOG GET"],
+    ...["SLOWLOG GET x", "SLOWLOG GET -2", "SLOWLOG GET -1", "SLOWLOG GET 0", "SLOWLOG GET 1 2"],
+    ...["SLOWLOG GET 9223372036854775808", "CONFIG GET slowlog-log-slower-than", "CONFIG GET slowlog-max-len"],
+  ],
+  "CLIENT PAUSE": [
+    ...["CLIENT PAUSE", "CLIENT PAUSE x", "CLIENT PAUSE -1", "CLIENT PAUSE 1.5", "CLIENT PAUSE 0 NOPE"],
+    ...["CLIENT PAUSE x NOPE", "CLIENT PAUSE 0 WRITE", "SET k v", "CLIENT PAUSE 0 all", "CLIENT PAUSE 0 WRITE x"],
+    ...["CLIENT PAUSE 9223372036854775808", "CLIENT PAUSE 100000 WRITE", "GET k", "CLIENT UNPAUSE", "SET k w"],
+    ...["CLIENT UNPAUSE x", "CLIENT PAUSE 1 ALL", "SET k v"],
+  ],
+  "CLIENT KILL": [
+    ...["CLIENT KILL", "CLIENT KILL 127.0.0.1:1", "CLIENT KILL ID", "CLIENT KILL ID x", "CLIENT KILL ID 0"],
+    ...["CLIENT KILL ID 99999", "CLIENT KILL ID 99999 ADDR", "CLIENT KILL ADDR 127.0.0.1:1", "CLIENT KILL NOPE x"],
+    ...["CLIENT KILL LADDR 127.0.0.1:1", "CLIENT KILL TYPE x", "CLIENT KILL TYPE master", "CLIENT KILL TYPE replica"],
+    ...["CLIENT KILL TYPE pubsub", "CLIENT KILL TYPE normal", "CLIENT KILL USER x", "CLIENT KILL USER default"],
+    ...[
+      "CLIENT KILL SKIPME x",
+      "CLIENT KILL SKIPME yes",
+      "CLIENT KILL NOPE x y",
+      "CLIENT KILL ID 99 SKIPME no",
+      "PING",
+    ],
+    ...["CLIENT KILL SKIPME no", "PING"],
+  ],
+  "CLIENT NO-EVICT and unknown subcommands": [
+    ...["CLIENT NO-EVICT", "CLIENT NO-EVICT x", "CLIENT NO-EVICT on", "CLIENT NO-EVICT OFF", "CLIENT NO-EVICT on x"],
+    ...["CLIENT", "CLIENT NOPE", "CLIENT REPLY", "CLIENT REPLY x", "CLIENT REPLY ON x", "CLIENT REPLY ON"],
+  ],
+  "SHUTDOWN, and DEBUG while it is off": [
+    ...["DEBUG", "DEBUG SLEEP 0", "DEBUG NOPE", "CONFIG GET enable-debug-command", "SHUTDOWN x", "SHUTDOWN ABORT"],
+    ...["SHUTDOWN ABORT NOW", "SHUTDOWN SAVE NOSAVE", "SHUTDOWN NOW NOW x", "MULTI", "SHUTDOWN", "SHUTDOWN x", "EXEC"],
+    ...["SHUTDOWN nosave", "PING"],
+  ],
 };
+
+const debugging = [
+  ...[
+    "DEBUG",
+    "DEBUG SLEEP 0",
+    "DEBUG SLEEP x",
+    "DEBUG SLEEP -1",
+    "DEBUG SLEEP 0.01",
+    "DEBUG SLEEP",
+    "DEBUG SLEEP 0 1",
+  ],
+  ...["DEBUG NOPE", "DEBUG NOPE x", "DEBUG OBJECT k", "DEBUG OBJECT", "DEBUG OBJECT k x", "DEBUG SET-ACTIVE-EXPIRE"],
+  ...[
+    "DEBUG SET-ACTIVE-EXPIRE 0",
+    "DEBUG SET-ACTIVE-EXPIRE 1",
+    "DEBUG SET-ACTIVE-EXPIRE x",
+    "DEBUG set-active-expire 5",
+  ],
+  ...["DEBUG SET-ACTIVE-EXPIRE 1 1", "MULTI", "SET k v", "DEBUG OBJECT none", "DEBUG SLEEP 0", "EXEC"],
+];
+
+const muting = [
+  ...["CLIENT REPLY ON", "CLIENT REPLY SKIP", "PING a", "PING b", "CLIENT REPLY OFF", "PING c", "CLIENT REPLY SKIP"],
+  ...["PING d", "PING d2", "CLIENT REPLY x", "NOPE", "SET k v", "CLIENT REPLY ON", "PING e", "CLIENT REPLY SKIP"],
+  ...["CLIENT REPLY SKIP", "PING f", "PING g", "CLIENT REPLY OFF", "RESET", "PING h", "CLIENT REPLY SKIP", "RESET"],
+  ...["PING i", "CLIENT REPLY SKIP", "CLIENT REPLY ON", "PING j", "CLIENT REPLY SKIP", "CLIENT REPLY OFF", "MULTI"],
+  ...["SET k w", "EXEC", "CLIENT REPLY ON", "GET k", "CLIENT REPLY SKIP", "CLIENT ID", "CLIENT REPLY SKIP", "GET k"],
+];
 
 test.each(Object.entries(conversations))("%s are answered as redis-server answers", async (_name, lines) => {
   const [redisPort, server] = [await startRedis(), await temporaryServer()];
   expect(await repliesOf(server.address.port, lines)).toEqual(await repliesOf(redisPort, lines));
+});
+
+test("DEBUG is answered as redis-server answers, once enabled", async () => {
+  const [redisPort, server] = [
+    await startRedis("--enable-debug-command", "yes"),
+    await temporaryServer({ enableDebug: true }),
+  ];
+  expect(await repliesOf(server.address.port, debugging)).toEqual(await repliesOf(redisPort, debugging));
+});
+
+test("CLIENT REPLY leaves out the replies that redis-server leaves out", async () => {
+  const stream = async (port: number): Promise<string[]> => {
+    const reader = new ReplyReader(port);
+    reader.socket.write(Buffer.concat([...muting, "PING end"].map((line) => request(...wordsOf(line)))));
+    const replies: string[] = [];
+    while (replies.at(-1) !== "$3\r\nend\r\n") replies.push(await reader.next());
+    return replies;
+  };
+  const server = await temporaryServer();
+  expect(await stream(server.address.port)).toEqual(await stream(await startRedis()));
 });

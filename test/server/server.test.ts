@@ -194,3 +194,18 @@ test("the programs that these tests need are there", () => {
     expect(spawnSync("which", [program]).status, `${program} (see .ci/run)`).toBe(0);
   }
 });
+
+test("a client that talks on after QUIT is forgotten when it closes, or when it does not", async () => {
+  for (const closes of [true, false]) {
+    const server = await temporaryServer(closes ? {} : { requestTimeoutMs: 300 });
+    const client = connect({ port: server.address.port, host: "127.0.0.1", allowHalfOpen: true });
+    onTestFinished(() => void client.destroy());
+    client.on("error", () => undefined);
+    client.write("QUIT\r\n");
+    client.resume();
+    await once(client, "end");
+    client.write("PING\r\n");
+    if (closes) client.end();
+    while (server.connections.size > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+});

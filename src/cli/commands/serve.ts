@@ -15,7 +15,15 @@ export function addServe(program: Command): void {
   addSettings(serve, ["addr", "sync", "compression", "shards", "cache", "defaultTtl", "textStyle"]);
   addSettings(serve, ["segmentBytes", "keyBytesMax", "valueBytesMax"]);
   addSettings(serve, ["compaction", "compactionDeadRatio", "compactionMinBytes", "compactionIoShare"]);
-  addSettings(serve, ["passwordFile", "insecure", "clientsMax", "authTimeout", "requestTimeout", "drainTimeout"]);
+  addSettings(serve, [
+    "passwordFile",
+    "insecure",
+    "enableDebug",
+    "clientsMax",
+    "authTimeout",
+    "requestTimeout",
+    "drainTimeout",
+  ]);
   addSettings(serve, ["requestBytesMax", "replyBytesPause", "replyBytesMax"]);
   serve.action(() => runServe(settingsOf(serve.optsWithGlobals())));
 }
@@ -46,6 +54,7 @@ function serveOptionsOf(settings: GlobalSettings): ServeOptions {
   }
   return {
     ...{ host, port, textStyle, password, insecure, clientsMax, requestBytesMax, replyBytesPause, replyBytesMax },
+    enableDebug: settings.enableDebug === "yes",
     defaultTtlMs: ttlMsOf(settings.defaultTtl),
     authTimeoutMs: settings.authTimeout * 1000,
     requestTimeoutMs: settings.requestTimeout * 1000,
@@ -82,8 +91,9 @@ function untilEnded(server: Server): Promise<void> {
     const end = (signal: NodeJS.Signals): void => {
       if (++signals > 1) process.exit(4);
       say(`crabkv: ${signal}: finishing what was begun; once more ends at once`);
-      server.close().then(resolve, reject);
+      server.close().catch(() => undefined);
     };
+    server.ended.then(resolve, reject);
     process.on("SIGTERM", end);
     process.on("SIGINT", end);
   });

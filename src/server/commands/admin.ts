@@ -4,6 +4,7 @@ import type { CommandContext } from "../commands.js";
 import type { ConnectionHost } from "../server.js";
 import { ErrorReply, OK, TextReply } from "../replies.js";
 import type { Reply } from "../replies.js";
+import { SLOW_COMMANDS_MAX, SLOW_MS } from "../slow-commands.js";
 import { matches, REDIS_VERSION, unknownSubcommand, wrongArity } from "./shared.js";
 
 /** Settings by Redis' names, as far as clients ask for them. They are chosen at the start and do not change. */
@@ -16,6 +17,7 @@ function settingsOf({ options, session }: ConnectionHost): ReadonlyMap<string, s
     ["bind", options.host],
     ["databases", "1"],
     ["dir", options.dataDir],
+    ["enable-debug-command", options.enableDebug ? "yes" : "no"],
     ["maxclients", String(options.clientsMax)],
     ["maxmemory", "0"],
     ["maxmemory-policy", "noeviction"],
@@ -23,6 +25,8 @@ function settingsOf({ options, session }: ConnectionHost): ReadonlyMap<string, s
     ["port", String(options.port)],
     ["proto-max-bulk-len", String(session.valueBytesMax)],
     ["save", ""],
+    ["slowlog-log-slower-than", String(SLOW_MS * 1000)],
+    ["slowlog-max-len", String(SLOW_COMMANDS_MAX)],
     ["timeout", "0"],
   ]);
 }

@@ -1,12 +1,12 @@
 // HELLO, SELECT, RESET and CLIENT: what a connection says of itself.
 import type { CommandContext } from "../commands.js";
 import type { Connection } from "../connection.js";
+import { kill, noEvict, pause, reply } from "./clients.js";
 import { authenticate } from "./auth.js";
 import { ErrorReply, FORM_RESP2, FORM_RESP3, OK, Status, TextReply } from "../replies.js";
 import type { Reply, ReplyForm } from "../replies.js";
-import { REDIS_VERSION, unknownSubcommand, wrongArity } from "./shared.js";
+import { addressOf, NOT_AN_INTEGER, parseInteger, REDIS_VERSION, unknownSubcommand, wrongArity } from "./shared.js";
 
-const NOT_AN_INTEGER = new ErrorReply("ERR value is not an integer or out of range");
 const NOT_AN_INT = new ErrorReply("ERR value is out of range, value must between -2147483648 and 2147483647");
 const BAD_NAME = new ErrorReply("ERR Client names cannot contain spaces, newlines or special characters.");
 
@@ -59,12 +59,10 @@ export function hello(context: CommandContext): Reply | Promise<Reply> {
 
 /** SELECT 0: there is one database. */
 export function select({ arguments: words }: CommandContext): Reply {
-  const database = words[1]!.toString("latin1");
-  if (!/^(?:0|-?[1-9]\d{0,18})$/.test(database)) return NOT_AN_INTEGER;
-  const number = BigInt(database);
-  if (BigInt.asIntN(64, number) !== number) return NOT_AN_INTEGER;
+  const number = parseInteger(words[1]!);
+  if (number === undefined) return NOT_AN_INTEGER;
   if (BigInt.asIntN(32, number) !== number) return NOT_AN_INT;
-  return Number(database) === 0 ? OK : new ErrorReply("ERR DB index is out of range");
+  return number === 0n ? OK : new ErrorReply("ERR DB index is out of range");
 }
 
 export function reset({ connection }: CommandContext): Reply {
@@ -72,7 +70,7 @@ export function reset({ connection }: CommandContext): Reply {
   return new Status("RESET");
 }
 
-/** CLIENT ID | GETNAME | SETNAME | SETINFO | INFO | LIST */
+/** CLIENT ID | GETNAME | SETNAME | SETINFO | INFO | LIST, and what clients.ts has. */
 export function client(context: CommandContext): Reply {
   const { connection, server, arguments: words } = context;
   const subcommand = words[1]!.toString("latin1").toLowerCase();
@@ -90,6 +88,18 @@ export function client(context: CommandContext): Reply {
       return words.length === 2 ? new TextReply(`${lineOf(connection)}\n`) : wrongArity("client|info");
     case "list":
       return new TextReply(listOf(server.connections.values(), words.slice(2)));
+    case "kill":
+      return words.length >= 3 ? kill(context) : wrongArity("client|kill");
+    case "pause":
+      return words.length >= 3 ? pause(context) : wrongArity("client|pause");
+    case "unpause":
+      if (words.length !== 2) return wrongArity("client|unpause");
+      server.unpause();
+      return OK;
+    case "reply":
+      return words.length === 3 ? reply(context) : wrongArity("client|reply");
+    case "no-evict":
+      return words.length === 3 ? noEvict(context) : wrongArity("client|no-evict");
     default:
       return unknownSubcommand(words);
   }
@@ -120,11 +130,6 @@ function listOf(connections: Iterable<Connection>, filter: readonly Buffer[]): s
   }
   return text;
 }
-
-const addressOf = (host: string | undefined, port: number | undefined): string => {
-  if (host === undefined) return "";
-  return `${host.includes(":") ? `[${host}]` : host}:${port ?? 0}`;
-};
 
 function lineOf(connection: Connection): string {
   const { socket } = connection;
