@@ -204,9 +204,9 @@ class Index {
   // --- Expiry.
   // No key expires before this moment (it may be early, never late); UINT64_MAX when none ever does. No latch.
   uint64_t NextDeadlineMs() const;
-  // Adds up to `keys_max` expired keys, earliest deadlines first but for keys that expire meanwhile; true when that was
-  // all. Takes latches one at a time.
-  bool CollectExpired(uint64_t now_ms, size_t keys_max, std::vector<ExpiredKey>* expired);
+  // Adds up to `keys_max` expired keys, earliest deadlines first but for keys that expire meanwhile. Takes latches one
+  // at a time.
+  void CollectExpired(uint64_t now_ms, size_t keys_max, std::vector<ExpiredKey>* expired);
 
   // --- Walking. Adds about `count_max` entries in the order of slots and fingerprints, from `cursor` on (slot 14 bits,
   // then the first 48 of the fingerprint), and returns the cursor of the entry behind them; 0 at the end. Takes latches

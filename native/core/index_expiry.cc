@@ -29,7 +29,7 @@ void Index::CollectExpiredOfSlot(uint16_t slot, uint64_t now_ms, std::vector<Exp
   next_deadlines_ms_[slot].store(next, std::memory_order_relaxed);
 }
 
-bool Index::CollectExpired(uint64_t now_ms, size_t keys_max, std::vector<ExpiredKey>* expired) {
+void Index::CollectExpired(uint64_t now_ms, size_t keys_max, std::vector<ExpiredKey>* expired) {
   std::vector<std::pair<uint64_t, uint16_t>> due;
   for (uint32_t slot = 0; slot < kSlotCount; slot++) {
     const uint64_t next = next_deadlines_ms_[slot].load(std::memory_order_relaxed);
@@ -39,7 +39,6 @@ bool Index::CollectExpired(uint64_t now_ms, size_t keys_max, std::vector<Expired
   const auto earlier = [](const ExpiredKey& a, const ExpiredKey& b) { return a.deadline_ms < b.deadline_ms; };
   // Keeps the earliest keys_max; done only when twice as many are in hand, so that each key is looked at a few times at
   // most.
-  bool all = true;
   uint64_t latest_kept = UINT64_MAX;
   const auto trim = [&] {
     if (expired->size() <= keys_max) return;
@@ -47,19 +46,14 @@ bool Index::CollectExpired(uint64_t now_ms, size_t keys_max, std::vector<Expired
     std::nth_element(expired->begin(), end, expired->end(), earlier);
     expired->erase(end, expired->end());
     latest_kept = std::max_element(expired->begin(), expired->end(), earlier)->deadline_ms;
-    all = false;
   };
   for (const auto& [next, slot] : due) {
-    if (next >= latest_kept) {
-      all = false;
-      break;  // this slot's keys, and all of the later slots', come after those in hand
-    }
+    if (next >= latest_kept) break;  // this slot's keys, and all of the later slots', come after those in hand
     CollectExpiredOfSlot(slot, now_ms, expired);
     if (expired->size() >= 2 * keys_max) trim();
   }
   trim();
   std::sort(expired->begin(), expired->end(), earlier);
-  return all;
 }
 
 }  // namespace crabkv

@@ -55,6 +55,41 @@ Status StoreImpl::DeleteExpired(const ExpiredKey* expired, size_t count, ReadBuf
   return Status::Ok();
 }
 
+// REQUIRES: due_mutex_. Many at a time: to find the earliest, nearly every slot that has a key that is due must be
+// looked through.
+void StoreImpl::CollectDue(size_t keys_max) {
+  constexpr size_t kCollectedMax = 64 << 10;
+  due_ = std::vector<ExpiredKey>();
+  due_taken_ = 0;
+  index_.CollectExpired(clock_->NowMs(), std::max(keys_max, kCollectedMax), &due_);
+}
+
+// The next of the keys that are due; some may have been written anew since they were collected.
+void StoreImpl::TakeDue(size_t keys_max, std::vector<ExpiredKey>* expired) {
+  std::lock_guard<std::mutex> lock(due_mutex_);
+  if (due_taken_ == due_.size()) CollectDue(keys_max);
+  const size_t count = std::min(keys_max, due_.size() - due_taken_);
+  const auto first = due_.begin() + static_cast<std::ptrdiff_t>(due_taken_);
+  expired->assign(first, first + static_cast<std::ptrdiff_t>(count));
+  due_taken_ += count;
+}
+
+// Whether keys are due now.
+bool StoreImpl::HasDue(size_t keys_max) {
+  const auto is_due = [this](const ExpiredKey& key) {
+    KeyHash hash;
+    hash.slot = key.slot;
+    hash.fingerprint = key.fingerprint;
+    Index::SlotLatch latch(&index_, hash.slot);
+    const Location location = index_.Find(hash);
+    return location && Expired(index_.DeadlineOf(hash, location));
+  };
+  std::lock_guard<std::mutex> lock(due_mutex_);
+  while (due_taken_ < due_.size() && !is_due(due_[due_taken_])) due_taken_++;
+  if (due_taken_ == due_.size()) CollectDue(keys_max);
+  return !due_.empty();
+}
+
 Status StoreImpl::RemoveExpired(uint32_t keys_max, ReadBuffer* keys, uint32_t* removed, bool* more, Commit* commit) {
   // A batch holds the latches of nearly all shards: small ones, so that nobody waits long.
   constexpr size_t kBatch = 256;
@@ -63,11 +98,12 @@ Status StoreImpl::RemoveExpired(uint32_t keys_max, ReadBuffer* keys, uint32_t* r
   *commit = Commit();
   CRABKV_RETURN_IF_ERROR(RefuseWrite());
   std::vector<ExpiredKey> expired;
-  *more = !index_.CollectExpired(clock_->NowMs(), keys_max, &expired);
+  TakeDue(keys_max, &expired);
   Status status;
   for (size_t i = 0; i < expired.size() && status.ok(); i += kBatch) {
     status = DeleteExpired(&expired[i], std::min(kBatch, expired.size() - i), keys, removed, commit);
   }
+  *more = HasDue(keys_max);
   Kick();
   // What was removed before a failure is told; the failure comes again with the next call.
   return *removed != 0 ? Status::Ok() : status;

@@ -129,6 +129,9 @@ class StoreImpl final : public Store {
 
   // The key of an entry, if that is still there and has still expired (or has not).
   Status ReadKeyOf(uint16_t slot, const Fingerprint& fingerprint, bool expired, ReadBuffer* key, bool* found);
+  void CollectDue(size_t keys_max);
+  void TakeDue(size_t keys_max, std::vector<ExpiredKey>* expired);
+  bool HasDue(size_t keys_max);
   Status DeleteExpired(const ExpiredKey* expired, size_t count, ReadBuffer* keys, uint32_t* removed, Commit* commit);
 
   // --- Reading.
@@ -164,6 +167,9 @@ class StoreImpl final : public Store {
   std::atomic<uint64_t> feed_floor_{0};
   std::mutex feeds_mutex_;
   std::vector<const LogFeed*> feeds_;  // guarded by feeds_mutex_
+  std::mutex due_mutex_;
+  std::vector<ExpiredKey> due_;  // earliest deadlines first, of which due_taken_ are taken; guarded by due_mutex_
+  size_t due_taken_ = 0;         // likewise
   ReaderPool readers_;
   std::atomic<bool> closed_{false};
   std::mutex close_mutex_;  // held by Close
@@ -171,8 +177,9 @@ class StoreImpl final : public Store {
 
   mutable std::atomic<uint64_t> inline_reads_{0};
   mutable std::atomic<uint64_t> cold_reads_{0};
-  uint32_t epoch_ = 0;    // set before the store is shared, as are the next seven
-  uint64_t open_ms_ = 0;  // set before the store is shared, as are the next five
+  // Set before the store is shared.
+  uint32_t epoch_ = 0;
+  uint64_t open_ms_ = 0;
   uint64_t open_records_ = 0;
   uint64_t open_last_lsn_ = 0;
   uint64_t open_durable_lsn_ = 0;
