@@ -1,10 +1,11 @@
 // The format, cross-checked: what the core writes is read by a second implementation of FORMAT.md, with npm's snappy for the values,
 // and the other way round.
-import { readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { compressSync, uncompressSync } from "snappy";
 import { expect, test } from "vitest";
-import { CODEC_SNAPPY, DATA, encodeDataFrame, encodePut, readFrames, saltOf, withoutCleanEnd } from "./format.js";
+import { BLOCK, CODEC_SNAPPY, DATA, PUT, SEAL, encodeDataFrame, encodePut } from "./format.js";
+import { readCompacted, readFrames, saltOf, withoutCleanEnd } from "./format.js";
 import type { FormatRecord } from "./format.js";
 import { openStore, temporaryDirectory } from "./temporary.js";
 
@@ -70,6 +71,36 @@ test("the core reads a frame that was written from the document, with values tha
   expect(await reopened.get("first")).toBe("1");
   for (const [key, value] of Object.entries(values)) expect(await reopened.get(key)).toBe(value);
   expect((await reopened.getEntry("prose"))?.version).toBe(2);
+});
+
+test("what compaction leaves is read as the document says, the MANIFEST first", async () => {
+  const directory = temporaryDirectory();
+  const db = await openStore(directory, { compaction: { auto: false } });
+  for (let round = 0; round < 3; round++) {
+    await db.putMany([1, 2, 3].map((i) => ({ key: `k${i}`, value: `${round}` })));
+    await db.delete("k2");
+  }
+  await db.compact();
+  await db.put("k1", "behind");
+  await db.close();
+
+  const compacted = readCompacted(readFileSync(join(directory, "MANIFEST")));
+  expect(compacted).toMatchObject([{ number: 1n, lowestLsn: 1n, highestLsn: 12n, firstLog: 1n, lastLog: 1n }]);
+  expect(readdirSync(directory).filter((name) => /[.](log|seg)$/.test(name))).toEqual(["00000001.seg", "00000002.log"]);
+  const segment = readFileSync(join(directory, "00000001.seg"));
+  expect(BigInt(segment.length)).toBe(compacted[0]!.bytes);
+  expect(saltOf(segment)).toEqual(compacted[0]!.salt);
+  expect([56, 64, 72].map((at) => segment.readBigUInt64LE(at))).toEqual([1n, 12n, compacted[0]!.horizon]);
+  const frames = readFrames(segment);
+  expect(frames.map(({ type }) => type)).toEqual([BLOCK, SEAL]);
+  const shown = frames[0]!.records.map(({ type, key, stored, lsn }) => [type, key.toString(), stored.toString(), lsn]);
+  // k2's tombstone has nothing older left to hide.
+  expect(shown).toEqual([
+    [PUT, "k1", "2", 9n],
+    [PUT, "k3", "2", 11n],
+  ]);
+  const behind = readFrames(readFileSync(join(directory, "00000002.log"))).flatMap(({ records }) => records);
+  expect(behind.map(({ key, lsn }) => [key.toString(), lsn])).toEqual([["k1", 13n]]);
 });
 
 test("a value whose stored form is no valid Snappy text is an error, not a value", async () => {

@@ -19,6 +19,8 @@ const FRAME_HEADER_BYTES = 56;
 const RECORD_HEADER_BYTES = 40;
 const FRAME_MAGIC = 0x6d724643;
 export const DATA = 2;
+export const SEAL = 4;
+export const BLOCK = 5;
 export const PUT = 1;
 export const CODEC_SNAPPY = 1;
 const END_OF_BATCH = 16;
@@ -66,7 +68,7 @@ export function readFrames(segment: Buffer): FormatFrame[] {
       clockMs: header.readBigUInt64LE(32),
       epoch: header.readUInt32LE(40),
       crc: header.readUInt32LE(52),
-      records: header[4] === DATA ? readRecords(payload, salt) : [],
+      records: header[4] === DATA || header[4] === BLOCK ? readRecords(payload, salt) : [],
     });
     offset = end;
   }
@@ -92,6 +94,45 @@ function readRecords(payload: Buffer, salt: Buffer): FormatRecord[] {
     at += paddedTo8(RECORD_HEADER_BYTES + keyBytes + storedBytes);
   }
   return records;
+}
+
+/** What the MANIFEST says of a compacted segment. */
+export interface FormatCompacted {
+  readonly number: bigint;
+  readonly salt: Buffer;
+  readonly lowestLsn: bigint;
+  readonly highestLsn: bigint;
+  readonly horizon: bigint;
+  readonly bytes: bigint;
+  readonly firstLog: bigint;
+  readonly lastLog: bigint;
+}
+
+/** The COMPACTED edit's segments; every edit's CRC is checked. */
+export function readCompacted(manifest: Buffer): FormatCompacted[] {
+  const COMPACTED = 4;
+  const FIELDS = 10;
+  const found: FormatCompacted[] = [];
+  for (let at = 32; at + 16 <= manifest.length;) {
+    const end = at + 16 + manifest.readUInt32LE(at + 12);
+    if (crc32c(manifest.subarray(at + 4, end)) !== manifest.readUInt32LE(at)) throw new Error(`edit CRC at ${at}`);
+    const isCompacted = manifest.readUInt32LE(at + 8) === COMPACTED;
+    for (let entry = at + 16; isCompacted && entry < end; entry += 8 * FIELDS) {
+      const field = (i: number): bigint => manifest.readBigUInt64LE(entry + 8 * i);
+      found.push({
+        number: field(0),
+        salt: manifest.subarray(entry + 8, entry + 16),
+        lowestLsn: field(2),
+        highestLsn: field(3),
+        horizon: field(4),
+        bytes: field(5),
+        firstLog: field(6),
+        lastLog: field(7),
+      });
+    }
+    at = end;
+  }
+  return found;
 }
 
 /** One PUT, the only one of its batch. */
