@@ -1,9 +1,10 @@
-// Every call of a store's life fails in turn, once and for ever: whatever fails, nothing hangs or crashes, memory shows
-// what was acknowledged and nothing else, a killed process loses nothing acknowledged, and a power cut nothing that the
-// sync mode promised to keep. In CI a random part of the calls (of every few, one); all of them with
-// CRABKV_TEST_LONG=1.
+// Every call of a store's life, compactions included, fails in turn, once and for ever: whatever fails, nothing hangs or
+// crashes, memory shows what was acknowledged and nothing else, a killed process loses nothing acknowledged, and a power
+// cut nothing that the sync mode promised to keep. In CI a random part of the calls (of every few, one); all of them
+// with CRABKV_TEST_LONG=1.
 #include <algorithm>
 
+#include "test/native/compaction_fixture.h"
 #include "test/native/fault_env.h"
 #include "test/native/harness.h"
 #include "test/native/store_fixture.h"
@@ -57,6 +58,13 @@ class Life {
     if (store_->RequestDurable(&group).ok() && store_->WaitFor(group, true).ok()) image_->durable = before;
   }
 
+  // Whether it works out or not, nothing changes for anybody.
+  void Compact() {
+    if (store_ == nullptr) return;
+    const Status ignored = test::Compact(store_.get());
+    static_cast<void>(ignored);
+  }
+
   void Close() {
     if (store_ == nullptr) return;
     if (store_->Close().ok()) image_->durable = image_->acknowledged;
@@ -108,6 +116,7 @@ void Work(Life* life, MemEnv* clock, int from, int to) {
     life->Write(ChangesOf(i));
     clock->AdvanceMs(20);
     if (i % 9 == 8) life->Flush();
+    if (i % 12 == 11) life->Compact();
   }
 }
 
