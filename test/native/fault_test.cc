@@ -1,7 +1,7 @@
-// Every call of a store's life, compactions included, fails in turn, once and for ever: whatever fails, nothing hangs or
-// crashes, memory shows what was acknowledged and nothing else, a killed process loses nothing acknowledged, and a power
-// cut nothing that the sync mode promised to keep. In CI a random part of the calls (of every few, one); all of them
-// with CRABKV_TEST_LONG=1.
+// Every call of a store's life, compactions included, fails in turn, once and for ever: whatever fails, nothing hangs
+// or crashes, memory shows what was acknowledged and nothing else, a killed process loses nothing acknowledged, and a
+// power cut nothing that the sync mode promised to keep. In CI a random part of the calls (of every few, one); all of
+// them with CRABKV_TEST_LONG=1.
 #include <algorithm>
 
 #include "test/native/compaction_fixture.h"
