@@ -121,6 +121,9 @@ export class ModelRun {
       apply(next, atom, times);
       models.push(next);
     }
+    // A put that has lapsed leaves the entries as they were: the first model that matches is not the store's for sure.
+    const { everLapsed } = models.at(-1)!;
+    for (const model of models) for (const key of everLapsed) model.lapsed.add(key);
     return models;
   }
 
