@@ -10,8 +10,8 @@ import type { Command, Phase } from "./commands.js";
 import { StoreProcess } from "./store-process.js";
 
 const DIRECTORIES = scaled(12, 2);
-/** Their answers tell the time, or how much of what has expired was removed so far. */
-const timely: ReadonlySet<Command["op"]> = new Set(["ttl", "lapse", "lapseKey", "stats"]);
+/** Their answers tell the time, or how much has been removed or compacted in the background so far. */
+const timely: ReadonlySet<Command["op"]> = new Set(["ttl", "lapse", "lapseKey", "stats", "compact"]);
 
 /** Versions differ when active expiry removes a key sooner in one of the two; deadlines when a put is a millisecond later. */
 function withoutTimes({ op }: Command, result: unknown): unknown {
