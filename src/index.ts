@@ -23,6 +23,8 @@ export type { IterationOptions, StoreIterator, StoreRecord } from "./iteration.j
 export type { Change, DeleteChange, ExpireChange, PutChange, StoreWatch, WatchOptions } from "./watch.js";
 export { verify } from "./verify.js";
 export type { VerifyOptions } from "./verify.js";
+export { repair } from "./repair.js";
+export type { KeptVersion, RepairFault, RepairOptions, RepairReport } from "./repair.js";
 export type { Fault, SlotLoad, StoreStats, VerifyReport } from "./native.js";
 export type { CompactOptions } from "./compaction.js";
 export type { CompactionOptions } from "./compaction-options.js";

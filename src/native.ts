@@ -47,6 +47,8 @@ export interface Fault {
   /** The versions that are missing or may be, 0 when none are in particular. */
   readonly firstVersion: number;
   readonly lastVersion: number;
+  /** Something that was stored may be missing because of this; false: all that it concerns can be read nevertheless. */
+  readonly dataLost: boolean;
   /** Keys of damaged records, as stored and as far as they can be read: the first 16, and how many there are. */
   readonly keys: readonly Uint8Array[];
   readonly keyCount: number;
@@ -67,6 +69,15 @@ export interface VerifyReport {
   readonly faultCount: number;
   /** Where the log ends with a write that a crash left unfinished, which opening cuts off: no fault. */
   readonly unfinished?: { readonly file: string; readonly offset: number };
+}
+
+/** What a repair found and did, see repair.ts. */
+export interface NativeRepairReport extends VerifyReport {
+  readonly keys: number;
+  readonly keptBytes: number;
+  readonly expired: number;
+  readonly dataLost: boolean;
+  readonly kept: readonly (readonly number[])[];
 }
 
 /** Options by the names of native/core/options.h, all present. */
@@ -318,6 +329,8 @@ interface Native {
   cancelCompaction(handle: Handle, token: number): void;
   /** Of an open store, or with handle 0 of a directory. The token, of the caller's choice, is for cancelTask. */
   verify(handle: Handle, path: string, token: number): Promise<VerifyReport>;
+  /** `kept`: for each fault and each of its keys, a KeptVersion of native/core/repair.h. The token as above. */
+  repair(path: string, targetPath: string, token: number): Promise<NativeRepairReport>;
   cancelTask(token: number): void;
   stats(handle: Handle): NativeStats;
   failure(handle: Handle): Error | undefined;

@@ -1,18 +1,13 @@
 // Checking what is on disk, of an open store and of a directory. The reading is done on a native thread.
 import { closedError, describe, rejected } from "./errors.js";
+import { runTask } from "./native-task.js";
+import type { TaskOptions } from "./native-task.js";
 import { native } from "./native.js";
 import type { VerifyReport } from "./native.js";
-import { checkKnown, checkSignal } from "./options.js";
 import type { Session } from "./session.js";
 
 /** Options of {@link verify} and {@link Store.verify}. */
-export interface VerifyOptions {
-  /** Gives it up. */
-  readonly signal?: AbortSignal | undefined;
-}
-
-const names: ReadonlySet<string> = new Set<keyof VerifyOptions>(["signal"]);
-let tokens = 0;
+export type VerifyOptions = TaskOptions;
 
 /**
  * Reads everything of the store in the directory `path`, which nobody may have open for writing, and reports what fails a check;
@@ -36,20 +31,4 @@ export function verifySession(session: Session, options: unknown): Promise<Verif
     // Closing gives it up.
     throw session.handle === 0 ? closedError() : error;
   });
-}
-
-function runTask<T>(options: unknown, start: (token: number) => Promise<T>): Promise<T> {
-  const signal = checkSignal((checkKnown(options, names, "options") as VerifyOptions).signal);
-  signal?.throwIfAborted();
-  const token = ++tokens % 2 ** 32;
-  const done = start(token);
-  if (signal === undefined) return done;
-  const cancel = (): void => native.cancelTask(token);
-  signal.addEventListener("abort", cancel, { once: true });
-  return done
-    .catch((error: unknown) => {
-      signal.throwIfAborted();
-      throw error;
-    })
-    .finally(() => signal.removeEventListener("abort", cancel));
 }

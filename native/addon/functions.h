@@ -45,6 +45,7 @@ napi_value CancelCompaction(napi_env env, napi_callback_info info);
 
 // verification.cc
 napi_value Verify(napi_env env, napi_callback_info info);
+napi_value RepairStore(napi_env env, napi_callback_info info);
 napi_value CancelTask(napi_env env, napi_callback_info info);
 
 // shards.cc

@@ -50,6 +50,7 @@ constexpr NamedFunction kFunctions[] = {
     {"compact", Compact},
     {"cancelCompaction", CancelCompaction},
     {"verify", Verify},
+    {"repair", RepairStore},
     {"cancelTask", CancelTask},
     {"scanOpen", ScanOpen},
     {"feedOpen", FeedOpen},

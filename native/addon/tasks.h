@@ -1,5 +1,5 @@
-// The long tasks of an environment that run on native threads of their own (a verification): by a token of JavaScript's
-// choice, so that it can have one given up. JavaScript thread only; a task looks at nothing but its flag.
+// The long tasks of an environment that run on native threads of their own (a verification, a repair): by a token of
+// JavaScript's choice, so that it can have one given up. JavaScript thread only; a task looks at nothing but its flag.
 #pragma once
 
 #include <atomic>

@@ -2,9 +2,45 @@
 
 #include <algorithm>
 
+#include "native/core/coding.h"
+
 namespace crabkv {
 
 namespace {
+
+// The LSNs of a segment, where only the segments tell.
+struct Span {
+  size_t index = 0;
+  uint64_t compacted_number = 0;  // 0: of the log
+  uint64_t min_lsn = 0;
+  uint64_t max_lsn = 0;  // UINT64_MAX: not known
+};
+
+// Whether compacted segments that were made later have all of its LSNs.
+bool IsReplaced(const Span& span, const std::vector<Span>& sorted) {
+  uint64_t next = span.min_lsn;
+  for (const Span& other : sorted) {
+    if (other.compacted_number > span.compacted_number && other.min_lsn <= next && next <= other.max_lsn) {
+      next = other.max_lsn + 1;
+    }
+  }
+  return span.max_lsn != UINT64_MAX && next > span.max_lsn && next > span.min_lsn;
+}
+
+// Of the first frame that checks out; 0 when none does.
+Status FirstLsn(const CheckedSegment& segment, uint64_t* lsn) {
+  DamageReader reader(segment.file, segment.name, segment.salt, segment.limit);
+  *lsn = 0;
+  for (;;) {
+    DamageReader::Result result;
+    DamageReader::Piece piece;
+    CRABKV_RETURN_IF_ERROR(reader.Next(&result, &piece));
+    if (result == DamageReader::Result::kEnd) return Status::Ok();
+    if (result == DamageReader::Result::kDamage) continue;
+    *lsn = piece.frame.header.base_lsn;
+    return Status::Ok();
+  }
+}
 
 class Opening {
  public:
@@ -20,9 +56,11 @@ class Opening {
   void ChooseLogs();
   void ChooseCompacted();
   Status Open(CheckedSegment* segment);
-  Status CheckHeader(CheckedSegment* segment, bool* usable);
+  Status CheckHeader(size_t index, bool* usable);
+  bool SaltFromFrames(CheckedSegment* segment, const char* header_bytes) const;
   bool SaltFromOthers(size_t index);
-  void Note(const std::string& file, uint64_t offset, std::string what);
+  Status OrderByLsn();
+  void Note(const std::string& file, uint64_t offset, std::string what, bool data_lost = true);
 
   Env* const env_;
   const std::string directory_;
@@ -35,13 +73,14 @@ class Opening {
   bool any_header_ = false;  // of this format
 };
 
-void Opening::Note(const std::string& file, uint64_t offset, std::string what) {
+void Opening::Note(const std::string& file, uint64_t offset, std::string what, bool data_lost) {
   report_->fault_count++;
   if (report_->faults.size() == VerifyReport::kFaultsMax) return;
   Fault fault;
   fault.file = file;
   fault.offset = offset;
   fault.what = std::move(what);
+  fault.data_lost = data_lost;
   report_->faults.push_back(std::move(fault));
 }
 
@@ -107,7 +146,7 @@ void Opening::ChooseLogs() {
             [](const CheckedSegment& a, const CheckedSegment& b) { return a.number < b.number; });
 }
 
-// Those that the MANIFEST lists, among the log's segments. Without a MANIFEST every one counts, in no order.
+// Those that the MANIFEST lists, among the log's segments. Without a MANIFEST every one counts.
 void Opening::ChooseCompacted() {
   std::vector<CheckedSegment>& segments = checked_->segments;
   if (!checked_->has_manifest) {
@@ -147,8 +186,9 @@ Status Opening::Open(CheckedSegment* segment) {
   return Status::Ok();
 }
 
-// `*usable`: its salt is known and it belongs to the store.
-Status Opening::CheckHeader(CheckedSegment* segment, bool* usable) {
+// `*usable`: its salt is known and it belongs to the store. REQUIRES: those behind it have been checked.
+Status Opening::CheckHeader(size_t index, bool* usable) {
+  CheckedSegment* const segment = &checked_->segments[index];
   *usable = false;
   char bytes[SegmentHeader::kBytes];
   uint64_t got = 0;
@@ -156,7 +196,8 @@ Status Opening::CheckHeader(CheckedSegment* segment, bool* usable) {
   SegmentHeader header;
   const Status decoded = DecodeSegmentHeader(std::string_view(bytes, got), segment->name, &header);
   if (!decoded.ok()) {
-    Note(segment->name, 0, decoded.message());
+    *usable = (got == sizeof(bytes) && SaltFromFrames(segment, bytes)) || SaltFromOthers(index);
+    Note(segment->name, 0, decoded.message(), !*usable);
     return Status::Ok();
   }
   any_header_ = true;
@@ -169,7 +210,7 @@ Status Opening::CheckHeader(CheckedSegment* segment, bool* usable) {
   *usable = true;
   const SegmentKind kind = segment->compacted ? SegmentKind::kCompacted : SegmentKind::kLog;
   if (header.number != segment->number || header.kind != kind) {
-    Note(segment->name, 20, "the file is segment " + std::to_string(header.number) + " by its header");
+    Note(segment->name, 20, "the file is segment " + std::to_string(header.number) + " by its header", false);
   }
   if (!segment->compacted) return Status::Ok();
   CompactedSegment& listed = *segment->compacted;
@@ -183,6 +224,22 @@ Status Opening::CheckHeader(CheckedSegment* segment, bool* usable) {
     Note(segment->name, 0, "is not the compacted segment that the MANIFEST lists");
   }
   return Status::Ok();
+}
+
+// The damage may have spared the salt: then the first frame vouches for it.
+bool Opening::SaltFromFrames(CheckedSegment* segment, const char* header_bytes) const {
+  constexpr uint64_t kSaltOffset = 48;
+  const uint64_t salt = GetU64(header_bytes + kSaltOffset);
+  char bytes[FrameHeader::kBytes];
+  uint64_t got = 0;
+  FrameHeader first;
+  if (segment->compacted && !checked_->has_manifest) return false;  // nothing else tells its LSNs
+  if (!segment->file->ReadAt(SegmentHeader::kBytes, sizeof(bytes), bytes, &got).ok() ||
+      !DecodeFrameHeader(std::string_view(bytes, got), salt, &first)) {
+    return false;
+  }
+  segment->salt = salt;
+  return true;
 }
 
 // A damaged header does not take the segment with it: the MANIFEST, or the segment behind it, names the salt, too.
@@ -215,6 +272,35 @@ bool Opening::SaltFromOthers(size_t index) {
   return false;
 }
 
+// Without a MANIFEST: by what the segments say themselves. Those whose place compaction took go, where all of their
+// LSNs are in compacted segments made later: a key that was deleted since would come back from them.
+Status Opening::OrderByLsn() {
+  std::vector<Span> spans(checked_->segments.size());
+  for (size_t i = 0; i < spans.size(); i++) {
+    const CheckedSegment& segment = checked_->segments[i];
+    spans[i].index = i;
+    spans[i].max_lsn = UINT64_MAX;
+    if (segment.compacted) {
+      spans[i].compacted_number = segment.number;
+      spans[i].min_lsn = segment.compacted->min_lsn;
+      spans[i].max_lsn = segment.compacted->max_lsn;
+      continue;
+    }
+    CRABKV_RETURN_IF_ERROR(FirstLsn(segment, &spans[i].min_lsn));
+    if (i == 0 || spans[i - 1].compacted_number != 0) continue;
+    // Nothing readable tells where it begins: behind the one before.
+    if (spans[i].min_lsn == 0) spans[i].min_lsn = spans[i - 1].min_lsn;
+    spans[i - 1].max_lsn = spans[i].min_lsn - 1;
+  }
+  std::stable_sort(spans.begin(), spans.end(), [](const Span& a, const Span& b) { return a.min_lsn < b.min_lsn; });
+  std::vector<CheckedSegment> ordered;
+  for (const Span& span : spans) {
+    if (!IsReplaced(span, spans)) ordered.push_back(std::move(checked_->segments[span.index]));
+  }
+  checked_->segments = std::move(ordered);
+  return Status::Ok();
+}
+
 Status Opening::Run() {
   CRABKV_RETURN_IF_ERROR(List());
   CRABKV_RETURN_IF_ERROR(Lock());
@@ -226,14 +312,14 @@ Status Opening::Run() {
   for (CheckedSegment& segment : segments) CRABKV_RETURN_IF_ERROR(Open(&segment));
   for (size_t i = segments.size(); i-- > 0;) {
     bool good = false;
-    CRABKV_RETURN_IF_ERROR(CheckHeader(&segments[i], &good));
-    usable[i] = good || (segments[i].salt == 0 && SaltFromOthers(i));
+    CRABKV_RETURN_IF_ERROR(CheckHeader(i, &good));
+    usable[i] = good;
   }
   if (!segments.empty() && !any_header_ && manifest_status_.Is(Code::kFormat)) return manifest_status_;
   for (size_t i = segments.size(); i-- > 0;) {
     if (!usable[i]) segments.erase(segments.begin() + static_cast<std::ptrdiff_t>(i));
   }
-  return Status::Ok();
+  return checked_->has_manifest ? Status::Ok() : OrderByLsn();
 }
 
 }  // namespace

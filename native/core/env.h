@@ -81,8 +81,10 @@ class Env {
   virtual Status CreateDirectory(const std::string& path) = 0;
   virtual Status Exists(const std::string& path, bool* exists) = 0;
   virtual Status Identify(const std::string& path, FileId* id) = 0;
+  // Of a file, which replaces one of the new name; or of a directory, which may replace an empty one.
   virtual Status Rename(const std::string& from, const std::string& to) = 0;
   virtual Status Remove(const std::string& path) = 0;
+  virtual Status RemoveDirectory(const std::string& path) = 0;  // an empty one
   // Makes created, renamed and removed names in `path` survive power loss. Never retried after a failure.
   virtual Status SyncDirectory(const std::string& path) = 0;
   // Bytes an unprivileged process may still allocate on the file system of `path`.

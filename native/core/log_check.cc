@@ -34,6 +34,7 @@ Status LogCheck::Run(bool open_ended) {
     CRABKV_RETURN_IF_ERROR(segment.compacted ? CheckCompacted(i) : CheckLogSegment(i));
   }
   if (manifest_ != nullptr) {
+    report_->clock_ms = std::max(report_->clock_ms, manifest_->clock_ms);
     durable_lsn_ = std::max({durable_lsn_, manifest_->epoch_first_lsn - 1, manifest_->compacted_lsn()});
     if (manifest_->clean) durable_lsn_ = std::max(durable_lsn_, manifest_->clean_last_lsn);
   }
@@ -64,6 +65,7 @@ Fault* LogCheck::Note(const CheckedSegment& segment, uint64_t offset, std::strin
 
 void LogCheck::TakeRecords(size_t index, const Frame& frame) {
   report_->frames++;
+  report_->clock_ms = std::max(report_->clock_ms, frame.header.clock_ms);
   if (frame.header.count == 0) return;
   ForEachRecord(frame.payload, [&](const RecordHeader& record, uint64_t at) {
     report_->records++;
@@ -88,6 +90,7 @@ Status LogCheck::NoteDamage(const DamageReader::Piece& piece, size_t index, uint
     fault->first_lsn = end_.lsn + 1;
     fault->last_lsn = lsn_max;
   }
+  const uint64_t records_before = report_->records;
   uint64_t first_lsn = end_.lsn + 1;
   if (piece.has_header) {
     region.begin += FrameHeader::kBytes;
@@ -107,6 +110,7 @@ Status LogCheck::NoteDamage(const DamageReader::Piece& piece, size_t index, uint
                     if (!valid) return NoteKey(fault, key);
                     if (segment.compacted) {
                       report_->records++;
+                      counts_.Count(record);
                       return sink_(index, offset, record, key);
                     }
                     filter.Add(record, offset, key);
@@ -115,6 +119,12 @@ Status LogCheck::NoteDamage(const DamageReader::Piece& piece, size_t index, uint
   filter.Finish();
   take();
   damaged_ = true;
+  const uint64_t taken = report_->records - records_before;
+  if (piece.has_header) {
+    fault->data_lost = taken < piece.header.count;
+  } else if (!segment.compacted && lsn_max != UINT64_MAX) {
+    fault->data_lost = lsn_max > end_.lsn && taken < lsn_max - end_.lsn;
+  }
   return Status::Ok();
 }
 
@@ -174,7 +184,8 @@ void LogCheck::CheckFrame(const CheckedSegment& segment, const Frame& frame) {
       header.type == FrameType::kStart ? WhyNotStarting(frame, &missing_to) : WhyNotContinuing(frame, &missing_to);
   if (!why.empty()) {
     Fault* fault = Note(segment, frame.offset, why);
-    if (missing_to > end_.lsn) {
+    fault->data_lost = missing_to > end_.lsn;
+    if (fault->data_lost) {
       fault->first_lsn = end_.lsn + 1;
       fault->last_lsn = missing_to;
     }
@@ -182,7 +193,8 @@ void LogCheck::CheckFrame(const CheckedSegment& segment, const Frame& frame) {
   if (manifest_ != nullptr && header.epoch > manifest_->epoch) {
     Note(segment, frame.offset,
          "a frame of epoch " + std::to_string(header.epoch) + ", but the MANIFEST knows only " +
-             std::to_string(manifest_->epoch));
+             std::to_string(manifest_->epoch))
+        ->data_lost = false;
   }
   const bool skipped = damaged_ || !why.empty();
   damaged_ = false;
@@ -226,7 +238,10 @@ std::string LogCheck::WhyNotContinuing(const Frame& frame, uint64_t* missing_to)
   if (header.type == FrameType::kBlock) return "a frame that log segments do not have";
   if (header.count != 0 && header.base_lsn <= end_.lsn) return "its LSNs were given out before";
   if (damaged_) return "";
-  if (frame.offset == SegmentHeader::kBytes) return "the segment does not begin with a START frame";
+  if (frame.offset == SegmentHeader::kBytes) {
+    *missing_to = header.base_lsn - 1;
+    return "the segment does not begin with a START frame";
+  }
   const bool skips = (header.flags & kFrameSkipsLsns) != 0;
   if (header.count != 0 && header.base_lsn != end_.lsn + 1 && !skips) {
     *missing_to = header.base_lsn - 1;
@@ -249,7 +264,8 @@ Status LogCheck::CheckCompacted(size_t index) {
   }
   end_.lsn = std::max(end_.lsn, listed.min_lsn - 1);
   DamageReader reader(segment.file, segment.name, segment.salt, segment.limit);
-  SealPayload counts;
+  const size_t faults_before = report_->faults.size();
+  counts_ = SealPayload();
   uint32_t previous_crc = 0;
   bool sealed = false;
   bool damaged = false;
@@ -268,10 +284,13 @@ Status LogCheck::CheckCompacted(size_t index) {
     previous_crc = piece.frame.header.crc;
     TakeRecords(index, piece.frame);
     if (piece.frame.header.count != 0) {
-      ForEachRecord(piece.frame.payload, [&](const RecordHeader& record, uint64_t) { counts.Count(record); });
+      ForEachRecord(piece.frame.payload, [&](const RecordHeader& record, uint64_t) { counts_.Count(record); });
     }
     sealed = piece.frame.header.type == FrameType::kSeal;
-    if (sealed && !damaged) CRABKV_RETURN_IF_ERROR(CheckSeal(segment, piece.frame, counts));
+    if (sealed && !damaged) CRABKV_RETURN_IF_ERROR(CheckSeal(segment, piece.frame));
+    if (sealed && damaged && SealAgrees(piece.frame)) {
+      for (size_t i = faults_before; i < report_->faults.size(); i++) report_->faults[i].data_lost = false;
+    }
   }
   if (!sealed && !damaged) Note(segment, segment.limit, "the segment ends without a SEAL");
   damaged_ = false;
@@ -296,18 +315,21 @@ void LogCheck::CheckCompactedFrame(const CheckedSegment& segment, const Frame& f
   if (!inside) Note(segment, frame.offset, "a record's LSN is outside of what the segment owns");
 }
 
-Status LogCheck::CheckSeal(const CheckedSegment& segment, const Frame& frame, const SealPayload& counts) {
+// Whether all the records that it counts were found.
+bool LogCheck::SealAgrees(const Frame& frame) const {
   const SealPayload seal = DecodeSeal(frame.payload.data());
-  if (seal.puts != counts.puts || seal.deletes != counts.deletes || seal.expires != counts.expires) {
-    Note(segment, frame.offset, "its SEAL counts other records");
-  }
+  return seal.puts == counts_.puts && seal.deletes == counts_.deletes && seal.expires == counts_.expires;
+}
+
+Status LogCheck::CheckSeal(const CheckedSegment& segment, const Frame& frame) {
+  if (!SealAgrees(frame)) Note(segment, frame.offset, "its SEAL counts other records");
   const uint64_t behind = frame.offset + frame.header.frame_bytes();
   char bytes[Trailer::kBytes];
   uint64_t got = 0;
   CRABKV_RETURN_IF_ERROR(segment.file->ReadAt(behind, sizeof(bytes), bytes, &got));
   Trailer trailer;
   if (!DecodeTrailer(std::string_view(bytes, got), segment.salt, &trailer) || trailer.seal_offset != frame.offset) {
-    Note(segment, behind, "its trailer fails its CRC");
+    Note(segment, behind, "its trailer fails its CRC")->data_lost = false;
   }
   return Status::Ok();
 }
@@ -332,7 +354,8 @@ void LogCheck::CheckEnd(bool open_ended) {
     fault->first_lsn = end_.lsn + 1;
     fault->last_lsn = durable_lsn_;
   } else if (manifest_->clean && (end_.lsn != manifest_->clean_last_lsn || end_.crc != manifest_->clean_last_crc)) {
-    Note(segment, last_.offset, "the store was closed cleanly, but the log does not end as it did then");
+    Note(segment, last_.offset, "the store was closed cleanly, but the log does not end as it did then")->data_lost =
+        false;
     at_lsn_.back() = 0;
   }
 }

@@ -59,7 +59,8 @@ class LogCheck {
   Status CheckLogSegment(size_t index);
   Status CheckCompacted(size_t index);
   void CheckCompactedFrame(const CheckedSegment& segment, const Frame& frame, uint32_t previous_crc);
-  Status CheckSeal(const CheckedSegment& segment, const Frame& frame, const SealPayload& counts);
+  bool SealAgrees(const Frame& frame) const;
+  Status CheckSeal(const CheckedSegment& segment, const Frame& frame);
   void CheckFrame(const CheckedSegment& segment, const Frame& frame);
   std::string WhyNotContinuing(const Frame& frame, uint64_t* missing_to) const;
   std::string WhyNotStarting(const Frame& frame, uint64_t* missing_to) const;
@@ -84,6 +85,7 @@ class LogCheck {
   std::optional<DamageReader::Piece> tail_;
   size_t tail_index_ = 0;
   Place last_;
+  SealPayload counts_;  // of the records found in a compacted segment
   // The LSN missing at each of the report's faults, from first_ on.
   size_t first_ = 0;
   std::vector<uint64_t> at_lsn_;

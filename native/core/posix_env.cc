@@ -122,6 +122,10 @@ class PosixEnv final : public Env {
     return ::unlink(path.c_str()) == 0 ? Status::Ok() : PathError(errno, "remove", path);
   }
 
+  Status RemoveDirectory(const std::string& path) override {
+    return ::rmdir(path.c_str()) == 0 ? Status::Ok() : PathError(errno, "remove directory", path);
+  }
+
   Status SyncDirectory(const std::string& path) override { return SyncPosixDirectory(path); }
 
   Status FreeSpace(const std::string& path, uint64_t* bytes) override {

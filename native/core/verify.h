@@ -24,6 +24,8 @@ struct Fault {
   // The changes that were there and are not; 0: none in particular. Some of them may be readable nevertheless.
   uint64_t first_lsn = 0;
   uint64_t last_lsn = 0;
+  // Something that was stored may be missing because of this; false: all that it concerns can be read nevertheless.
+  bool data_lost = true;
   // Keys of damaged records, as far as they can be read (their bytes may be what is damaged): the first of them, and
   // how many there are.
   std::vector<std::string> keys;
@@ -38,6 +40,7 @@ struct VerifyReport {
   uint64_t frames = 0;  // that check out, as do the records
   uint64_t records = 0;
   uint64_t last_lsn = 0;  // of the last record
+  uint64_t clock_ms = 0;  // the store's clock, as far as it was written down
   std::vector<Fault> faults;
   uint64_t fault_count = 0;  // of all, also beyond kFaultsMax
   // Where the log ends with a write that a crash left unfinished, which opening cuts off; no fault. Empty: it does not.

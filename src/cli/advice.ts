@@ -7,7 +7,7 @@ const ofStore: Readonly<Partial<Record<CrabKVErrorCode, string>>> = {
   CRABKV_MISSING: "crabkv put and crabkv import make a store; --data-dir or CRABKV_DATA_DIR says where one is",
   CRABKV_LOCKED: "end that process or close its store, then try again; crabkv dump works beside it",
   CRABKV_CORRUPTION:
-    "crabkv verify tells all that is wrong and which keys it concerns; put back a copy of the directory from before the damage",
+    "crabkv verify tells all that is wrong; crabkv repair makes a new store of what is good; or put back a copy from before the damage",
   CRABKV_FORMAT: "check the data directory: it is no store, or one of a newer crabkv; --data-dir names another",
   CRABKV_DISK_FULL: "make space on the disk, then run it again; what is stored is safe",
   CRABKV_IO: "check that the data directory can be read and written, and that its disk is sound",

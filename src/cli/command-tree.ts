@@ -67,6 +67,6 @@ function describeArgument(argument: Argument, commands: readonly string[]): Argu
 }
 
 function valuesOfName(name: string): Values {
-  if (name === "directory") return "directory";
+  if (name.endsWith("directory")) return "directory";
   return name === "file" || name === "path" || name === "segment" ? "file" : "any";
 }

@@ -9,6 +9,7 @@ import { addHelpCommands } from "./commands/help.js";
 import { addImport } from "./commands/import.js";
 import { addInspectionCommands } from "./commands/inspect.js";
 import { addRecordCommands } from "./commands/records.js";
+import { addRepair } from "./commands/repair.js";
 import { addServe } from "./commands/serve.js";
 import { addVerify } from "./commands/verify.js";
 import { usageProblem } from "./outcome.js";
@@ -31,6 +32,7 @@ export function buildProgram(): Command {
   addExport(program);
   addInspectionCommands(program);
   addVerify(program);
+  addRepair(program);
   addCompact(program);
   addConfig(program);
   addCli(program);

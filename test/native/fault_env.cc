@@ -360,6 +360,11 @@ Status FaultEnv::Remove(const std::string& path) {
   });
 }
 
+Status FaultEnv::RemoveDirectory(const std::string& path) {
+  return Run(MakeCall(kRemoveCall, path),
+             [&](const Verdict& verdict) { return verdict.error != 0 ? Status::Ok() : base_->RemoveDirectory(path); });
+}
+
 Status FaultEnv::SyncDirectory(const std::string& path) {
   return Run(MakeCall(kSyncDirectoryCall, path), [&](const Verdict& verdict) {
     if (verdict.error == 0) return base_->SyncDirectory(path);

@@ -102,6 +102,7 @@ class FaultEnv final : public Env {
   Status Identify(const std::string& path, FileId* id) override;
   Status Rename(const std::string& from, const std::string& to) override;
   Status Remove(const std::string& path) override;
+  Status RemoveDirectory(const std::string& path) override;
   Status SyncDirectory(const std::string& path) override;
   Status FreeSpace(const std::string& path, uint64_t* bytes) override;
   Status LockFile(const std::string& path, LockMode mode, std::unique_ptr<DirectoryLock>* lock) override;

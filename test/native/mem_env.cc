@@ -289,6 +289,7 @@ Status MemEnv::Rename(const std::string& from, const std::string& to) {
   Split(Normalize(to), &to_directory, &to_name);
   const std::lock_guard<std::mutex> hold(mutex_);
   const std::shared_ptr<MemFile> file = FileAt(Normalize(from));
+  if (DirectoryAt(Normalize(from)) != nullptr) return RenameDirectory(Normalize(from), Normalize(to));
   if (file == nullptr) return MissingDirectory("rename", from);
   if (DirectoryAt(Normalize(to)) != nullptr) return Status::FromErrno(EISDIR, "rename", to);
   if (from_directory != to_directory) return Status::FromErrno(EXDEV, "rename", from);
@@ -304,6 +305,38 @@ Status MemEnv::Remove(const std::string& path) {
   if (DirectoryAt(normalized) != nullptr) return Status::FromErrno(EISDIR, "remove", path);
   if (FileAt(normalized) == nullptr) return MissingDirectory("remove", path);
   Change(DirectoryAt(directory), {name, nullptr, ""});
+  return Status::Ok();
+}
+
+bool MemEnv::HasSubdirectory(const std::string& normalized) const {
+  const std::string below = normalized + "/";
+  const auto first = directories_.lower_bound(below);
+  return first != directories_.end() && first->first.compare(0, below.size(), below) == 0;
+}
+
+// Of one without directories in it.
+Status MemEnv::RenameDirectory(const std::string& from, const std::string& to) {
+  if (FileAt(to) != nullptr) return Status::FromErrno(ENOTDIR, "rename", from);
+  const Directory* const replaced = DirectoryAt(to);
+  if (replaced != nullptr && (!replaced->current.empty() || HasSubdirectory(to))) {
+    return Status::FromErrno(ENOTEMPTY, "rename", from);
+  }
+  CRABKV_ASSERT(!HasSubdirectory(from));
+  Directory moved = std::move(directories_[from]);
+  directories_.erase(from);
+  directories_[to] = std::move(moved);
+  return Status::Ok();
+}
+
+Status MemEnv::RemoveDirectory(const std::string& path) {
+  const std::string normalized = Normalize(path);
+  const std::lock_guard<std::mutex> hold(mutex_);
+  const Directory* const directory = DirectoryAt(normalized);
+  if (directory == nullptr) return MissingDirectory("remove directory", path);
+  if (!directory->current.empty() || HasSubdirectory(normalized)) {
+    return Status::FromErrno(ENOTEMPTY, "remove directory", path);
+  }
+  directories_.erase(normalized);
   return Status::Ok();
 }
 

@@ -65,8 +65,10 @@ class MemEnv : public Env {
   Status CreateDirectory(const std::string& path) override;  // durable at once
   Status Exists(const std::string& path, bool* exists) override;
   Status Identify(const std::string& path, FileId* id) override;
-  Status Rename(const std::string& from, const std::string& to) override;  // of files, within one directory
+  // Of files within one directory, and of directories: that is durable at once, as is removing one.
+  Status Rename(const std::string& from, const std::string& to) override;
   Status Remove(const std::string& path) override;
+  Status RemoveDirectory(const std::string& path) override;
   Status SyncDirectory(const std::string& path) override;
   Status FreeSpace(const std::string& path, uint64_t* bytes) override;
   Status LockFile(const std::string& path, LockMode mode, std::unique_ptr<DirectoryLock>* lock) override;
@@ -114,6 +116,8 @@ class MemEnv : public Env {
   std::shared_ptr<MemFile> FileAt(const std::string& normalized) const;
   Status MissingDirectory(const char* operation, const std::string& path) const;
   void Change(Directory* directory, NameChange change);
+  bool HasSubdirectory(const std::string& normalized) const;
+  Status RenameDirectory(const std::string& from, const std::string& to);
 
   const MemEnvOptions options_;
   const uint64_t device_;  // of this instance: the registry of open stores must not take two machines for one

@@ -1,0 +1,254 @@
+// Three steps: the newest good record of each key is found (LogCheck and NewestRecords), the log is walked again and
+// these records go into a new store (StoreFiller), the new store gets its name.
+#include "native/core/repair.h"
+
+#include <algorithm>
+
+#include "native/core/checked_directory.h"
+#include "native/core/newest_records.h"
+#include "native/core/store_filler.h"
+
+namespace crabkv {
+
+namespace {
+
+constexpr char kPartial[] = ".partial";
+
+std::string ParentOf(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+std::string WithoutTrailingSlashes(std::string path) {
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
+  return path;
+}
+
+class Repair {
+ public:
+  Repair(Env* env, std::string source, const std::string& target, const StepDone& step, RepairReport* report)
+      : env_(env),
+        source_(std::move(source)),
+        target_(WithoutTrailingSlashes(target)),
+        partial_(target_ + kPartial),
+        step_(step),
+        report_(report) {}
+
+  Status Run();
+
+ private:
+  Status CheckTarget();
+  Status IsInsideSource(std::string path, bool* inside);
+  Status FindNewest();
+  Status Walk(uint64_t lsn_max, VerifyReport* found, uint64_t* last_lsn);
+  void TellKept();
+  Status Fill();
+  Status Copy(RecordPlace place, const RecordHeader& record, StoreFiller* filler);
+  Status Publish();
+  void Discard();
+
+  Env* const env_;
+  const std::string source_;
+  const std::string target_;
+  const std::string partial_;
+  const StepDone& step_;
+  RepairReport* const report_;
+
+  CheckedDirectory checked_;
+  std::unique_ptr<NewestRecords> newest_;
+  uint64_t lsn_max_ = UINT64_MAX;  // what lies behind belongs to an unfinished end of the log
+  Codec compression_ = Codec::kNone;
+  std::vector<char> record_;
+};
+
+// Up from the path, by what the directories are and not what they are called.
+Status Repair::IsInsideSource(std::string path, bool* inside) {
+  FileId source, id;
+  CRABKV_RETURN_IF_ERROR(env_->Identify(source_, &source));
+  bool exists = false;
+  for (;;) {
+    CRABKV_RETURN_IF_ERROR(env_->Exists(path, &exists));
+    if (exists) break;
+    path = ParentOf(path);
+  }
+  CRABKV_RETURN_IF_ERROR(env_->Identify(path, &id));
+  *inside = id == source;
+  while (!*inside) {
+    FileId above;
+    path += "/..";
+    if (!env_->Identify(path, &above).ok() || above == id) return Status::Ok();
+    id = above;
+    *inside = id == source;
+  }
+  return Status::Ok();
+}
+
+Status Repair::CheckTarget() {
+  bool inside = false;
+  CRABKV_RETURN_IF_ERROR(IsInsideSource(target_, &inside));
+  if (inside) {
+    return Status::Error(Code::kInvalidArgument, "the target " + target_ + " is the store to repair, or inside of it");
+  }
+  bool exists = false;
+  CRABKV_RETURN_IF_ERROR(env_->Exists(target_, &exists));
+  if (exists) {
+    std::vector<std::string> names;
+    CRABKV_RETURN_IF_ERROR(env_->ListDirectory(target_, &names));
+    if (!names.empty()) return Status::Error(Code::kExists, "the target " + target_ + " is not empty");
+    FileId id, parent;
+    CRABKV_RETURN_IF_ERROR(env_->Identify(target_, &id));
+    CRABKV_RETURN_IF_ERROR(env_->Identify(ParentOf(target_), &parent));
+    if (id.device != parent.device) {
+      return Status::Error(Code::kInvalidArgument,
+                           "the target " + target_ + " is a mount point; name a directory in it");
+    }
+  }
+  CRABKV_RETURN_IF_ERROR(env_->Exists(partial_, &exists));
+  if (!exists) return Status::Ok();
+  return Status::Error(Code::kExists,
+                       partial_ + " is there, perhaps from a repair that was killed; remove it or name another target");
+}
+
+Status Repair::Walk(uint64_t lsn_max, VerifyReport* found, uint64_t* last_lsn) {
+  newest_ = std::make_unique<NewestRecords>(env_, checked_.has_manifest);
+  const RecordSink add = [&](size_t segment, uint64_t offset, const RecordHeader& record, std::string_view key) {
+    if (record.lsn > lsn_max) return;
+    *last_lsn = std::max(*last_lsn, record.lsn);
+    if ((record.flags & kRecordCodecMask) != 0) compression_ = Codec::kSnappy;
+    newest_->Add({segment, offset}, record, key);
+  };
+  return LogCheck(checked_.segments, checked_.manifest_if_any(), step_, add, found).Run(false);
+}
+
+// Where the log has an unfinished end, opening would cut it there, and what is readable behind goes with it. That is
+// known only at the end, so then the walk is done again.
+Status Repair::FindNewest() {
+  VerifyReport& found = report_->found;
+  VerifyReport again = found;
+  uint64_t last_lsn = 0;
+  CRABKV_RETURN_IF_ERROR(Walk(UINT64_MAX, &found, &last_lsn));
+  if (found.unfinished_file.empty() || last_lsn <= found.last_lsn) return Status::Ok();
+  lsn_max_ = found.last_lsn;
+  return Walk(lsn_max_, &again, &last_lsn);
+}
+
+void Repair::TellKept() {
+  const std::vector<CheckedSegment>& segments = checked_.segments;
+  for (const Fault& fault : report_->found.faults) {
+    const auto at = std::find_if(segments.begin(), segments.end(),
+                                 [&](const CheckedSegment& segment) { return segment.name == fault.file; });
+    const auto index = static_cast<size_t>(at - segments.begin());
+    std::vector<KeptVersion>& kept = report_->kept.emplace_back();
+    for (const std::string& key : fault.keys) {
+      RecordPlace place;
+      if (key.size() == Fault::kKeyBytesMax) {
+        kept.push_back(KeptVersion::kUnknown);
+      } else if (!newest_->Find(key, &place)) {
+        kept.push_back(KeptVersion::kNone);
+      } else {
+        const bool newer =
+            place.segment > index || (place.segment == index && place.offset >= fault.offset + fault.bytes);
+        kept.push_back(newer ? KeptVersion::kNewer : KeptVersion::kOlder);
+      }
+    }
+  }
+}
+
+Status Repair::Copy(RecordPlace place, const RecordHeader& record, StoreFiller* filler) {
+  const CheckedSegment& segment = checked_.segments[place.segment];
+  uint64_t deadline_ms = 0;
+  uint64_t got = 0;
+  record_.resize(record.record_bytes());
+  CRABKV_RETURN_IF_ERROR(segment.file->ReadAt(place.offset, record_.size(), record_.data(), &got));
+  RecordHeader header;
+  if (got != record_.size() || !DecodeRecordHeader(record_.data(), got, &header) || header.record_bytes() != got ||
+      !CheckRecord(header, record_.data(), segment.salt)) {
+    return Status::Corruption(source_ + "/" + segment.name, place.offset, "a record that was good now fails its CRC");
+  }
+  const std::string_view bytes(record_.data(), record_.size());
+  const std::string_view key = bytes.substr(RecordHeader::kBytes, header.key_bytes);
+  if (!newest_->IsNewest(place, key, &deadline_ms)) return Status::Ok();
+  if (deadline_ms != 0 && deadline_ms <= report_->found.clock_ms) {
+    report_->expired++;
+    return Status::Ok();
+  }
+  char* to = nullptr;
+  CRABKV_RETURN_IF_ERROR(filler->Put(header.key_bytes, header.raw_bytes, deadline_ms, &to));
+  std::copy_n(key.data(), key.size(), to);
+  if (!CopyValue(header, bytes, to + key.size())) {
+    return Status::Corruption(source_ + "/" + segment.name, place.offset, "the value can't be decompressed");
+  }
+  report_->keys++;
+  report_->bytes += uint64_t{header.key_bytes} + header.raw_bytes;
+  return Status::Ok();
+}
+
+Status Repair::Fill() {
+  StoreFiller filler;
+  CRABKV_RETURN_IF_ERROR(filler.Open(env_, partial_, compression_));
+  Status failed;
+  const RecordSink copy = [&](size_t segment, uint64_t offset, const RecordHeader& record, std::string_view key) {
+    uint64_t deadline_ms = 0;
+    if (failed.ok() && record.type == RecordType::kPut && newest_->IsNewest({segment, offset}, key, &deadline_ms)) {
+      failed = Copy({segment, offset}, record, &filler);
+    }
+  };
+  const StepDone step = [&](uint64_t bytes) { return failed.ok() && step_(bytes); };
+  VerifyReport again;
+  const Status walked = LogCheck(checked_.segments, checked_.manifest_if_any(), step, copy, &again).Run(false);
+  CRABKV_RETURN_IF_ERROR(failed);
+  CRABKV_RETURN_IF_ERROR(walked);
+  if (report_->keys + report_->expired != newest_->key_count()) {
+    return Status::Corruption(source_, 0, "its files changed while they were read");
+  }
+  return filler.Finish();
+}
+
+Status Repair::Publish() {
+  CRABKV_RETURN_IF_ERROR(env_->Rename(partial_, target_));
+  return env_->SyncDirectory(ParentOf(target_));
+}
+
+// As far as it goes: what is in the way of this is what failed already.
+void Repair::Discard() {
+  std::vector<std::string> names;
+  Status ignored = env_->ListDirectory(partial_, &names);
+  for (const std::string& name : names) ignored = env_->Remove(partial_ + "/" + name);
+  ignored = env_->RemoveDirectory(partial_);
+  static_cast<void>(ignored);
+}
+
+Status Repair::Run() {
+  if (target_.empty()) return Status::Error(Code::kInvalidArgument, "the target must have a name");
+  CRABKV_RETURN_IF_ERROR(OpenToCheck(env_, source_, &checked_, &report_->found));
+  CRABKV_RETURN_IF_ERROR(CheckTarget());
+  if (checked_.segments.size() > NewestRecords::kSegmentsMax) {
+    return Status::Error(Code::kTooLarge, "more segments than a store may have");
+  }
+  CRABKV_RETURN_IF_ERROR(FindNewest());
+  TellKept();
+  CRABKV_RETURN_IF_ERROR(env_->CreateDirectory(partial_));
+  const Status filled = Fill();
+  if (!filled.ok()) {
+    Discard();
+    return filled;
+  }
+  const Status published = Publish();
+  if (!published.ok()) Discard();
+  return published;
+}
+
+}  // namespace
+
+bool RepairReport::data_lost() const {
+  return found.fault_count > found.faults.size() ||
+         std::any_of(found.faults.begin(), found.faults.end(), [](const Fault& fault) { return fault.data_lost; });
+}
+
+Status RepairDirectory(Env* env, const std::string& source, const std::string& target, const StepDone& step,
+                       RepairReport* report) {
+  return Repair(env, source, target, step, report).Run();
+}
+
+}  // namespace crabkv

@@ -1,0 +1,29 @@
+// Long work on a native thread of its own (a verification, a repair) as a promise that a signal can end.
+import { native } from "./native.js";
+import { checkKnown, checkSignal } from "./options.js";
+
+/** Options of long work. */
+export interface TaskOptions {
+  /** Gives it up. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+const names: ReadonlySet<string> = new Set<keyof TaskOptions>(["signal"]);
+let tokens = 0;
+
+/** `start` begins the work under a token by which the addon can be told to give it up. Throws on bad options. */
+export function runTask<T>(options: unknown, start: (token: number) => Promise<T>): Promise<T> {
+  const signal = checkSignal((checkKnown(options, names, "options") as TaskOptions).signal);
+  signal?.throwIfAborted();
+  const token = ++tokens % 2 ** 32;
+  const done = start(token);
+  if (signal === undefined) return done;
+  const cancel = (): void => native.cancelTask(token);
+  signal.addEventListener("abort", cancel, { once: true });
+  return done
+    .catch((error: unknown) => {
+      signal.throwIfAborted();
+      throw error;
+    })
+    .finally(() => signal.removeEventListener("abort", cancel));
+}
