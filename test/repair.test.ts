@@ -51,7 +51,7 @@ const hashOf = (directory: string): string[] =>
     return `${file} ${hash}`;
   });
 
-async function recordsOf(db: Store): Promise<string[]> {
+async function recordsOf(db: Store<string, string>): Promise<string[]> {
   const records: string[] = [];
   for await (const [key, value] of db.entries({ order: "log" })) records.push(`${key} ${value}`);
   return records;

@@ -55,6 +55,8 @@ Status StoreFiller::WriteBatch() {
 
 Status StoreFiller::Finish() {
   if (!items_.empty()) CRABKV_RETURN_IF_ERROR(WriteBatch());
+  // What failed is not among what is to become durable.
+  CRABKV_RETURN_IF_ERROR(store_->WaitFor(group_, false));
   uint64_t group = 0;
   CRABKV_RETURN_IF_ERROR(store_->RequestDurable(&group));
   CRABKV_RETURN_IF_ERROR(store_->WaitFor(group, true));

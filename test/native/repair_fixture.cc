@@ -28,6 +28,12 @@ void Fill(Store* store) {
   EXPECT_OK(EndSegment(store));
   EXPECT_OK(WriteAndWait(store, {Put("new:3", "three")}));
   EXPECT_OK(WriteAndWait(store, {Put("new:2", "two again"), Expire("new:1", 1'950'000'000'000)}));
+  // Batches of one frame.
+  Commit commit;
+  EXPECT_OK(Write(store, {Put("frame:1", "a"), Put("frame:2", "b")}, &commit));
+  EXPECT_OK(Write(store, {Put("frame:1", "c"), Delete("new:3"), Put("frame:3", "d")}, &commit));
+  EXPECT_OK(Write(store, {Put("frame:4", "e")}, &commit));
+  EXPECT_OK(Write(store, {Put("frame:2", "f"), Put("frame:4", "g")}, &commit));
   EXPECT_OK(WriteAndWait(store, {Delete("old:4")}));
 }
 
@@ -95,6 +101,7 @@ void AddRecordsOf(MemEnv* env, const std::string& path, Records* records) {
       placed.begin = frame.offset + FrameHeader::kBytes + at;
       placed.end = placed.begin + RecordHeader::kBytes + record.key_bytes + record.stored_bytes;
       placed.lsn = record.lsn;
+      placed.frame = frame.offset;
       placed.change = ChangeOf(record, frame.payload.substr(at));
       records->push_back(placed);
       const bool alone = header.kind == SegmentKind::kCompacted;
@@ -117,7 +124,7 @@ std::map<std::string, std::string> FilesIn(MemEnv* env, const std::string& direc
 Records RecordsOf(MemEnv* env) {
   Records records;
   for (const std::string& path : env->AllFiles()) {
-    if (IsSegment(NameOf(path))) AddRecordsOf(env, path, &records);
+    if (path.rfind(std::string(kDirectory) + "/", 0) == 0 && IsSegment(NameOf(path))) AddRecordsOf(env, path, &records);
   }
   std::sort(records.begin(), records.end(), [](const auto& a, const auto& b) { return a.lsn < b.lsn; });
   return records;
@@ -125,10 +132,17 @@ Records RecordsOf(MemEnv* env) {
 
 Records WithoutRange(const Records& records, const std::string& file, uint64_t begin, uint64_t end) {
   Records left = records;
-  for (const PlacedRecord& hit : records) {
+  const auto lose = [&left](uint64_t batch) {
+    left.erase(std::remove_if(left.begin(), left.end(), [&](const auto& r) { return r.batch == batch; }), left.end());
+  };
+  for (size_t i = 0; i < records.size(); i++) {
+    const PlacedRecord& hit = records[i];
     if (hit.file != file || hit.end <= begin || end <= hit.begin) continue;
-    left.erase(std::remove_if(left.begin(), left.end(), [&](const auto& r) { return r.batch == hit.batch; }),
-               left.end());
+    lose(hit.batch);
+    if (i + 1 == records.size()) continue;
+    const PlacedRecord& next = records[i + 1];
+    const bool in_log = file.find(".log") != std::string::npos;
+    if (in_log && hit.lsn == hit.batch && next.file == file && next.frame == hit.frame) lose(next.batch);
   }
   return left;
 }

@@ -32,13 +32,15 @@ struct PlacedRecord {
   uint64_t end = 0;
   uint64_t lsn = 0;
   uint64_t batch = 0;  // the LSN of its last record; in a compacted segment the record's own
+  uint64_t frame = 0;  // where it begins
   Change change;
 };
 using Records = std::vector<PlacedRecord>;
 
-// In the order of their LSNs. REQUIRES: the store is well.
+// Of kDirectory, in the order of their LSNs. REQUIRES: the store is well.
 Records RecordsOf(MemEnv* env);
-// Without the batches that have a byte in [begin, end) of the file.
+// Without the batches that have a byte in [begin, end) of the file. When a batch's last record goes, so does the batch
+// behind it in the frame: nobody can tell any more where that began.
 Records WithoutRange(const Records& records, const std::string& file, uint64_t begin, uint64_t end);
 Records WithoutFile(const Records& records, const std::string& file);
 Contents ContentsOf(const Records& records);

@@ -24,6 +24,10 @@ Records WithoutFlipped(const Records& all, const std::string& file, uint64_t at,
   return WithoutRange(all, file, at, at + 1);
 }
 
+bool Has(const Records& records, uint64_t lsn) {
+  return std::any_of(records.begin(), records.end(), [&](const auto& record) { return record.lsn == lsn; });
+}
+
 TEST(Each_flipped_bit_takes_what_it_hits_and_no_more) {
   auto env = FilledAndClosed();
   REQUIRE(env != nullptr);
@@ -94,6 +98,52 @@ TEST(Without_one_of_the_files_the_others_are_kept) {
     ExpectRepaired(env.get(), left, &report);
     EXPECT(report.data_lost());
     env->SetContent(path, content);
+  }
+}
+
+TEST(A_repaired_store_survives_a_power_cut) {
+  auto env = FilledAndClosed();
+  REQUIRE(env != nullptr);
+  RepairReport report;
+  REQUIRE_OK(RepairDirectory(env.get(), kDirectory, kRepaired, kGoOn, &report));
+  auto cut = env->PowerCutKeepNothing();
+  Contents contents;
+  EXPECT(ReadReadOnly(cut.get(), kRepaired, &contents));
+  EXPECT_EQ(Difference(ContentsOf(RecordsOf(env.get())), contents), "the same");
+}
+
+TEST(Several_damages_at_once_take_what_they_hit) {
+  auto env = FilledAndClosed();
+  REQUIRE(env != nullptr);
+  const Records all = RecordsOf(env.get());
+  Random random;
+  for (uint64_t round = 0; round < Rounds(100); round++) {
+    const Context context("round " + std::to_string(round));
+    auto damaged = env->KillProcess();
+    std::vector<uint64_t> hits;
+    for (uint64_t flips = 2 + random.Below(3); flips > 0; flips--) {
+      const uint64_t index = random.Below(all.size());
+      if (std::count(hits.begin(), hits.end(), index) != 0) continue;
+      hits.push_back(index);
+      const PlacedRecord& hit = all[index];
+      const uint64_t at = hit.begin + random.Below(hit.end - hit.begin);
+      std::string content;
+      REQUIRE(damaged->Content(std::string(kDirectory) + "/" + hit.file, &content));
+      content[at] = static_cast<char>(~content[at]);
+      damaged->SetContent(std::string(kDirectory) + "/" + hit.file, content);
+    }
+    Records left = all;
+    for (const uint64_t index : hits) {
+      const Records without = WithoutRange(all, all[index].file, all[index].begin, all[index].end);
+      left.erase(
+          std::remove_if(left.begin(), left.end(), [&](const auto& record) { return !Has(without, record.lsn); }),
+          left.end());
+    }
+    RepairReport report;
+    REQUIRE_OK(RepairDirectory(damaged.get(), kDirectory, kRepaired, kGoOn, &report));
+    Contents contents;
+    EXPECT(ReadReadOnly(damaged.get(), kRepaired, &contents));
+    EXPECT_EQ(Difference(ContentsOf(left), contents), "the same");
   }
 }
 

@@ -9,6 +9,7 @@ import { printLine } from "../output.js";
 import { startProgress } from "../progress.js";
 import { addSettings, settingsOf } from "../settings.js";
 import type { GlobalSettings } from "../settings.js";
+import { untilSignal } from "../signals.js";
 
 export function addCompact(program: Command): void {
   const compact = program
@@ -55,19 +56,5 @@ async function compactStore(store: CliStore, signal: AbortSignal, showsProgress:
     return await compactAndTell(store, signal);
   } finally {
     progress.stop();
-  }
-}
-
-const signalNames = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-
-/** The first signal cancels the work; a second one ends the process, from which the store recovers. */
-async function untilSignal<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const controller = new AbortController();
-  const cancel = (): void => controller.abort();
-  for (const name of signalNames) process.once(name, cancel);
-  try {
-    return await work(controller.signal);
-  } finally {
-    for (const name of signalNames) process.off(name, cancel);
   }
 }

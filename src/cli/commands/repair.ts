@@ -8,6 +8,7 @@ import { EXIT_CORRUPTION, FailureError, hasCode, UsageError } from "../outcome.j
 import { formatBytes, formatCount, formatSeconds, printLine, say } from "../output.js";
 import { settingsOf } from "../settings.js";
 import type { GlobalSettings } from "../settings.js";
+import { untilSignal } from "../signals.js";
 
 export function addRepair(program: Command): void {
   const command = program
@@ -27,7 +28,7 @@ something was lost, or may have been.`,
 async function runRepair(target: string, { dataDir, json }: GlobalSettings): Promise<void> {
   if (target === "") throw new UsageError("the target directory must have a name");
   const begin = performance.now();
-  const report = await untilInterrupted((signal) => repair(dataDir, target, { signal })).catch((error: unknown) => {
+  const report = await untilSignal((signal) => repair(dataDir, target, { signal })).catch((error: unknown) => {
     throw withAdvice(error);
   });
   const seconds = (performance.now() - begin) / 1000;
@@ -38,19 +39,6 @@ async function runRepair(target: string, { dataDir, json }: GlobalSettings): Pro
     printReport(report, target, seconds);
   }
   if (report.dataLost) process.exitCode = EXIT_CORRUPTION;
-}
-
-// A signal leaves nothing half done.
-async function untilInterrupted<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
-  const controller = new AbortController();
-  const interrupt = (): void => controller.abort(new FailureError("interrupted; nothing was written"));
-  const signals = ["SIGINT", "SIGTERM"] as const;
-  for (const signal of signals) process.on(signal, interrupt);
-  try {
-    return await work(controller.signal);
-  } finally {
-    for (const signal of signals) process.removeListener(signal, interrupt);
-  }
 }
 
 function withAdvice(error: unknown): unknown {
