@@ -47,6 +47,7 @@ const cases: [line: string, offered: string[]][] = [
   ["crabkv completion z", ["zsh"]],
   ["crabkv help conf", ["config"]],
   ["crabkv --data-dir wor", ["wor king"]],
+  ["crabkv repair wor", ["wor king"]],
 ];
 
 test.skipIf(!isInstalled("bash"))("bash completes commands, flags and their values", async () => {

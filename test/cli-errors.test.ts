@@ -84,7 +84,7 @@ const failures: Failure[] = [
   { args: "export --data-dir corrupt", code: 3, says: "corrupt/00000001.log", advises: "crabkv verify" },
   { args: "cli --data-dir corrupt", code: 3, says: "corrupt/00000001.log", advises: "crabkv verify" },
   { args: "compact --data-dir corrupt", code: 3, says: "corrupt/00000001.log", advises: "crabkv verify" },
-  { args: "dump 1 --data-dir corrupt", code: 3, says: "00000001.log at offset", advises: "copy of the directory" },
+  { args: "dump 1 --data-dir corrupt", code: 3, says: "00000001.log at offset", advises: "crabkv repair" },
 
   { args: "get a", code: 4, says: "no store in data", advises: "crabkv put" },
   { args: "verify", code: 4, says: "no store in data", advises: "--data-dir" },
@@ -131,7 +131,7 @@ test.each(failures)("$code: crabkv $args", async ({ args, code, says, advises })
   expect(`${answer.error.message} ${answer.error.advice}`).toContain(advises);
 });
 
-test.each(["get a", "put a b", "compact", "stats", "export", "verify", "cli", "import bad.csv"])(
+test.each(["get a", "put a b", "compact", "stats", "export", "verify", "repair new", "cli", "import bad.csv"])(
   "4: a store that is in use says by whom, and what works beside it: crabkv %s",
   async (args) => {
     const directory = join(temporaryDirectory(), "data");

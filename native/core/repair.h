@@ -34,10 +34,11 @@ struct RepairReport {
 
 // Writes the newest good version of each key of the store in `source`, in log order, deadlines kept, into a new store
 // in `target`, which is made under the name `target`.partial and renamed when all of it is durable. What a batch wrote
-// in a damaged place is kept as a whole or not at all. Memory: about as an index of the store, and its largest record.
-// kMissing, kFormat when there is no store; kLocked while it is open for writing; kExists when `target` or the other
-// name is there and not an empty directory; kInvalidArgument when `target` lies in `source`, or is a mount point; kIo,
-// kDiskFull; kAborted. After an error nothing is left of the new store, unless it was in syncing its name.
+// in a damaged place is kept as a whole or not at all. Memory: two indexes, of the original and of the new store, and
+// the largest record. kMissing, kFormat when there is no store; kLocked while it is open for writing; kExists when
+// `target` or the other name is there and not an empty directory; kInvalidArgument when `target` lies in `source`, or
+// is a mount point; kIo, kDiskFull; kAborted. After an error nothing is left of the new store, unless it was in syncing
+// its name.
 Status RepairDirectory(Env* env, const std::string& source, const std::string& target, const StepDone& step,
                        RepairReport* report);
 

@@ -152,6 +152,7 @@ function fishCommand({ name, description, flags, arguments: taken }: CommandDesc
   const condition = `-n '__crabkv_command_is ${name}' `;
   const last = taken.at(-1)?.values;
   const values = last === "file" ? [`complete -c crabkv ${condition}-F`] : [];
+  if (last === "directory") values.push(`complete -c crabkv ${condition}-a '(__fish_complete_directories)'`);
   if (Array.isArray(last)) values.push(`complete -c crabkv ${condition}-a ${fishQuoted(last.join(" "))}`);
   return [
     `complete -c crabkv -n '__crabkv_command_is ""' -a ${name} -d ${fishQuoted(description)}`,

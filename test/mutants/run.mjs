@@ -204,6 +204,41 @@ const mutants = [
     replace: "if (current || from) Set(hash, current, to, DeadlineOf(hash, current));",
     tests: ["A_key_that_is_written_while_its_old_value_is_copied"],
   },
+  {
+    name: "a repair forgets deletes",
+    file: "native/core/newest_records.cc",
+    find: "    slot.Erase(hash.fingerprint);\n    key_count_--;\n",
+    replace: "",
+    tests: ["Each_flipped_bit_takes_what_it_hits"],
+  },
+  {
+    name: "a repair keeps what lies behind an unfinished end",
+    file: "native/core/repair.cc",
+    find: "if (found.unfinished_file.empty() || last_lsn <= found.last_lsn) return Status::Ok();",
+    replace: "if (lsn_max_ == UINT64_MAX) return Status::Ok();",
+    tests: ["After_a_kill_a_repair_has_what_opening_would_have"],
+  },
+  {
+    name: "a repair without a MANIFEST reads what compaction replaced",
+    file: "native/core/checked_directory.cc",
+    find: "if (!IsReplaced(span, spans)) ordered",
+    replace: "ordered",
+    tests: ["Without_a_MANIFEST_a_deleted_key_does_not_come_back"],
+  },
+  {
+    name: "a repair does not look at the fate of its last batch",
+    file: "native/core/store_filler.cc",
+    find: "  CRABKV_RETURN_IF_ERROR(store_->WaitFor(group_, false));\n  uint64_t group = 0;",
+    replace: "  uint64_t group = 0;",
+    tests: ["When_any_call_fails_there_is_a_whole_store_or_none"],
+  },
+  {
+    name: "a repair keeps parts of batches",
+    file: "native/core/batch_filter.h",
+    find: "    if (record.lsn != next_lsn_) {\n      at_boundary_ = false;\n      GiveUp();\n    }\n",
+    replace: "",
+    tests: ["Each_flipped_bit_takes_what_it_hits"],
+  },
 ];
 
 // All of the core, and of the native tests what the chosen ones need.
