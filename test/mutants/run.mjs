@@ -222,7 +222,7 @@ const mutants = [
     name: "a repair without a MANIFEST reads what compaction replaced",
     file: "native/core/checked_directory.cc",
     find: "if (!IsReplaced(span, spans)) ordered",
-    replace: "ordered",
+    replace: "if (!IsReplaced(span, spans) || true) ordered",
     tests: ["Without_a_MANIFEST_a_deleted_key_does_not_come_back"],
   },
   {
