@@ -48,6 +48,10 @@ void Compaction::Begin() {
     LogPosition end;
     target_.log->queue().Position(&group, &end);
     horizon_ = end.next_lsn - 1;
+    for (const Segment* input : inputs_) {
+      const bool holds_nothing = input->live_bytes.load(std::memory_order_relaxed) == 0;
+      wholly_dead_.push_back(holds_nothing && input->counts.marker_bytes() == 0);
+    }
   });
   span_.horizon = horizon_;
 }
@@ -55,7 +59,10 @@ void Compaction::Begin() {
 Status Compaction::Copy() {
   CRABKV_RETURN_IF_ERROR(NextOutput());
   for (size_t i = 0; i < inputs_.size(); i++) {
-    if (inputs_[i]->has_frames()) CRABKV_RETURN_IF_ERROR(CopySegment(i));
+    if (!inputs_[i]->has_frames()) continue;
+    bool passed = false;
+    if (wholly_dead_[i]) CRABKV_RETURN_IF_ERROR(PassOver(inputs_[i], &passed));
+    if (!passed) CRABKV_RETURN_IF_ERROR(CopySegment(i));
   }
   return FinishOutput(last_lsn_);
 }
@@ -69,6 +76,57 @@ void Compaction::NoteLogEnd(const Segment& segment, const FrameHeader& last) {
   if (span_.first_log == 0) span_.first_log = segment.number;
 }
 
+// The run goes on with a segment that took the place of log segments itself.
+void Compaction::NoteCompacted(const CompactedSegment& old) {
+  if (span_.first_log == 0) span_.first_log = old.first_log;
+  span_.last_log = old.last_log;
+  span_.last_log_salt = old.last_log_salt;
+  span_.last_log_crc = old.last_log_crc;
+  span_.last_log_epoch = old.last_log_epoch;
+  if (span_.min_lsn == 0) span_.min_lsn = old.min_lsn;
+}
+
+void Compaction::NoteStart(const Frame& start) {
+  const uint64_t previous = DecodeStart(start.payload.data()).previous_last_lsn;
+  if (span_.min_lsn == 0) span_.min_lsn = previous + 1;
+  last_lsn_ = std::max(last_lsn_, previous);
+}
+
+// A segment of which the index points at nothing, and that has no markers: only where the log stands at its beginning
+// and end matters, so the rest is not read. Not `*passed` when its end can't be found without reading: it has no SEAL.
+Status Compaction::PassOver(const Segment* segment, bool* passed) {
+  const SealPayload& counts = segment->counts;
+  if (segment->compacted != nullptr) {
+    NoteCompacted(*segment->compacted);
+    last_lsn_ = segment->compacted->max_lsn;
+  } else {
+    uint64_t size = 0;
+    CRABKV_RETURN_IF_ERROR(segment->file->Size(&size));
+    char bytes[Trailer::kBytes];
+    uint64_t got = 0;
+    if (size < SegmentHeader::kBytes + Trailer::kBytes) return Status::Ok();
+    CRABKV_RETURN_IF_ERROR(segment->file->ReadAt(size - Trailer::kBytes, Trailer::kBytes, bytes, &got));
+    Trailer trailer;
+    if (!DecodeTrailer(std::string_view(bytes, got), segment->salt, &trailer)) return Status::Ok();
+    FrameReader starts(segment->file.get(), segment->path, segment->salt, SegmentHeader::kBytes, size);
+    FrameReader ends(segment->file.get(), segment->path, segment->salt, trailer.seal_offset, size);
+    Frame start;
+    Frame seal;
+    FrameReader::Result result;
+    std::string why;
+    CRABKV_RETURN_IF_ERROR(starts.Next(&result, &start, &why));
+    if (result != FrameReader::Result::kFrame || start.header.type != FrameType::kStart) return Status::Ok();
+    CRABKV_RETURN_IF_ERROR(ends.Next(&result, &seal, &why));
+    if (result != FrameReader::Result::kFrame || seal.header.type != FrameType::kSeal) return Status::Ok();
+    NoteStart(start);
+    NoteLogEnd(*segment, seal.header);
+    last_lsn_ = std::max(last_lsn_, segment->last_lsn.load(std::memory_order_acquire));
+  }
+  report_.records_dropped += counts.puts;
+  *passed = true;
+  return Status::Ok();
+}
+
 Status Compaction::CopySegment(size_t i) {
   Segment* segment = inputs_[i];
   // Behind what readers may see of it, a segment of the log has its SEAL, or what is left of an attempt to write one.
@@ -76,15 +134,7 @@ Status Compaction::CopySegment(size_t i) {
   CRABKV_RETURN_IF_ERROR(segment->file->Size(&limit));
   const uint64_t written = segment->written.load(std::memory_order_acquire);
   FrameReader reader(segment->file.get(), segment->path, segment->salt, SegmentHeader::kBytes, limit);
-  if (segment->compacted != nullptr) {
-    const CompactedSegment& old = *segment->compacted;
-    if (span_.first_log == 0) span_.first_log = old.first_log;
-    span_.last_log = old.last_log;
-    span_.last_log_salt = old.last_log_salt;
-    span_.last_log_crc = old.last_log_crc;
-    span_.last_log_epoch = old.last_log_epoch;
-    if (span_.min_lsn == 0) span_.min_lsn = old.min_lsn;
-  }
+  if (segment->compacted != nullptr) NoteCompacted(*segment->compacted);
   for (;;) {
     const uint64_t before = reader.offset();
     Frame frame;
@@ -98,11 +148,7 @@ Status Compaction::CopySegment(size_t i) {
     report_.bytes_read += reader.offset() - before;
     if (!target_.go_on(reader.offset() - before)) return Status::Error(Code::kClosed, "the compaction was given up");
     if (segment->is_log()) NoteLogEnd(*segment, frame.header);
-    if (frame.header.type == FrameType::kStart) {
-      const uint64_t previous = DecodeStart(frame.payload.data()).previous_last_lsn;
-      if (span_.min_lsn == 0) span_.min_lsn = previous + 1;
-      last_lsn_ = std::max(last_lsn_, previous);
-    }
+    if (frame.header.type == FrameType::kStart) NoteStart(frame);
     if (frame.header.count != 0) CRABKV_RETURN_IF_ERROR(CopyFrame(segment, first_ + i, frame));
     if (frame.header.type == FrameType::kSeal) break;
   }

@@ -1,6 +1,6 @@
 // One compaction: the records of a run of segments that are still needed go into new segments, which take the run's
 // place. The order of what reaches the disk is what makes it safe (native/FORMAT.md, Compaction):
-//   copy      what the index points at, and the markers that may still be needed
+//   copy      what the index points at, and the markers that may still be needed; what is wholly dead is not even read
 //   sync      the log, through everything that a decision to drop relied on; the outputs; their names
 //   commit    a MANIFEST that lists the outputs and voids the inputs
 //   switch    in memory, under all latches: outputs take the inputs' place, and old places are translated
@@ -62,6 +62,7 @@ class Compaction {
 
   void Begin();
   Status Copy();
+  Status PassOver(const Segment* segment, bool* passed);
   Status CopySegment(size_t i);
   Status CopyFrame(Segment* segment, size_t rank, const Frame& frame);
   bool Keeps(const KeyHash& hash, Location here, size_t rank, RecordHeader* record);
@@ -69,7 +70,9 @@ class Compaction {
   Place PlaceOf(Location location) const;
   Status NextOutput();
   Status FinishOutput(uint64_t max_lsn);
+  void NoteStart(const Frame& start);
   void NoteLogEnd(const Segment& segment, const FrameHeader& last);
+  void NoteCompacted(const CompactedSegment& old);
   Status MakeDurable();
   Status OpenOutputs();
   Status Commit(bool* broken);
@@ -80,6 +83,7 @@ class Compaction {
   const CompactionTarget target_;
   const size_t first_;
   std::vector<Segment*> inputs_;
+  std::vector<bool> wholly_dead_;  // of each: nothing of it is needed, which stays so
   // The other compacted segments, in their order: spans without an LSN have none by themselves.
   std::vector<CompactedSegment> neighbours_before_;
   std::vector<CompactedSegment> neighbours_behind_;

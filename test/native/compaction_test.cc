@@ -209,6 +209,21 @@ TEST(Deadlines_set_to_and_fro_end_as_they_were_set_last) {
   EXPECT_EQ(m.Get("k"), "v");
 }
 
+TEST(What_is_wholly_dead_is_not_even_read) {
+  Machine m;
+  Changes changes;
+  for (uint64_t i = 0; i < 100; i++) changes.push_back(Put(Key(i), std::string(200, 'v')));
+  for (int segment = 0; segment < 3; segment++) m.Segment(changes);
+  m.Segment({Put("last", "1")});
+  CompactionReport report;
+  EXPECT_OK(Compact(m.store(), &report));
+  EXPECT_EQ(report.records_dropped, 200u);
+  EXPECT(report.bytes_read < 30'000);  // of three times 26 KB
+  EXPECT_EQ(m.Get(Key(42)), std::string(200, 'v'));
+  m.Kill();
+  EXPECT_EQ(m.store()->Stats().keys, 101u);
+}
+
 TEST(A_key_that_is_written_while_its_old_value_is_copied_keeps_the_new_one) {
   Machine m;
   for (int round = 0; round < 20; round++) {
