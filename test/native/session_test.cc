@@ -256,6 +256,7 @@ TEST(Replies_name_the_group_that_a_reader_must_wait_for_too) {
   reader.output().Clear();
   gate.Open();
   EXPECT_OK(talk.store->WaitFor(group, true));
+  EXPECT_OK(talk.store->WaitFor(group, false));  // that it is durable is told first
   EXPECT(reader.Feed(Resp({"GET", "a"})) == Session::Outcome::kNeedMore);
   EXPECT_EQ(reader.TakeGroup(), 0u);
 }
