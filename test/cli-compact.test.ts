@@ -13,13 +13,18 @@ import { openStore, temporaryDirectory } from "./temporary.js";
 const KIB = 1024;
 const containing = (text: string) => expect.stringContaining(text) as string;
 
-/** A store in `data` whose every key was written `rounds` times; its directory's directory. */
-async function overwritten(rounds: number, keys: number, valueBytes: number): Promise<string> {
+/**
+ * A store in `data` whose every key was written `rounds` times; its directory's directory. With `lasting` each round also writes a key
+ * that stays, so that compaction has to read every segment.
+ */
+async function overwritten(rounds: number, keys: number, valueBytes: number, lasting = false): Promise<string> {
   const cwd = temporaryDirectory();
   const db = await open(join(cwd, "data"), { sync: "os", segmentBytes: 1024 * KIB, compaction: { auto: false } });
   for (let round = 0; round < rounds; round++) {
     const value = `${round} `.padEnd(valueBytes, "v");
-    await db.putMany(Array.from({ length: keys }, (_, i) => ({ key: `k${i}`, value })));
+    const records = Array.from({ length: keys }, (_, i) => ({ key: `k${i}`, value }));
+    if (lasting) records.push({ key: `lasting${round}`, value });
+    await db.putMany(records);
   }
   await db.close();
   return cwd;
@@ -81,7 +86,7 @@ const slowly = ["compact", "--compaction-io-share", "0.01"];
 test.each(["SIGINT", "SIGTERM"] as const)(
   "%s cancels a compaction, which says so and harms nothing",
   async (signal) => {
-    const cwd = await overwritten(20, 2000, 2 * KIB);
+    const cwd = await overwritten(20, 2000, 2 * KIB, true);
     const manifest = join(cwd, "data", "MANIFEST");
     const written = statSync(manifest).mtimeMs;
     const child = spawn(process.execPath, [cliPath, ...slowly], { cwd, env: cleanEnv() });
@@ -97,13 +102,13 @@ test.each(["SIGINT", "SIGTERM"] as const)(
     );
     expect(stderr).toContain("hint: compact again");
     const db = await openStore(join(cwd, "data"));
-    expect(db.stats()).toMatchObject({ keys: 2000, cleanOpen: true });
+    expect(db.stats()).toMatchObject({ keys: 2020, cleanOpen: true });
     expect(await db.get("k1999")).toMatch(/^19 v/);
   },
 );
 
 test("on a terminal compact shows how far it is, and ctrl-C cancels it", async () => {
-  const cwd = await overwritten(20, 2000, 2 * KIB);
+  const cwd = await overwritten(20, 2000, 2 * KIB, true);
   const cancelled = crabkvOnTerminal(slowly, [["compacting", "\x03"]], { cwd });
   expect(cancelled).toMatchObject({ code: 4, output: containing("the compaction was cancelled") });
   const done = crabkvOnTerminal(["compact", "--compaction-io-share", "1"], [], { cwd });
@@ -119,7 +124,7 @@ test("a store that a server has says how to compact it there", async () => {
 });
 
 test("the prompt compacts as the command does, and ctrl-C cancels only the line", async () => {
-  const cwd = await overwritten(20, 2000, 2 * KIB);
+  const cwd = await overwritten(20, 2000, 2 * KIB, true);
   const slow = ["cli", "--compaction", "manual", "--compaction-io-share", "0.01"];
   const cancelled = crabkvOnTerminal(
     slow,
