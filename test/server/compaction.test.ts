@@ -5,11 +5,12 @@ import type { Server } from "../../src/server/index.js";
 import { temporaryStore } from "../temporary.js";
 import { Client, request, temporaryServer } from "./serving.js";
 
-/** Writes every key so many times. */
+/** Writes every key so many times; a key of each round stays, so that compaction has to read all of it. */
 async function overwrite(store: Store<string, string>, rounds: number): Promise<void> {
   for (let round = 0; round < rounds; round++) {
     const value = `${round} `.padEnd(2048, "v");
-    await store.putMany(Array.from({ length: 2000 }, (_, i) => ({ key: `k${i}`, value })));
+    const records = Array.from({ length: 2000 }, (_, i) => ({ key: `k${i}`, value }));
+    await store.putMany([...records, { key: `lasting${round}`, value }]);
   }
 }
 
