@@ -186,7 +186,7 @@ const mutants = [
   {
     name: "a compaction does not sync what it relied on",
     file: "native/core/compaction.cc",
-    find: "  if (group != 0) CRABKV_RETURN_IF_ERROR(target_.log->WaitFor(group, true));\n",
+    find: "  CRABKV_RETURN_IF_ERROR(target_.log->RequestDurable(&group));\n",
     replace: "",
     tests: ["A_machine_that_stops_at_any_call_of_a_compaction"],
   },
@@ -224,13 +224,6 @@ const mutants = [
     find: "if (!IsReplaced(span, spans)) ordered",
     replace: "if (!IsReplaced(span, spans) || true) ordered",
     tests: ["Without_a_MANIFEST_a_deleted_key_does_not_come_back"],
-  },
-  {
-    name: "a repair does not look at the fate of its last batch",
-    file: "native/core/store_filler.cc",
-    find: "  CRABKV_RETURN_IF_ERROR(store_->WaitFor(group_, false));\n  uint64_t group = 0;",
-    replace: "  uint64_t group = 0;",
-    tests: ["When_any_call_fails_there_is_a_whole_store_or_none"],
   },
   {
     name: "a repair keeps parts of batches",

@@ -93,14 +93,14 @@ bool FailCall(MemEnv* memory, uint64_t nth, const Contents& expected, uint64_t* 
   return hit;
 }
 
-// Whatever call fails: the new store is there as a whole, or there is nothing under its name. Several times, because
+// Whatever call fails: the new store is there as a whole, or there is nothing under its name. Many times, because
 // threads make calls in this order or that.
 TEST(When_any_call_fails_there_is_a_whole_store_or_none) {
   auto memory = FilledAndClosed();
   REQUIRE(memory != nullptr);
   const Contents expected = ContentsOf(RecordsOf(memory.get()));
   uint64_t failures = 0;
-  for (uint64_t round = 0; round < Rounds(5); round++) {
+  for (uint64_t round = 0; round < Rounds(40); round++) {
     for (uint64_t nth = 1; FailCall(memory.get(), nth, expected, &failures); nth++) continue;
   }
   EXPECT(failures > 20);
