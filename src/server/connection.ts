@@ -5,7 +5,6 @@ import type { Socket } from "node:net";
 import type { CommandContext } from "./commands.js";
 import { runCommand } from "./commands.js";
 import {
-  native,
   OUTCOME_BUDGET,
   OUTCOME_BUSY,
   OUTCOME_CLOSE,
@@ -13,36 +12,13 @@ import {
   OUTCOME_NEED_MORE,
   OUTCOME_PAUSED,
   OUTCOME_UP,
-  RESULT_MIDWAY,
-  RESULT_REPLIES,
-  RESULT_REPLY_BYTES,
-  RESULT_REPLY_FORM,
-  RESULT_REPLY_GROUP,
-  results,
-  SET_AUTHENTICATED,
-  SET_CLOSE_AFTER_REPLIES,
-  SET_FORGET,
-  SET_FORM,
-  SET_MUTE,
 } from "../native.js";
 import type { Group, SessionOutcome } from "../native.js";
+import { NativeSession, REPLY_SLACK_BYTES } from "./native-session.js";
+import { Output } from "./output.js";
 import { encodeReply, ErrorReply, FORM_RESP2 } from "./replies.js";
 import type { Reply, ReplyForm } from "./replies.js";
 import type { ConnectionHost } from "./server.js";
-
-// Replies lie in slabs that all connections share. What the socket takes at once, which is nearly all, is overwritten by the
-// next; what has to wait keeps its slab.
-const SLAB_BYTES = 256 * 1024;
-const SLAB_ROOM_MIN = 32 * 1024;
-let slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
-let used = 0;
-
-/** Replies that may not be seen before their group is acknowledged. */
-interface HeldReplies {
-  readonly bytes: Buffer;
-  readonly group: Group;
-  readonly replies: number;
-}
 
 export class Connection {
   readonly id: number;
@@ -62,9 +38,8 @@ export class Connection {
   /** When the request began that has not come in full; 0 for none. */
   #midwaySinceMs = 0;
   readonly #host: ConnectionHost;
-  readonly #session: number;
-  #held: HeldReplies[] = [];
-  #heldBytes = 0;
+  readonly #session: NativeSession;
+  readonly #output: Output;
   /** What the session waits for, if not for bytes. */
   #parked = false;
   /** It wants a turn, but the client has to read first. */
@@ -79,7 +54,8 @@ export class Connection {
     this.id = id;
     this.form = host.lineForm;
     this.authenticated = host.password === undefined;
-    this.#session = native.sessionOpen(host.session.handle, host.nativeServer);
+    this.#session = new NativeSession(host.session, host.nativeServer);
+    this.#output = new Output(host, this, socket);
     socket.on("data", this.#onData);
     socket.on("drain", this.#onDrain);
     socket.on("end", this.#onEnd);
@@ -89,32 +65,32 @@ export class Connection {
 
   /** Replies that wait for their group or for the client, in bytes. */
   get waitingBytes(): number {
-    return this.#heldBytes + this.socket.writableLength;
+    return this.#output.waitingBytes;
   }
 
   /** Bytes that are no reply (a push), in order with the replies. */
   push(bytes: Buffer): void {
-    if (!this.#closed) this.#send(bytes, 0, 0);
+    if (!this.#closed) this.#send(bytes, 0);
   }
 
   setForm(form: ReplyForm): void {
     this.form = form;
-    native.sessionSet(this.#host.session.handle, this.#session, SET_FORM, form);
+    this.#session.setForm(form);
   }
 
   setAuthenticated(authenticated: boolean): void {
     this.authenticated = authenticated;
-    native.sessionSet(this.#host.session.handle, this.#session, SET_AUTHENTICATED, authenticated ? 1 : 0);
+    this.#session.setAuthenticated(authenticated);
   }
 
   /** CLIENT REPLY: one of MUTE_NONE, MUTE_NEXT, MUTE_ALL. */
   mute(which: number): void {
-    native.sessionSet(this.#host.session.handle, this.#session, SET_MUTE, which);
+    this.#session.mute(which);
   }
 
   /** The command that runs, or none if none does, is the last one. */
   closeAfterReply(): void {
-    native.sessionSet(this.#host.session.handle, this.#session, SET_CLOSE_AFTER_REPLIES, 0);
+    this.#session.closeAfterReplies();
   }
 
   /** After CLIENT PAUSE. */
@@ -135,34 +111,20 @@ export class Connection {
   /** As after connecting: no MULTI, no WATCH, RESP2, and the password has to be said again. */
   reset(): void {
     this.setAuthenticated(this.#host.password === undefined);
-    native.sessionSet(this.#host.session.handle, this.#session, SET_FORGET, 0);
+    this.#session.forget();
     this.setForm(FORM_RESP2);
     this.name = "";
   }
 
   /** The groups up to this one are acknowledged. True when nothing is held any more. */
   release(upTo: Group): boolean {
-    const held = this.#held;
-    let released = 0;
-    while (released < held.length && held[released]!.group <= upTo) {
-      const { bytes } = held[released++]!;
-      this.#heldBytes -= bytes.length;
-      this.#write(bytes);
-    }
-    if (released > 0) held.splice(0, released);
-    if (released > 0) this.#afterWrites();
-    return this.#held.length === 0;
+    if (this.#output.release(upTo)) this.#afterWrites();
+    return !this.#output.isHolding;
   }
 
-  /** What these groups wrote is not there: their replies become errors, as many as there were. */
+  /** What these groups wrote is not there: their replies become errors. */
   fail(first: Group, last: Group, error: Error): void {
-    this.#held = this.#held.map((held) => {
-      if (held.group < first || held.group > last) return held;
-      const reply = encodeReply(new ErrorReply(`MISCONF Errors writing to the log: ${error.message}`), this.form);
-      const bytes = Buffer.concat(Array.from({ length: held.replies }, () => reply));
-      this.#heldBytes += bytes.length - held.bytes.length;
-      return { ...held, bytes, group: 0 };
-    });
+    this.#output.fail(first, last, error);
   }
 
   /** No more commands; what they answered still goes out, and then the connection ends. */
@@ -176,9 +138,8 @@ export class Connection {
   destroy(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#held = [];
-    this.#heldBytes = 0;
-    native.sessionEnd(this.#host.session.handle, this.#session);
+    this.#output.clear();
+    this.#session.end();
     this.socket.destroy();
     this.#host.closed(this);
   }
@@ -186,8 +147,7 @@ export class Connection {
   readonly #onData = (chunk: Buffer): void => {
     if (this.#closed || this.#ending) return;
     this.lastActiveMs = Date.now();
-    if (slab.length - used < SLAB_ROOM_MIN) this.#renewSlab();
-    this.#goOn(this.#call(() => native.sessionFeed(this.#host.session.handle, this.#session, chunk, slab, used)));
+    this.#goOn(this.#call(() => this.#session.feed(chunk)));
   };
 
   readonly #onDrain = (): void => {
@@ -199,11 +159,6 @@ export class Connection {
     if (!this.#parked) this.end();
     else this.#ending = true;
   };
-
-  #renewSlab(): void {
-    slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
-    used = 0;
-  }
 
   /** A native call of the session; undefined when the store is closed, and with it the connection. */
   #call(call: () => SessionOutcome): SessionOutcome | undefined {
@@ -256,16 +211,14 @@ export class Connection {
 
   readonly #resume = (): void => {
     if (this.#closed) return;
-    if (slab.length - used < SLAB_ROOM_MIN) this.#renewSlab();
-    this.#goOn(this.#call(() => native.sessionResume(this.#host.session.handle, this.#session, slab, used)));
+    this.#goOn(this.#call(() => this.#session.resume()));
   };
 
   #runJob(): void {
-    const { session, slowCommands } = this.#host;
     const sinceMs = performance.now();
-    native.sessionRunJob(session.handle, this.#session).then(() => {
+    this.#session.runJob().then(() => {
       if (this.#closed) return;
-      slowCommands.addIfSlow(sinceMs, this, () => native.sessionArguments(session.handle, this.#session));
+      this.#host.slowCommands.addIfSlow(sinceMs, this, () => this.#session.arguments());
       this.#resume();
     }, this.#failJob);
   }
@@ -273,7 +226,7 @@ export class Connection {
   // The readers' queue is full, or the store closes: the command is answered so, and the connection ends.
   readonly #failJob = (error: unknown): void => {
     if (this.#closed) return;
-    this.#send(encodeReply(new ErrorReply(`ERR ${(error as Error).message}`), this.form), 0, 1);
+    this.#send(encodeReply(new ErrorReply(`ERR ${(error as Error).message}`), this.form), 1);
     this.closeAfterReply();
     this.#parked = false;
     this.end();
@@ -281,15 +234,10 @@ export class Connection {
 
   /** Runs the command that went up. Undefined when its reply comes later. */
   #runUp(): SessionOutcome | undefined {
-    const { handle } = this.#host.session;
-    const context: CommandContext = {
-      connection: this,
-      server: this.#host,
-      arguments: native.sessionArguments(handle, this.#session),
-    };
+    const context: CommandContext = { connection: this, server: this.#host, arguments: this.#session.arguments() };
     const sinceMs = performance.now();
     const reply = runCommand(context);
-    if (reply === undefined) return this.#proceed();
+    if (reply === undefined) return this.#call(() => this.#session.proceed());
     if (!(reply instanceof Promise)) return this.#answer(reply);
     this.#park();
     void reply
@@ -301,15 +249,10 @@ export class Connection {
     return undefined;
   }
 
-  #proceed(): SessionOutcome | undefined {
-    return this.#call(() => native.sessionProceed(this.#host.session.handle, this.#session, slab, used));
-  }
-
   #answer(reply: Reply): SessionOutcome | undefined {
     if (this.#closed) return undefined;
     const bytes = encodeReply(reply, this.form);
-    if (slab.length - used < SLAB_ROOM_MIN) this.#renewSlab();
-    return this.#call(() => native.sessionAnswer(this.#host.session.handle, this.#session, bytes, slab, used));
+    return this.#call(() => this.#session.answer(bytes));
   }
 
   #park(): void {
@@ -340,45 +283,26 @@ export class Connection {
     }
   }
 
-  /** What the last native call of the session gave. */
+  /** What the last call of the session gave. */
   #takeReplies(): void {
-    this.form = results[RESULT_REPLY_FORM] as ReplyForm;
-    if (results[RESULT_MIDWAY] === 0) this.#midwaySinceMs = 0;
-    else if (this.#midwaySinceMs === 0 || results[RESULT_REPLIES] !== 0) this.#midwaySinceMs = this.lastActiveMs;
-    const length = results[RESULT_REPLY_BYTES]!;
-    if (length === 0) return;
-    const group = results[RESULT_REPLY_GROUP]!;
-    const replies = results[RESULT_REPLIES]!;
-    if (length > slab.length - used) {
-      const own = Buffer.allocUnsafeSlow(length);
-      native.sessionTake(this.#host.session.handle, this.#session, own);
-      this.#send(own, group, replies);
-      return;
-    }
-    const begin = used;
-    used += length;
-    this.#send(slab.subarray(begin, used), group, replies);
-    // Taken at once: the room is free again. (A socket that has to wait keeps what it has.)
-    if (this.#held.length === 0 && this.socket.writableLength === 0) used = begin;
+    const session = this.#session;
+    this.form = session.form;
+    if (!session.isMidway) this.#midwaySinceMs = 0;
+    else if (this.#midwaySinceMs === 0 || session.hasReplied) this.#midwaySinceMs = this.lastActiveMs;
+    session.takeReplies(this.#output);
+    this.#checkWaiting();
   }
 
-  #send(bytes: Buffer, group: Group, replies: number): void {
-    if (group > this.#host.session.acknowledgedGroup || this.#held.length > 0) {
-      if (this.#held.length === 0) this.#host.holds(this);
-      if (group !== 0) this.#host.kick();
-      this.#held.push({ bytes, group, replies });
-      this.#heldBytes += bytes.length;
-    } else {
-      this.#write(bytes);
-    }
-    // A reply is bounded where it is made, and another one is made only below the pause: this is a client that is sent more
-    // than it asks for.
+  #send(bytes: Buffer, replies: number): void {
+    this.#output.send(bytes, 0, replies);
+    this.#checkWaiting();
+  }
+
+  // A reply is bounded where it is made, and another one is made only below the pause: beyond that this is a client that is
+  // sent more than it asks for.
+  #checkWaiting(): void {
     const { options, replyBytesMax } = this.#host;
-    if (this.waitingBytes > replyBytesMax + options.replyBytesPause + SLAB_BYTES * 2) this.destroy();
-  }
-
-  #write(bytes: Buffer): void {
-    if (!this.#closed) this.socket.write(bytes);
+    if (this.waitingBytes > replyBytesMax + options.replyBytesPause + REPLY_SLACK_BYTES) this.destroy();
   }
 
   #afterWrites(): void {
@@ -391,7 +315,7 @@ export class Connection {
   }
 
   #endWhenSent(): void {
-    if (!this.#ending || this.#parked || this.#held.length > 0 || this.socket.writableEnded) return;
+    if (!this.#ending || this.#parked || this.#output.isHolding || this.socket.writableEnded) return;
     this.socket.end();
     this.socket.resume(); // what still comes is thrown away: unread, it would hide the client's end
   }

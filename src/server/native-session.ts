@@ -1,0 +1,143 @@
+// A session of the addon (native/protocol/session.h) with the memory that its replies come in. Calls throw when the store is
+// closed.
+import {
+  native,
+  RESULT_MIDWAY,
+  RESULT_REPLIES,
+  RESULT_REPLY_BYTES,
+  RESULT_REPLY_FORM,
+  RESULT_REPLY_GROUP,
+  results,
+  SET_AUTHENTICATED,
+  SET_CLOSE_AFTER_REPLIES,
+  SET_FORGET,
+  SET_FORM,
+  SET_MUTE,
+} from "../native.js";
+import type { SessionOutcome } from "../native.js";
+import type { Session } from "../session.js";
+import type { Output } from "./output.js";
+import type { ReplyForm } from "./replies.js";
+
+// Replies lie in slabs that all sessions share. What the socket takes at once, which is nearly all, is overwritten by the
+// next; what has to wait keeps its slab.
+const SLAB_BYTES = 256 * 1024;
+const SLAB_ROOM_MIN = 32 * 1024;
+let slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+let used = 0;
+
+/** A slab that is replaced as a whole: so much more than its replies may be kept alive by one that waits. */
+export const REPLY_SLACK_BYTES = SLAB_BYTES * 2;
+
+function makeRoom(): void {
+  if (slab.length - used >= SLAB_ROOM_MIN) return;
+  slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+  used = 0;
+}
+
+export class NativeSession {
+  readonly #store: Session;
+  readonly #id: number;
+
+  constructor(store: Session, nativeServer: number) {
+    this.#store = store;
+    this.#id = native.sessionOpen(store.handle, nativeServer);
+  }
+
+  // --- Each of these is to be followed by takeReplies().
+
+  feed(chunk: Buffer): SessionOutcome {
+    makeRoom();
+    return native.sessionFeed(this.#store.handle, this.#id, chunk, slab, used);
+  }
+
+  resume(): SessionOutcome {
+    makeRoom();
+    return native.sessionResume(this.#store.handle, this.#id, slab, used);
+  }
+
+  /** The command that went up runs natively. */
+  proceed(): SessionOutcome {
+    makeRoom();
+    return native.sessionProceed(this.#store.handle, this.#id, slab, used);
+  }
+
+  /** The command that went up has been answered. */
+  answer(reply: Buffer): SessionOutcome {
+    makeRoom();
+    return native.sessionAnswer(this.#store.handle, this.#id, reply, slab, used);
+  }
+
+  /** What the last of the calls above gave goes to the output. */
+  takeReplies(output: Output): void {
+    const length = results[RESULT_REPLY_BYTES]!;
+    if (length === 0) return;
+    const group = results[RESULT_REPLY_GROUP]!;
+    const replies = results[RESULT_REPLIES]!;
+    if (length > slab.length - used) {
+      const own = Buffer.allocUnsafeSlow(length);
+      native.sessionTake(this.#store.handle, this.#id, own);
+      output.send(own, group, replies);
+      return;
+    }
+    const begin = used;
+    used += length;
+    output.send(slab.subarray(begin, used), group, replies);
+    // Taken at once: the room is free again. (A socket that has to wait keeps what it has.)
+    if (output.waitingBytes === 0) used = begin;
+  }
+
+  /** After the last call: how it answers. */
+  get form(): ReplyForm {
+    return results[RESULT_REPLY_FORM] as ReplyForm;
+  }
+
+  /** After the last call: whether a request has begun that is not there in full. */
+  get isMidway(): boolean {
+    return results[RESULT_MIDWAY] !== 0;
+  }
+
+  /** After the last call: whether it gave replies. */
+  get hasReplied(): boolean {
+    return results[RESULT_REPLIES] !== 0;
+  }
+
+  /** Of the command that went up. */
+  arguments(): Buffer[] {
+    return native.sessionArguments(this.#store.handle, this.#id);
+  }
+
+  runJob(): Promise<void> {
+    return native.sessionRunJob(this.#store.handle, this.#id);
+  }
+
+  setForm(form: ReplyForm): void {
+    this.#set(SET_FORM, form);
+  }
+
+  setAuthenticated(authenticated: boolean): void {
+    this.#set(SET_AUTHENTICATED, authenticated ? 1 : 0);
+  }
+
+  /** One of MUTE_NONE, MUTE_NEXT, MUTE_ALL. */
+  mute(which: number): void {
+    this.#set(SET_MUTE, which);
+  }
+
+  /** No MULTI, no WATCH. */
+  forget(): void {
+    this.#set(SET_FORGET, 0);
+  }
+
+  closeAfterReplies(): void {
+    this.#set(SET_CLOSE_AFTER_REPLIES, 0);
+  }
+
+  end(): void {
+    native.sessionEnd(this.#store.handle, this.#id);
+  }
+
+  #set(property: number, value: number): void {
+    native.sessionSet(this.#store.handle, this.#id, property, value);
+  }
+}
