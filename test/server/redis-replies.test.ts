@@ -1,6 +1,7 @@
 // Side by side with a real redis-server: conversations about the server and its clients, where generated commands
 // (differential.test.ts) would be too many or would disturb each other. Each line gets the same bytes from both.
 import { expect, test } from "vitest";
+import { respCommands } from "../../src/server/command-table.js";
 import { startRedis } from "./redis-server.js";
 import { ReplyReader } from "./reply-reader.js";
 import { request, temporaryServer } from "./serving.js";
@@ -95,6 +96,60 @@ const muting = [
   ...["PING i", "CLIENT REPLY SKIP", "CLIENT REPLY ON", "PING j", "CLIENT REPLY SKIP", "CLIENT REPLY OFF", "MULTI"],
   ...["SET k w", "EXEC", "CLIENT REPLY ON", "GET k", "CLIENT REPLY SKIP", "CLIENT ID", "CLIENT REPLY SKIP", "GET k"],
 ];
+
+test("COMMAND tells which arguments are keys, and what is done to them", async () => {
+  const withKeys = [...respCommands.values()].filter(({ firstKey }) => firstKey > 0);
+  const lines = withKeys.flatMap(({ name, arity, firstKey, lastKey, keyStep }) => {
+    const fewest = Math.max(Math.abs(arity), firstKey + (lastKey < 0 ? keyStep : 1));
+    const words = Array.from({ length: fewest - 1 }, (_, i) => `w${i + 1}`).join(" ");
+    return [`COMMAND GETKEYS ${name} ${words}`.trim(), `COMMAND GETKEYSANDFLAGS ${name} ${words}`.trim()];
+  });
+  const special = [
+    "SET a b",
+    "SET a b NOPE",
+    "SET a b EX 5 get",
+    "SET a get",
+    "SET a",
+    "OBJECT ENCODING k",
+    "OBJECT HELP",
+  ];
+  special.push(
+    "OBJECT NOPE k",
+    "OBJECT REFCOUNT k",
+    "MEMORY USAGE k SAMPLES 5",
+    "MEMORY DOCTOR",
+    "NOPE",
+    "NOPE x",
+    "MSET a 1 b 2",
+  );
+  special.push(
+    "BITFIELD k",
+    "BITFIELD k GET u8 0",
+    "BITFIELD k get u8 0 overflow wrap get u8 1",
+    "BITFIELD k SET u8 0 1",
+  );
+  special.push(
+    "BITFIELD k GET u8",
+    "BITFIELD k OVERFLOW",
+    "BITFIELD k NOPE",
+    "BITFIELD k GET u8 0 INCRBY u8 0 1",
+    "DEL a b c",
+  );
+  special.push(
+    "BITOP AND to a b",
+    "RENAME a b",
+    "RENAMENX a b",
+    "COPY a b REPLACE",
+    "MSET a 1 b",
+    "WATCH a b",
+    "PING x",
+    "PING",
+  );
+  for (const words of special) lines.push(`COMMAND GETKEYS ${words}`, `COMMAND GETKEYSANDFLAGS ${words}`);
+  lines.push("COMMAND GETKEYS", "COMMAND GETKEYSANDFLAGS");
+  const [redisPort, server] = [await startRedis(), await temporaryServer()];
+  expect(await repliesOf(server.address.port, lines)).toEqual(await repliesOf(redisPort, lines));
+});
 
 test.each(Object.entries(conversations))("%s are answered as redis-server answers", async (_name, lines) => {
   const [redisPort, server] = [await startRedis(), await temporaryServer()];

@@ -2,11 +2,12 @@
 import { respCommands } from "../command-table.js";
 import type { CommandDescription } from "../command-table.js";
 import type { CommandContext } from "../commands.js";
+import { keysAndFlagsOf, keysOf } from "./key-arguments.js";
 import { ErrorReply, SetReply, Status } from "../replies.js";
 import type { Reply } from "../replies.js";
 import { matches, REDIS_VERSION, unknownSubcommand, wrongArity } from "./shared.js";
 
-/** COMMAND [COUNT | LIST [FILTERBY PATTERN p] | INFO [name ...] | DOCS [name ...] | GETKEYS command ...] */
+/** COMMAND [COUNT | LIST [FILTERBY PATTERN p] | INFO [name ...] | DOCS [name ...] | GETKEYS[ANDFLAGS] command ...] */
 export function command({ arguments: words }: CommandContext): Reply {
   if (words.length === 1) return [...respCommands.values()].map(infoOf);
   const names = words.slice(2).map((word) => word.toString("latin1").toLowerCase());
@@ -24,7 +25,10 @@ export function command({ arguments: words }: CommandContext): Reply {
     case "docs":
       return docsOf(names);
     case "getkeys":
-      return words.length >= 3 ? keysOf(words.slice(2)) : wrongArity("command|getkeys");
+      // Redis 7.0 wants two words at least: a command of a single word has no keys.
+      return words.length >= 4 ? keysOf(words.slice(2)) : wrongArity("command|getkeys");
+    case "getkeysandflags":
+      return words.length >= 4 ? keysAndFlagsOf(words.slice(2)) : wrongArity("command|getkeysandflags");
     default:
       return unknownSubcommand(words);
   }
@@ -86,18 +90,4 @@ function docsOf(names: readonly string[]): Reply {
     );
   }
   return docs;
-}
-
-function keysOf(words: readonly Buffer[]): Reply {
-  const described = respCommands.get(words[0]!.toString("latin1").toLowerCase());
-  if (described === undefined) return new ErrorReply("ERR Invalid command specified");
-  const { arity, firstKey, lastKey, keyStep } = described;
-  if (arity >= 0 ? words.length !== arity : words.length < -arity) {
-    return new ErrorReply("ERR Invalid number of arguments specified for command");
-  }
-  if (firstKey === 0) return new ErrorReply("ERR The command has no key arguments");
-  const last = lastKey < 0 ? words.length + lastKey : lastKey;
-  const keys: Buffer[] = [];
-  for (let i = firstKey; i <= last && i < words.length; i += keyStep) keys.push(words[i]!);
-  return keys;
 }
