@@ -6,7 +6,9 @@ namespace crabkv {
 
 namespace {
 constexpr uint64_t kStepBytes = 1 << 20;         // read between two pauses
+constexpr uint64_t kRestMs = 200;                // a log that has not grown for so long is at rest
 constexpr uint64_t kReplacedWaitMs = 50;         // between two looks at whether readers still hold replaced segments
+constexpr uint64_t kPatientSegments = 4;         // on a disk with room for fewer, nothing waits
 constexpr uint64_t kFreeSlackBytes = 128 << 10;  // besides the records: MANIFEST, headers, rounding to blocks
 }  // namespace
 
@@ -75,17 +77,14 @@ void Compactor::Main() {
       AnswerRequests();
     } else if (poked_ && target_.options->auto_compaction) {
       poked_ = false;
+      poked_ns_ = target_.env->MonotonicNs();
       lock.unlock();
-      const Status status = RunAutomatic();
-      // Given up, or writes were undone, or the disk is full: the log's next growth tries again.
-      static_cast<void>(status);
+      RunAutomatic(true);
+    } else if (postponed_ && AtRest()) {
+      lock.unlock();
+      RunAutomatic(false);
     } else {
-      // Virtual time stands still while there is nothing to wait for.
-      if (replaced_.empty()) {
-        wakes_.wait(lock);
-      } else {
-        target_.env->WaitFor(wakes_, lock, kReplacedWaitMs);
-      }
+      Sleep(&lock);
       lock.unlock();
     }
     CloseReplaced();
@@ -96,6 +95,19 @@ void Compactor::Main() {
   lock.unlock();
   for (const Pending& request : left) {
     request.done(Status::Error(Code::kClosed, "the store is closed"), CompactionReport());
+  }
+}
+
+bool Compactor::AtRest() const { return target_.env->MonotonicNs() - poked_ns_ >= kRestMs * 1000000; }
+
+// Virtual time stands still while there is nothing to wait for.
+void Compactor::Sleep(std::unique_lock<std::mutex>* lock) {
+  if (!replaced_.empty()) {
+    target_.env->WaitFor(wakes_, *lock, kReplacedWaitMs);
+  } else if (postponed_) {
+    target_.env->WaitFor(wakes_, *lock, kRestMs);
+  } else {
+    wakes_.wait(*lock);
   }
 }
 
@@ -182,16 +194,36 @@ bool Compactor::EndSegmentForSpace(const View& view) {
   return worth_it && target_.log->EndSegment().ok();
 }
 
-Status Compactor::RunAutomatic() {
-  CRABKV_RETURN_IF_ERROR(failure_);
+// What a growing log wrote last is left alone: what is hot is overwritten before long, and a segment of which nothing
+// is left costs next to nothing to compact. So the segment that was ended last waits until the log's open one is half
+// full.
+void Compactor::LeaveNewest(View* view) const {
+  const bool is_log = !view->places.empty() && view->pins[view->places.back()].get()->is_log();
+  if (is_log && view->open_bytes < target_.options->segment_bytes / 2) {
+    view->segments.pop_back();
+    view->places.pop_back();
+  }
+  view->open_bytes = 0;
+  view->open_live_bytes = 0;
+}
+
+// Given up, or writes were undone, or the disk is full: the log's next growth tries again.
+void Compactor::RunAutomatic(bool growing) {
+  postponed_ = false;
+  if (!failure_.ok()) return;
   bool ended_segment = false;
-  for (;;) {
-    if (!GoOn(0)) return Status::Error(Code::kClosed, "the store is closed");
+  while (GoOn(0)) {
     CloseReplaced();
-    const View view = Look();
+    View view = Look();
     const PlanLimits limits = Limits();
+    bool needed = NeedsCompaction(view.segments, view.open_bytes, view.open_live_bytes, limits);
+    if (needed && growing && limits.free_bytes >= kPatientSegments * limits.segment_bytes) {
+      postponed_ = true;
+      LeaveNewest(&view);
+      needed = NeedsCompaction(view.segments, view.open_bytes, view.open_live_bytes, limits);
+    }
     Plan plan;
-    if (NeedsCompaction(view.segments, view.open_bytes, view.open_live_bytes, limits)) {
+    if (needed) {
       plan = PlanForSpace(view.segments, limits);
       if (plan.count == 0 && !ended_segment && EndSegmentForSpace(view)) {
         ended_segment = true;
@@ -199,9 +231,8 @@ Status Compactor::RunAutomatic() {
       }
     }
     if (plan.count == 0) plan = PlanMerge(view.segments, limits);
-    if (plan.count == 0) return Status::Ok();
     CompactionReport total;
-    CRABKV_RETURN_IF_ERROR(RunPlan(view, plan, &total));
+    if (plan.count == 0 || !RunPlan(view, plan, &total).ok()) return;
   }
 }
 

@@ -54,13 +54,17 @@ class Compactor {
   };
 
   void Main();
-  Status RunAutomatic();
+  // `growing`: the log has grown just now.
+  void RunAutomatic(bool growing);
+  bool AtRest() const;
+  void Sleep(std::unique_lock<std::mutex>* lock);
   uint64_t Enqueue(Pending request);
   void AnswerRequests();
   Status RunRequested(CompactionReport* total);
   Status RunChosen(const Pending& request, CompactionReport* total);
   bool EndSegmentForSpace(const View& view);
   View Look() const;
+  void LeaveNewest(View* view) const;
   PlanLimits Limits() const;
   Status RunPlan(const View& view, const Plan& plan, CompactionReport* total);
   Status RunOnce(const View& view, const Plan& plan, CompactionReport* report);
@@ -82,6 +86,8 @@ class Compactor {
   // Compactor thread.
   uint64_t next_number_ = 1;
   bool requested_ = false;          // what runs was requested
+  uint64_t poked_ns_ = 0;           // when the log had grown
+  bool postponed_ = false;          // there is something to do when the log is at rest
   Status failure_;                  // why no compaction runs any more
   std::vector<Segment*> replaced_;  // not closed yet
   uint64_t step_bytes_ = 0;
