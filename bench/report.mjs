@@ -1,6 +1,7 @@
 // The report for people: plain text, one block a row and a summary at the end. Whoever is fastest is marked, also where
-// that is a peer.
+// that is a peer; in a row of latencies, whoever has the lowest.
 import { durabilities, sidesOf } from "./rows.mjs";
+import { better } from "./statistics.mjs";
 
 // One-minute load averages: before the run nothing else should be running; at its end, only the benchmark.
 const LOAD_MAX = 0.5;
@@ -10,6 +11,9 @@ const DISTURBED =
 
 const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 const ms = (value) => `${value.toFixed(2)} ms`;
+const figureText = (row, value) => (row.unit === "ms" ? ms(value) : `${whole.format(value)}/s`);
+const goalText = ({ atLeast, atMost, reached }) =>
+  `${atMost === undefined ? `at least ${times(atLeast)}` : `at most ${times(atMost)}`}: ${reached ? "reached" : "NOT reached"}`;
 const times = (ratio) => `${ratio.toFixed(2)}×`;
 
 export function machineText(machine, settings) {
@@ -28,12 +32,12 @@ export function machineText(machine, settings) {
 /** One row: every side with median, minimum and maximum, then the comparisons. */
 export function rowText({ row, summaries, comparisons, details }) {
   const sides = sidesOf(row);
-  const fastest = sides.reduce((a, b) => (summaries.get(a).median >= summaries.get(b).median ? a : b));
+  const best = sides.reduce((a, b) => (better(row, summaries.get(b).median, summaries.get(a).median) ? b : a));
   const lines = [`\n${row.name}: ${row.title}`, `  durability: ${durabilities[row.durability]}`];
   for (const side of sides) {
     const { median, min, max, wide } = summaries.get(side);
-    const rate = `${whole.format(median).padStart(11)}/s  (${whole.format(min)} to ${whole.format(max)})`;
-    const notes = (side === fastest ? "  fastest" : "") + (wide ? "  WARNING: wide spread" : "");
+    const rate = `${figureText(row, median).padStart(13)}  (${figureText(row, min)} to ${figureText(row, max)})`;
+    const notes = (side === best && sides.length > 1 ? "  fastest" : "") + (wide ? "  WARNING: wide spread" : "");
     lines.push(`  ${side.label.padEnd(42)}${rate}${notes}`);
     const { version, options, note } = details.get(side);
     lines.push(`      ${side.store} ${version} ${JSON.stringify(options)}`);
@@ -43,9 +47,9 @@ export function rowText({ row, summaries, comparisons, details }) {
   return lines.join("\n");
 }
 
-function comparisonText({ peer, ratio, min, max, atLeast, reached }) {
-  const goal = `at least ${times(atLeast)}: ${reached ? "reached" : "NOT reached"}`;
-  return `${times(ratio)} ${peer.label} (${times(min)} to ${times(max)}), ${goal}`;
+function comparisonText(comparison) {
+  const { peer, ratio, min, max } = comparison;
+  return `${times(ratio)} ${peer.label} (${times(min)} to ${times(max)}), ${goalText(comparison)}`;
 }
 
 /** `loadAtEnd` and `cores` tell whether something else ran meanwhile. */
@@ -53,11 +57,12 @@ export function summaryText(results, loadAtEnd, cores) {
   const lines = ["\nSummary"];
   for (const { row, summaries, comparisons } of results) {
     if (comparisons.length === 0) {
-      lines.push(`  ${row.name.padEnd(16)}${whole.format(summaries.get(row.ours).median).padStart(11)}`);
+      lines.push(`  ${row.name.padEnd(16)}${figureText(row, summaries.get(row.ours).median).padStart(13)}`);
     }
-    for (const { peer, ratio, atLeast, reached } of comparisons) {
-      const rates = [row.ours, peer].map((side) => whole.format(summaries.get(side).median).padStart(11));
-      const goal = `${times(ratio).padStart(8)}  at least ${times(atLeast)}  ${reached ? "reached" : "NOT reached"}`;
+    for (const comparison of comparisons) {
+      const { peer, ratio } = comparison;
+      const rates = [row.ours, peer].map((side) => figureText(row, summaries.get(side).median).padStart(13));
+      const goal = `${times(ratio).padStart(8)}  ${goalText(comparison)}`;
       lines.push(`  ${row.name.padEnd(16)}${rates.join(" ")}  ${peer.label.padEnd(42)}${goal}`);
     }
   }
@@ -71,6 +76,7 @@ export function reportData(machine, settings, results) {
   const rows = results.map(({ row, summaries, comparisons, details }) => ({
     name: row.name,
     title: row.title,
+    unit: row.unit ?? "operations/s",
     durability: durabilities[row.durability],
     sides: sidesOf(row).map((side) => ({ label: side.label, ...details.get(side), ...summaries.get(side) })),
     comparisons: comparisons.map(({ peer, ...rest }) => ({ peer: peer.label, ...rest })),

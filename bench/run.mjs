@@ -21,6 +21,8 @@ const here = import.meta.dirname;
 const root = join(here, "..");
 // A process that takes longer than this hangs: every workload has a bound far below.
 const PROCESS_MS_MAX = 120_000;
+// --quick leaves out rows with more keys.
+const QUICK_KEYS_MAX = 1_000_000;
 
 const { values: flags } = parseArgs({
   options: {
@@ -101,10 +103,11 @@ class Folders {
 
 async function runOnce(folders, row, side) {
   const path = reads(row) ? await folders.filled(side.store) : folders.fresh(side.store);
-  const { workload, durability, form, inFlight, options } = row;
+  const { workload, durability, form, inFlight, keys } = row;
   const { store, variant, workers } = side;
   const { count, seconds } = settings;
-  const task = { store, variant, workers, workload, durability, form, options, inFlight, path, count, seconds };
+  const options = { ...row.options, ...side.options };
+  const task = { store, variant, workers, workload, durability, form, options, inFlight, keys, path, count, seconds };
   const result = await runSide(task);
   if (!reads(row)) rmSync(path, { recursive: true });
   return result;
@@ -114,11 +117,11 @@ async function runRow(folders, row) {
   const sides = sidesOf(row);
   const rates = new Map(sides.map((side) => [side, []]));
   const details = new Map();
-  for (let repetition = 0; repetition < settings.repetitions; repetition++) {
+  for (let repetition = 0; repetition < (row.once ? 1 : settings.repetitions); repetition++) {
     for (const side of sides) {
-      const { operations, ms, version, options, note } = await runOnce(folders, row, side);
-      rates.get(side).push((operations / ms) * 1000);
-      details.set(side, { version, options, note });
+      const { operations, ms, figure, version, options, note, series } = await runOnce(folders, row, side);
+      rates.get(side).push(figure ?? (operations / ms) * 1000);
+      details.set(side, { version, options, note, series });
     }
   }
   const summaries = new Map(sides.map((side) => [side, summarize(rates.get(side))]));
@@ -127,7 +130,9 @@ async function runRow(folders, row) {
 
 function chosenRows() {
   const wanted = flags.only.split(",");
-  const chosen = rows.filter(({ name }) => wanted.some((prefix) => name.startsWith(prefix)));
+  const chosen = rows.filter(
+    ({ name, keys = 0 }) => wanted.some((prefix) => name.startsWith(prefix)) && !(flags.quick && keys > QUICK_KEYS_MAX),
+  );
   if (chosen.length === 0) throw new Error(`no such row; there are ${rows.map(({ name }) => name).join(", ")}`);
   return chosen;
 }

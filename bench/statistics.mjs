@@ -15,14 +15,17 @@ export function summarize(rates) {
   return { ...summary, wide: (summary.max - summary.min) / summary.median > WIDE };
 }
 
+/** Which of two medians is the better one in this row. */
+export const better = (row, a, b) => (row.unit === "ms" ? a < b : a > b);
+
 /**
- * The row's comparisons: of each peer the variant with the highest median, the ratio of the medians, and the range of the
+ * The row's comparisons: of each peer the variant with the best median, the ratio of the medians, and the range of the
  * ratios of single repetitions, which ran one after the other and so had the same conditions.
  */
 export function compare(row, summaries) {
   const ours = summaries.get(row.ours);
-  return row.peers.map(({ atLeast, variants }) => {
-    const best = variants.reduce((a, b) => (summaries.get(a).median >= summaries.get(b).median ? a : b));
+  return row.peers.map(({ atLeast, atMost, variants }) => {
+    const best = variants.reduce((a, b) => (better(row, summaries.get(b).median, summaries.get(a).median) ? b : a));
     const theirs = summaries.get(best);
     const ratio = ours.median / theirs.median;
     const single = ours.rates.map((rate, at) => rate / theirs.rates[at]);
@@ -32,7 +35,8 @@ export function compare(row, summaries) {
       min: Math.min(...single),
       max: Math.max(...single),
       atLeast,
-      reached: ratio >= atLeast,
+      atMost,
+      reached: atMost === undefined ? ratio >= atLeast : ratio <= atMost,
     };
   });
 }

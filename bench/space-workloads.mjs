@@ -1,0 +1,170 @@
+// What compaction costs and gives back, and how the store behaves from ten thousand to ten million keys: workloads of CrabKV
+// alone. Each checks that what it did was done. See workloads.mjs.
+import { open } from "../dist/index.js";
+import { keyOf, randomIndexes, records, valueOf, checkOf } from "./data.mjs";
+
+const CHUNK = 1000;
+/** Puts a second in `overwriting`: far below what the store takes, so that only a disturbance makes one wait. */
+const PACE = 100_000;
+const WINDOW_MS = 100;
+/** Enough for several segments, so that there is something to choose from. */
+const OVERWRITTEN_KEYS = 500_000;
+const REST_MS_MAX = 20_000;
+const READS = 500_000;
+
+const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+const percentile = (sorted, share) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
+const percent = (part, whole) => `${((part / whole) * 100).toFixed(0)} %`;
+
+/** Puts that are due at a steady pace whatever became of those before; latencies count from when a put was due. */
+class PacedPuts {
+  latenciesMs;
+  /** For each tenth of a second: puts acknowledged, and the longest that one of them took. */
+  series = [];
+  put = 0;
+  #start = 0;
+
+  constructor(count) {
+    this.latenciesMs = new Float64Array(count);
+  }
+
+  async run(db, keys, indexes, value) {
+    const count = this.latenciesMs.length;
+    this.#start = performance.now();
+    let last;
+    while (this.put < count) {
+      const due = Math.min(count, Math.floor(((performance.now() - this.#start) / 1000) * PACE));
+      if (due > this.put) last = this.#putUntil(db, due, keys, indexes, value);
+      await turn();
+    }
+    await last;
+  }
+
+  // The puts of one turn of the event loop are of one commit group, or the next; the last is acknowledged last.
+  #putUntil(db, end, keys, indexes, value) {
+    const first = this.put;
+    let last;
+    for (; this.put < end; this.put++) last = db.put(keys[indexes[this.put]], value);
+    return last.then(() => this.#count(first, end));
+  }
+
+  #count(first, end) {
+    const now = performance.now() - this.#start;
+    for (let at = first; at < end; at++) this.latenciesMs[at] = now - (at / PACE) * 1000;
+    const window = (this.series[Math.floor(now / WINDOW_MS)] ??= { acknowledged: 0, worstMs: 0 });
+    window.acknowledged += end - first;
+    window.worstMs = Math.max(window.worstMs, this.latenciesMs[first]);
+  }
+}
+
+// Until nothing is compacted and the log has stopped shrinking.
+async function untilAtRest(db) {
+  const start = performance.now();
+  let { logBytes } = db.stats();
+  let quietMs = 0;
+  while (quietMs < 1000 && performance.now() - start < REST_MS_MAX) {
+    await sleep(100);
+    const stats = db.stats();
+    quietMs = stats.compacting || stats.logBytes !== logBytes ? 0 : quietMs + 100;
+    logBytes = stats.logBytes;
+  }
+}
+
+/**
+ * Overwrites random keys at a steady pace in a log of which half is dead already. The figure is the 99.9th percentile of the
+ * puts' latency, in milliseconds.
+ */
+async function overwriting(_, db, { seconds, options }) {
+  const count = OVERWRITTEN_KEYS;
+  const { keys, values } = records(count);
+  for (const round of [0, 1]) {
+    let last;
+    for (let at = 0; at < count; at++) {
+      last = db.put(keys[at], values[(at + round) % count]);
+      if (at % (10 * CHUNK) === 0) await last;
+    }
+    await last;
+  }
+  const puts = new PacedPuts(PACE * (1 + 2 * seconds));
+  const indexes = randomIndexes(puts.latenciesMs.length, count, 3);
+  globalThis.gc();
+  const before = db.stats();
+  const start = performance.now();
+  await puts.run(db, keys, indexes, valueOf(7));
+  const ms = performance.now() - start;
+  const after = db.stats();
+  if (db.getSync(keys[indexes[0]]) !== valueOf(7)) throw new Error("a record reads back wrong");
+  const auto = options.compaction?.auto !== false;
+  if (auto) await untilAtRest(db);
+  const rest = db.stats();
+  const sorted = puts.latenciesMs.sort();
+  const own = puts.latenciesMs.length * (rest.liveBytes / count);
+  const copied = after.compactionWrittenBytes - before.compactionWrittenBytes;
+  const note = [
+    `p50 ${percentile(sorted, 0.5).toFixed(2)} ms, p99 ${percentile(sorted, 0.99).toFixed(2)}, p99.9 ${percentile(sorted, 0.999).toFixed(2)}, most ${sorted.at(-1).toFixed(2)}`,
+    `${after.compactions - before.compactions} compactions wrote ${percent(copied, own)} of what was put (write amplification ${(1 + copied / own).toFixed(2)})`,
+    `log ${percent(after.logBytes, after.liveBytes)} of what is live at the end, ${percent(rest.logBytes, rest.liveBytes)} at rest`,
+  ].join("; ");
+  const series = Array.from(puts.series, (window) => window ?? { acknowledged: 0, worstMs: 0 });
+  return {
+    operations: sorted.length,
+    ms,
+    figure: percentile(sorted, 0.999),
+    note,
+    series: { windowMs: WINDOW_MS, puts: series },
+  };
+}
+
+async function fillInChunks(db, count) {
+  let ms = 0;
+  for (let begin = 0; begin < count; begin += 10 * CHUNK) {
+    const end = Math.min(count, begin + 10 * CHUNK);
+    const keys = Array.from({ length: end - begin }, (_, at) => keyOf(begin + at));
+    const start = performance.now();
+    let last;
+    for (let at = begin; at < end; at++) last = db.put(keys[at - begin], valueOf(at));
+    await last;
+    ms += performance.now() - start;
+  }
+  return ms;
+}
+
+function readRandomly(db, count) {
+  const indexes = randomIndexes(READS, count, 5);
+  const keys = Array.from(indexes, keyOf);
+  globalThis.gc();
+  const start = performance.now();
+  let check = 0;
+  for (const key of keys) {
+    const value = db.getSync(key);
+    check += value.length + value.charCodeAt(value.length - 1);
+  }
+  const ms = performance.now() - start;
+  if (check !== indexes.reduce((sum, index) => sum + checkOf(index), 0))
+    throw new Error("the values read are not those written");
+  return ms;
+}
+
+/** Fills an empty store with so many keys, closes and opens it, and reads random ones. The rate is that of the reads. */
+async function manyKeys(_, db, { path, keys, options }) {
+  const putMs = await fillInChunks(db, keys);
+  const { indexBytes, diskBytes } = db.stats();
+  await db.close();
+  const start = performance.now();
+  const again = await open(path, options);
+  const openMs = performance.now() - start;
+  readRandomly(again, keys);
+  const ms = readRandomly(again, keys);
+  await again.close();
+  const note = [
+    `${Math.round((keys / putMs) * 1000).toLocaleString("en-US")} puts/s`,
+    `index ${(indexBytes / keys).toFixed(1)} bytes a key`,
+    `disk ${(diskBytes / keys).toFixed(0)} bytes a key`,
+    `opened in ${openMs.toFixed(0)} ms`,
+    `RSS ${(process.memoryUsage.rss() / 2 ** 20).toFixed(0)} MiB`,
+  ].join("; ");
+  return { operations: READS, ms, note };
+}
+
+export const spaceWorkloads = { overwriting, manyKeys };
