@@ -14,6 +14,8 @@ const LAST_FLUSH_TRIES = 500;
 export interface CommitObserver {
   acknowledgedUpTo(group: Group): void;
   failedBetween(first: Group, last: Group, error: Error): void;
+  /** The store is about to close, and still holds its directory's lock. */
+  storeCloses(): void;
 }
 
 export class Session {
@@ -145,6 +147,7 @@ export class Session {
   /** Refuses new work, waits for what was accepted (and for `others`), and closes. */
   async close(others: Promise<void> | undefined): Promise<void> {
     const { handle, writeBack } = this;
+    for (const observer of this.observers) observer.storeCloses();
     const flushed = writeBack && this.#flushLast(writeBack, handle); // begins while the handle is there
     this.handle = 0;
     this.#closingHandle = handle;

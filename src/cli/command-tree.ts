@@ -1,7 +1,7 @@
 // The commands, their arguments and flags as plain data: what completion scripts and `crabkv help --json` are made of.
 import type { Argument, Command, Option } from "commander";
+import type { Setting, SettingValue } from "./setting-kinds.js";
 import { settingTable } from "./setting-table.js";
-import type { Setting, SettingValue } from "./setting-table.js";
 
 /** What an argument can be: words to choose from, the name of a file or of a directory, or anything. */
 export type Values = readonly string[] | "file" | "directory" | "any";

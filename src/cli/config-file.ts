@@ -3,8 +3,9 @@
 import { closeSync, fstatSync, openSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { hasCode, UsageError } from "./outcome.js";
+import type { Setting, SettingValue } from "./setting-kinds.js";
 import { settingNames, settingTable } from "./setting-table.js";
-import type { Setting, SettingName, SettingValue } from "./setting-table.js";
+import type { SettingName } from "./setting-table.js";
 
 /** What is read in the working directory when no other is named. */
 export const DEFAULT_CONFIG_FILE = "crabkv.config.json";

@@ -23,18 +23,23 @@ export function openForReading({ dataDir, shards, keyBytesMax, valueBytesMax }: 
 }
 
 export function openForWriting(settings: Settings, createIfMissing: boolean): Promise<CliStore> {
-  const { sync, compression, shards, cache, defaultTtl, writeBack } = settings;
-  const { segmentBytes, keyBytesMax, valueBytesMax } = settings;
+  const { writeBack, defaultTtl } = settings;
   return open(settings.dataDir, {
-    sync: typeof sync === "number" ? { everyMs: sync } : sync,
-    compression,
-    shards,
-    cache: cache === settingTable.cache.fallback ? false : { entries: cache },
+    ...storeOptionsOf(settings),
     writeBack: writeBack === "off" ? false : { everyMs: writeBack },
     defaultTtlMs: ttlMsOf(defaultTtl),
-    segmentBytes,
-    keyBytesMax,
-    valueBytesMax,
+    createIfMissing,
+    ...encodings,
+  });
+}
+
+/** What settings say of a store, as open() and serve() take it. */
+export function storeOptionsOf(settings: Settings) {
+  const { sync, compression, shards, cache, segmentBytes, keyBytesMax, valueBytesMax } = settings;
+  return {
+    ...{ compression, shards, segmentBytes, keyBytesMax, valueBytesMax },
+    sync: typeof sync === "number" ? { everyMs: sync } : sync,
+    cache: cache === settingTable.cache.fallback ? (false as const) : { entries: cache },
     compaction: {
       auto: settings.compaction === "auto",
       deadRatio: settings.compactionDeadRatio,
@@ -42,9 +47,7 @@ export function openForWriting(settings: Settings, createIfMissing: boolean): Pr
       ioShare: settings.compactionIoShare,
     },
     batchBytesMax: Math.max(BATCH_BYTES_MIN, valueBytesMax + BATCH_OVERHEAD_BYTES),
-    createIfMissing,
-    ...encodings,
-  });
+  };
 }
 
 /** Runs `work` and closes the store, also when it fails; the work's error goes first. */

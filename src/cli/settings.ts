@@ -4,8 +4,10 @@ import type { Command } from "commander";
 import { readConfigFile } from "./config-file.js";
 import type { ConfigFile } from "./config-file.js";
 import { UsageError } from "./outcome.js";
-import { flagOf, parseTtl, settingNames, settingTable, ttlMsOf } from "./setting-table.js";
-import type { Setting, SettingName, Settings, SettingValue } from "./setting-table.js";
+import { parseTtl } from "./setting-kinds.js";
+import type { Setting, SettingValue } from "./setting-kinds.js";
+import { flagOf, settingNames, settingTable, ttlMsOf } from "./setting-table.js";
+import type { SettingName, Settings } from "./setting-table.js";
 
 /** What every command can be told that is no setting. */
 export interface GlobalFlags {

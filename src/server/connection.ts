@@ -4,6 +4,8 @@
 import type { Socket } from "node:net";
 import type { CommandContext } from "./commands.js";
 import { runCommand } from "./commands.js";
+import { addressOf } from "./commands/shared.js";
+import type { Listener } from "./listener.js";
 import {
   OUTCOME_BUDGET,
   OUTCOME_BUSY,
@@ -38,6 +40,7 @@ export class Connection {
   /** When the request began that has not come in full; 0 for none. */
   #midwaySinceMs = 0;
   readonly #host: ConnectionHost;
+  readonly #listener: Pick<Listener, "path" | "trusted">;
   readonly #session: NativeSession;
   readonly #output: Output;
   /** What the session waits for, if not for bytes. */
@@ -48,19 +51,33 @@ export class Connection {
   #ending = false;
   #closed = false;
 
-  constructor(host: ConnectionHost, socket: Socket, id: number) {
+  constructor(host: ConnectionHost, socket: Socket, id: number, listener: Pick<Listener, "path" | "trusted">) {
     this.#host = host;
+    this.#listener = listener;
     this.socket = socket;
     this.id = id;
     this.form = host.lineForm;
-    this.authenticated = host.password === undefined;
+    this.authenticated = host.password === undefined || listener.trusted;
     this.#session = new NativeSession(host.session, host.nativeServer);
+    if (listener.trusted) this.#session.setAuthenticated(true);
     this.#output = new Output(host, this, socket);
     socket.on("data", this.#onData);
     socket.on("drain", this.#onDrain);
     socket.on("end", this.#onEnd);
     socket.on("error", () => this.destroy());
     socket.on("close", () => this.destroy());
+  }
+
+  /** The client's address, as CLIENT LIST shows it; the socket's path for those that have none. */
+  get peerAddress(): string {
+    const { path } = this.#listener;
+    return path === undefined ? addressOf(this.socket.remoteAddress, this.socket.remotePort) : `${path}:0`;
+  }
+
+  /** The address that the client has connected to. */
+  get localAddress(): string {
+    const { path } = this.#listener;
+    return path === undefined ? addressOf(this.socket.localAddress, this.socket.localPort) : `${path}:0`;
   }
 
   /** Replies that wait for their group or for the client, in bytes. */
@@ -110,7 +127,7 @@ export class Connection {
 
   /** As after connecting: no MULTI, no WATCH, RESP2, and the password has to be said again. */
   reset(): void {
-    this.setAuthenticated(this.#host.password === undefined);
+    this.setAuthenticated(this.#host.password === undefined || this.#listener.trusted);
     this.#session.forget();
     this.setForm(FORM_RESP2);
     this.name = "";

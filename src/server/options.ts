@@ -2,7 +2,8 @@
 import { describe } from "../errors.js";
 import type { OpenOptions } from "../options.js";
 import { checkKnown, integer, resolveTtl } from "../options.js";
-import { isLoopback } from "./loopback.js";
+import { flag, resolveEndpoints, text } from "./endpoints.js";
+import type { Endpoint, EndpointOptions, TlsOptions } from "./endpoints.js";
 import { sessionOf, Store } from "../store.js";
 
 /**
@@ -11,26 +12,57 @@ import { sessionOf, Store } from "../store.js";
  */
 export type TextStyle = "value" | "bare" | "resp";
 
+/** What an own log gets, a line a call: pino's loggers are such. */
+export interface ServerLog {
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+const storeOptionNames = [
+  "sync",
+  "compression",
+  "shards",
+  "cache",
+  "compaction",
+  "rebalance",
+  "segmentBytes",
+  "keyBytesMax",
+  "valueBytesMax",
+  "batchBytesMax",
+] as const satisfies readonly (keyof OpenOptions)[];
+
+/** Options of the store that a server opens, as {@link OpenOptions} has them. */
+type StoreOptions = Pick<OpenOptions, (typeof storeOptionNames)[number]>;
+
 /** Options of {@link serve}. Unknown ones are a `TypeError`. */
-export interface ServeOptions<K = string, V = string> extends Pick<
-  OpenOptions,
-  "sync" | "compression" | "shards" | "cache"
-> {
+export interface ServeOptions<K = string, V = string> extends StoreOptions {
   /** A store that is open already: it is served, and stays open when the server closes. Then the other store options do not apply. */
   readonly store?: Store<K, V> | undefined;
-  /** Directory of the store that the server opens and closes. Default `"data"`. */
+  /**
+   * Directory of the store that the server opens and closes. Default `"data"`. The `crabkv` commands work on it through a
+   * Unix socket in it, which only its owner can use, and without a password.
+   */
   readonly dataDir?: string | undefined;
-  /** Address to listen on. Default `"127.0.0.1"`. */
+  /** Address to listen on. Default `"127.0.0.1"`. One that other machines reach needs `password`, `tls.ca` or `insecure`. */
   readonly host?: string | undefined;
   /** Port, 0 for any that is free. Default 4000. */
   readonly port?: number | undefined;
+  /** Whether to listen on `host` and `port` at all. Default true; false needs `tls.port` or `unixSocket`. */
+  readonly tcp?: boolean | undefined;
+  /** Certificate and key, to speak TLS. Default: none. */
+  readonly tls?: TlsOptions | undefined;
+  /** Path of a Unix socket to listen on, too. One that a dead server left is replaced. Default: none. */
+  readonly unixSocket?: string | undefined;
+  /** Its mode. Default 0o600: only this user may connect. */
+  readonly unixSocketMode?: number | undefined;
   /** Default `"value"`. */
   readonly textStyle?: TextStyle | undefined;
   /** Milliseconds until a key that is put without a time to live expires. Default: never. */
   readonly defaultTtlMs?: number | undefined;
   /** What clients have to say first (AUTH). Default: nothing. */
   readonly password?: string | undefined;
-  /** Listen on an address that other machines reach, without a password. Default false: that is a `RangeError`. */
+  /** Listen on an address that other machines reach, without knowing who they are. Default false: that is a `RangeError`. */
   readonly insecure?: boolean | undefined;
   /** Whether clients may use DEBUG. Default false. */
   readonly enableDebug?: boolean | undefined;
@@ -51,15 +83,17 @@ export interface ServeOptions<K = string, V = string> extends Pick<
   readonly replyBytesMax?: number | undefined;
   /** How long `close()` waits for clients to take their replies, in milliseconds. Default 10,000. */
   readonly drainMs?: number | undefined;
+  /** Told of what happens to the server. Default: nobody is. */
+  readonly log?: ServerLog | undefined;
 }
 
 /** The options, checked. */
 export interface ResolvedServeOptions {
   readonly store: Store<string, string> | undefined;
   readonly dataDir: string;
-  readonly open: Pick<OpenOptions, "sync" | "compression" | "shards" | "cache">;
-  readonly host: string;
-  readonly port: number;
+  readonly open: StoreOptions;
+  /** At least one. */
+  readonly endpoints: readonly Endpoint[];
   readonly textStyle: TextStyle;
   /** 0: never. */
   readonly defaultTtlMs: number;
@@ -72,17 +106,19 @@ export interface ResolvedServeOptions {
   readonly replyBytesPause: number;
   readonly replyBytesMax: number;
   readonly drainMs: number;
+  readonly log: ServerLog | undefined;
 }
 
 const optionNames: ReadonlySet<string> = new Set<keyof ServeOptions>([
+  ...storeOptionNames,
   "store",
   "dataDir",
-  "sync",
-  "compression",
-  "shards",
-  "cache",
   "host",
   "port",
+  "tcp",
+  "tls",
+  "unixSocket",
+  "unixSocketMode",
   "textStyle",
   "defaultTtlMs",
   "password",
@@ -95,6 +131,7 @@ const optionNames: ReadonlySet<string> = new Set<keyof ServeOptions>([
   "replyBytesPause",
   "replyBytesMax",
   "drainMs",
+  "log",
 ]);
 
 const MIB = 1024 * 1024;
@@ -102,29 +139,24 @@ const MIB = 1024 * 1024;
 /** Checks all of the options of serve(). Throws a TypeError or a RangeError that names the option. */
 export function resolveServeOptions(given: unknown): ResolvedServeOptions {
   const options = checkKnown(given, optionNames, "options") as ServeOptions;
-  const { store, sync, compression, shards, cache } = options;
+  const { store } = options;
   if (store !== undefined && !(store instanceof Store)) {
     throw new TypeError(`store must be an open store, not ${describe(store)}`);
   }
   if (store !== undefined && sessionOf(store).writeBack !== undefined) {
     throw new TypeError("store must be one without writeBack: clients would not see what waits in the buffer");
   }
-  const host = text(options.host, "host", "127.0.0.1");
-  const password = options.password === undefined ? undefined : text(options.password, "password", "");
-  const insecure = flag(options.insecure, "insecure");
-  if (password === undefined && !insecure && !isLoopback(host)) {
-    throw new RangeError(`host ${host} can be reached by other machines: set a password, or insecure to do without`);
-  }
+  const insecure = flag(options.insecure, "insecure", false);
+  const password = text(options.password, "password");
   return {
     store,
-    dataDir: text(options.dataDir, "dataDir", "data"),
-    open: { sync, compression, shards, cache },
-    host,
-    port: integer(options.port, "port", 4000, 0, 65_535),
+    dataDir: text(options.dataDir, "dataDir") ?? "data",
+    open: Object.fromEntries(storeOptionNames.map((name) => [name, options[name]])),
+    endpoints: resolveEndpoints({ ...(options as EndpointOptions), password, insecure }),
     textStyle: textStyle(options.textStyle),
     defaultTtlMs: resolveTtl(options.defaultTtlMs, "defaultTtlMs", 0),
     password,
-    enableDebug: flag(options.enableDebug, "enableDebug"),
+    enableDebug: flag(options.enableDebug, "enableDebug", false),
     authTimeoutMs: integer(options.authTimeoutMs, "authTimeoutMs", 10_000, 1, 3_600_000),
     requestTimeoutMs: integer(options.requestTimeoutMs, "requestTimeoutMs", 30_000, 1, 3_600_000),
     clientsMax: integer(options.clientsMax, "clientsMax", 10_000, 1, 1_000_000),
@@ -132,18 +164,18 @@ export function resolveServeOptions(given: unknown): ResolvedServeOptions {
     replyBytesPause: integer(options.replyBytesPause, "replyBytesPause", MIB, 1024, 1024 * MIB),
     replyBytesMax: integer(options.replyBytesMax, "replyBytesMax", 64 * MIB, 1024, 4096 * MIB),
     drainMs: integer(options.drainMs, "drainMs", 10_000, 0, 3_600_000),
+    log: logOf(options.log),
   };
 }
 
-function flag(value: unknown, name: string): boolean {
-  if (value === undefined || typeof value === "boolean") return value ?? false;
-  throw new TypeError(`${name} must be a boolean, not ${describe(value)}`);
-}
-
-function text(value: unknown, name: string, missing: string): string {
-  if (value === undefined) return missing;
-  if (typeof value === "string" && value !== "") return value;
-  throw new TypeError(`${name} must be a string that is not empty, not ${describe(value)}`);
+function logOf(value: unknown): ServerLog | undefined {
+  const methods = value as Partial<Record<keyof ServerLog, unknown>> | null | undefined;
+  if (
+    methods === undefined ||
+    [methods?.info, methods?.warn, methods?.error].every((each) => typeof each === "function")
+  )
+    return value as ServerLog | undefined;
+  throw new TypeError(`log must have the methods info, warn and error, as a logger of pino, not ${describe(value)}`);
 }
 
 function textStyle(value: unknown): TextStyle {

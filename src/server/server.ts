@@ -1,7 +1,6 @@
-// A server: the listening socket, its connections, and what they share. It hears of acknowledged commit groups and lets go of
+// A server: where it listens, its connections, and what they share. It hears of acknowledged commit groups and lets go of
 // the replies that waited for them.
-import { createServer } from "node:net";
-import type { AddressInfo, Server as NetServer, Socket } from "node:net";
+import type { Socket } from "node:net";
 import { native, PAUSE_NOTHING } from "../native.js";
 import type { Group, Paused } from "../native.js";
 import { sessionOf } from "../store.js";
@@ -10,6 +9,9 @@ import type { CommitObserver, Session } from "../session.js";
 import { commandTable } from "./command-table.js";
 import { RequestedCompactions } from "./compactions.js";
 import { Connection } from "./connection.js";
+import { Listener } from "./listener.js";
+import type { ListenerHost, ListeningAddress } from "./listener.js";
+import { listenForOwner } from "./owner-socket.js";
 import { openFilesMax } from "./open-files.js";
 import { Password } from "./password.js";
 import { encodeReply, ErrorReply, FORM_BARE_TEXT, FORM_RESP2, FORM_TEXT } from "./replies.js";
@@ -19,7 +21,7 @@ import type { ResolvedServeOptions, TextStyle } from "./options.js";
 
 const TIMER_MS_MAX = 2 ** 31 - 1;
 
-/** Where a server listens. */
+/** Where a server listens with TCP. */
 export interface ServerAddress {
   readonly host: string;
   readonly port: number;
@@ -41,6 +43,7 @@ export interface ConnectionHost {
   readonly compactions: RequestedCompactions;
   readonly startedAtMs: number;
   readonly slowCommands: SlowCommands;
+  readonly addresses: readonly ListeningAddress[];
   /** CLIENT PAUSE, for so many milliseconds; added to a pause that is on. */
   pause(what: Paused, ms: number): void;
   /** CLIENT UNPAUSE. */
@@ -70,8 +73,11 @@ const VALUE_HEAD_BYTES = 2 * 1024 * 1024;
 /** Files that are no connections: the store's segments, the listening socket, what Node needs. */
 const FILES_RESERVED = 256;
 
+/** Connections of the command line beside those of clients. */
+const OWNER_CLIENTS_MAX = 16;
+
 /** A running server, see {@link serve}. */
-export class Server implements ConnectionHost, CommitObserver {
+export class Server implements ConnectionHost, CommitObserver, ListenerHost {
   /** The store that is served: other code of the process may use it too. */
   readonly store: Store<string, string>;
   /** @internal */
@@ -96,7 +102,9 @@ export class Server implements ConnectionHost, CommitObserver {
   readonly startedAtMs = Date.now();
   /** @internal */
   readonly slowCommands = new SlowCommands();
-  readonly #net: NetServer;
+  readonly #listeners: Listener[] = [];
+  /** For the command line, when the server has opened the store itself. */
+  #ownerListener: Listener | undefined;
   readonly #holding = new Set<Connection>();
   readonly #clientsMax: number;
   readonly #pause = { what: PAUSE_NOTHING as Paused, untilMs: 0, timer: undefined as NodeJS.Timeout | undefined };
@@ -134,19 +142,25 @@ export class Server implements ConnectionHost, CommitObserver {
     this.ended = new Promise((resolve) => (this.#tellEnded = resolve));
     this.ended.catch(() => undefined); // whoever does not wait for it has close()
     this.session.observers.add(this);
-    this.#net = createServer({ noDelay: true, allowHalfOpen: true }, this.#onSocket);
   }
 
   /** @internal */
-  listen(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#net.once("error", reject);
-      this.#net.listen({ host: this.options.host, port: this.options.port, backlog: 511 }, () => {
-        this.#net.off("error", reject);
-        this.#startClock();
-        resolve();
-      });
-    });
+  async listen(): Promise<void> {
+    const { endpoints, store, dataDir, log } = this.options;
+    for (const endpoint of endpoints) this.#listeners.push(await Listener.open(endpoint, this));
+    this.#startClock();
+    if (store !== undefined) return;
+    try {
+      this.#ownerListener = await listenForOwner(dataDir, this);
+    } catch (error) {
+      // Another server of this process has it, or the file system has no sockets: clients are served all the same.
+      log?.warn({ err: error }, "the crabkv commands cannot reach this server through its data directory");
+    }
+  }
+
+  /** @internal The lock goes with it, and without the lock the socket may not be touched. */
+  storeCloses(): void {
+    void this.#ownerListener?.close();
   }
 
   /** Looks at the time of connections: so often that each limit is kept to a quarter, and at most once a second. */
@@ -160,10 +174,17 @@ export class Server implements ConnectionHost, CommitObserver {
     this.#clock.unref();
   }
 
-  /** Where it listens. */
+  /** Where it listens with TCP, plain if it does, else with TLS. Throws when it does not. */
   get address(): ServerAddress {
-    const { address, port } = this.#net.address() as AddressInfo;
-    return { host: address, port };
+    for (const address of this.addresses) {
+      if (address.transport !== "unix") return { host: address.host, port: address.port };
+    }
+    throw new Error("the server listens on a Unix socket only: see addresses");
+  }
+
+  /** Everywhere that it listens. */
+  get addresses(): readonly ListeningAddress[] {
+    return this.#listeners.map(({ address }) => address);
   }
 
   /**
@@ -238,23 +259,36 @@ export class Server implements ConnectionHost, CommitObserver {
     for (const connection of this.#holding) connection.fail(first, last, error);
   }
 
-  readonly #onSocket = (socket: Socket): void => {
+  /** @internal */
+  get handshakeTimeoutMs(): number {
+    return this.options.authTimeoutMs;
+  }
+
+  /** @internal */
+  mayShakeHands(handshakes: number): boolean {
+    return this.#closing === undefined && this.connections.size + handshakes < this.#clientsMax;
+  }
+
+  /** @internal */
+  onSocket(socket: Socket, listener: Listener): void {
     this.counters.connectionsReceived++;
-    if (this.#closing !== undefined || this.connections.size >= this.#clientsMax) {
+    // The owner gets in when clients have taken all the room.
+    const clientsMax = this.#clientsMax + (listener.trusted ? OWNER_CLIENTS_MAX : 0);
+    if (this.#closing !== undefined || this.connections.size >= clientsMax) {
       this.counters.connectionsRejected++;
       socket.on("error", () => undefined);
       socket.end(encodeReply(new ErrorReply("ERR max number of clients reached"), FORM_RESP2));
       socket.destroySoon();
       return;
     }
-    const connection = new Connection(this, socket, this.counters.connectionsReceived);
+    const connection = new Connection(this, socket, this.counters.connectionsReceived, listener);
     this.connections.set(connection.id, connection);
-  };
+  }
 
   async #close(): Promise<void> {
     this.compactions.end();
     this.unpause();
-    const stopped = new Promise<void>((resolve) => this.#net.close(() => resolve()));
+    const stopped = Promise.all([...this.#listeners, this.#ownerListener].map(async (listener) => listener?.close()));
     if (this.connections.size > 0) {
       const emptied = new Promise<void>((resolve) => (this.#emptied = resolve));
       for (const connection of this.connections.values()) connection.end();

@@ -1,6 +1,5 @@
 // The commands that took long, for SLOWLOG: those that waited for something, a reader thread or what TypeScript had to wait for.
 // What runs at once is bounded and is not timed one by one.
-import { addressOf } from "./commands/shared.js";
 import type { Connection } from "./connection.js";
 
 export interface SlowCommand {
@@ -31,12 +30,12 @@ export class SlowCommands {
   }
 
   /** Of a command that began at `sinceMs` (of `performance.now()`) and has just ended. */
-  addIfSlow(sinceMs: number, { socket, name }: Connection, wordsOf: () => readonly Buffer[]): void {
+  addIfSlow(sinceMs: number, { peerAddress, name }: Connection, wordsOf: () => readonly Buffer[]): void {
     const tookMs = performance.now() - sinceMs;
     if (tookMs < SLOW_MS) return;
     const words = wordsOf();
     if (SECRET.test(words[0]!.toString("latin1"))) return;
-    this.#add(tookMs, words, addressOf(socket.remoteAddress, socket.remotePort), name);
+    this.#add(tookMs, words, peerAddress, name);
   }
 
   #add(tookMs: number, words: readonly Buffer[], address: string, name: string): void {

@@ -158,7 +158,7 @@ test("SLOWLOG tells of what took long, newest first, and never of passwords", as
 
 test("SLOWLOG keeps the newest 128, with 32 words of 128 bytes, as Redis does", () => {
   const slow = new SlowCommands();
-  const connection = { socket: { remoteAddress: "::1", remotePort: 7 }, name: "n" } as never;
+  const connection = { peerAddress: "[::1]:7", name: "n" } as never;
   const words = ["SET", "x".repeat(130), ...Array.from({ length: 38 }, (_, i) => String(i))].map((word) =>
     Buffer.from(word),
   );

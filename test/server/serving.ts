@@ -22,8 +22,10 @@ export class Client {
   ended = false;
   #wake: (() => void) | undefined;
 
-  constructor(port: number) {
-    this.socket = connect(port, "127.0.0.1");
+  /** On a port of this machine, the path of a Unix socket, or a connection that is there (TLS). */
+  constructor(where: number | string | Socket) {
+    if (typeof where === "number") this.socket = connect(where, "127.0.0.1");
+    else this.socket = typeof where === "string" ? connect({ path: where }) : where;
     this.socket.on("data", (chunk) => {
       this.#received = Buffer.concat([this.#received, chunk]);
       this.#wake?.();

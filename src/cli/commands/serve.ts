@@ -1,59 +1,62 @@
-// serve: a store over TCP, until a signal ends it.
+// serve: a store over TCP, TLS and Unix sockets, until a signal ends it.
 import { readFileSync } from "node:fs";
 import type { Command } from "commander";
 import { isLoopback } from "../../server/loopback.js";
-import type { ServeOptions, Server } from "../../server/index.js";
-import { openForWriting } from "../opening.js";
-import { UsageError } from "../outcome.js";
+import type { ListeningAddress, ServeOptions, Server, TlsOptions } from "../../server/index.js";
+import { storeOptionsOf } from "../opening.js";
+import { FailureError, UsageError } from "../outcome.js";
 import { printLine, say } from "../output.js";
-import { parseAddress, ttlMsOf } from "../setting-table.js";
+import { parseAddress } from "../setting-kinds.js";
+import { flagOf, ttlMsOf } from "../setting-table.js";
+import type { SettingName } from "../setting-table.js";
 import { addSettings, settingsOf } from "../settings.js";
 import type { GlobalSettings } from "../settings.js";
 
 export function addServe(program: Command): void {
   const serve = program.command("serve").description("serve a store over TCP, RESP and text on one port");
-  addSettings(serve, ["addr", "sync", "compression", "shards", "cache", "defaultTtl", "textStyle"]);
+  addSettings(serve, ["addr", "unixSocket", "unixSocketMode", "tlsCert", "tlsKey", "tlsCa", "tlsAddr"]);
+  addSettings(serve, ["sync", "compression", "shards", "cache", "defaultTtl", "textStyle"]);
   addSettings(serve, ["segmentBytes", "keyBytesMax", "valueBytesMax"]);
   addSettings(serve, ["compaction", "compactionDeadRatio", "compactionMinBytes", "compactionIoShare"]);
-  addSettings(serve, [
-    "passwordFile",
-    "insecure",
-    "enableDebug",
-    "clientsMax",
-    "authTimeout",
-    "requestTimeout",
-    "drainTimeout",
-  ]);
+  addSettings(serve, ["passwordFile", "insecure", "enableDebug", "clientsMax"]);
+  addSettings(serve, ["authTimeout", "requestTimeout", "drainTimeout"]);
   addSettings(serve, ["requestBytesMax", "replyBytesPause", "replyBytesMax"]);
   serve.action(() => runServe(settingsOf(serve.optsWithGlobals())));
+  serve.addHelpText(
+    "after",
+    `
+While it runs, crabkv get, put, delete, stats and compact on the same data directory go through it, by way of a Unix socket in
+there that only this user can use.`,
+  );
 }
 
 async function runServe(settings: GlobalSettings): Promise<void> {
   const { serve } = await import("../../server/index.js");
-  const options = serveOptionsOf(settings);
-  // What clients put is in the log before they are answered: there is nothing to buffer.
-  const store = await openForWriting({ ...settings, writeBack: "off" }, true);
-  try {
-    const server = await serve({ ...options, store });
-    announce(server, settings);
-    await untilEnded(server);
-  } finally {
-    await store.close();
-  }
+  const server = await serve(serveOptionsOf(settings)).catch((error: unknown) => {
+    // The options have been checked one by one, so this is about how they go together.
+    throw error instanceof RangeError ? new UsageError(error.message, { cause: error }) : error;
+  });
+  announce(server, settings);
+  await untilEnded(server);
 }
 
 function serveOptionsOf(settings: GlobalSettings): ServeOptions {
-  const { textStyle, clientsMax, requestBytesMax, replyBytesPause, replyBytesMax } = settings;
-  const { host, port } = parseAddress(settings.addr)!;
-  const password = passwordIn(settings.passwordFile);
-  const insecure = settings.insecure === "yes";
-  if (password === undefined && !insecure && !isLoopback(host)) {
-    throw new UsageError(
-      `${host} can be reached by other machines: set --password-file, or --insecure to do without a password`,
-    );
+  const { dataDir, textStyle, clientsMax, requestBytesMax, replyBytesPause, replyBytesMax } = settings;
+  const address = parseAddress(settings.addr);
+  const { addr, tlsAddr, unixSocket } = settings;
+  if (addr === "off" && tlsAddr === "off" && unixSocket === "off") {
+    throw new UsageError("--addr is off: set --unix-socket, or --tls-addr, to listen somewhere");
   }
+  checkReach(settings);
   return {
-    ...{ host, port, textStyle, password, insecure, clientsMax, requestBytesMax, replyBytesPause, replyBytesMax },
+    ...storeOptionsOf(settings),
+    ...{ dataDir, textStyle, clientsMax, requestBytesMax, replyBytesPause, replyBytesMax },
+    ...{ tcp: settings.addr !== "off", host: address?.host, port: address?.port },
+    tls: tlsOf(settings),
+    unixSocket: settings.unixSocket === "off" ? undefined : settings.unixSocket,
+    unixSocketMode: Number.parseInt(settings.unixSocketMode, 8),
+    password: passwordIn(settings.passwordFile),
+    insecure: settings.insecure === "yes",
     enableDebug: settings.enableDebug === "yes",
     defaultTtlMs: ttlMsOf(settings.defaultTtl),
     authTimeoutMs: settings.authTimeout * 1000,
@@ -62,26 +65,89 @@ function serveOptionsOf(settings: GlobalSettings): ServeOptions {
   };
 }
 
+/** As the server checks it (server/endpoints.ts), in the words of the command line. */
+function checkReach({ addr, tlsAddr, tlsCert, tlsCa, passwordFile, insecure }: GlobalSettings): void {
+  if (passwordFile !== "off" || insecure === "yes") return;
+  const plain = tlsCert === "off" || tlsAddr !== "off" ? [addr] : [];
+  const tls = tlsCa !== "off" ? [] : tlsAddr !== "off" ? [tlsAddr] : [addr];
+  for (const text of [...plain, ...tls]) {
+    const host = parseAddress(text)?.host;
+    if (host === undefined || isLoopback(host)) continue;
+    throw new UsageError(
+      `${host} can be reached by other machines: set --password-file, or --insecure to do without a password`,
+    );
+  }
+}
+
+function tlsOf(settings: GlobalSettings): TlsOptions | undefined {
+  const { tlsCert, tlsKey, tlsCa, tlsAddr } = settings;
+  if (tlsCert === "off") {
+    const idle = (["tlsKey", "tlsCa", "tlsAddr"] as const).find((name) => settings[name] !== "off");
+    if (idle !== undefined)
+      throw new UsageError(`${flagOf(idle)} is set, and --tls-cert is not: TLS needs a certificate`);
+    return undefined;
+  }
+  if (tlsKey === "off")
+    throw new UsageError("--tls-cert is set, and --tls-key is not: TLS needs the certificate's key");
+  return {
+    cert: contentOf(tlsCert, "tlsCert"),
+    key: contentOf(tlsKey, "tlsKey"),
+    ca: tlsCa === "off" ? undefined : contentOf(tlsCa, "tlsCa"),
+    ...(tlsAddr === "off" ? {} : parseAddress(tlsAddr)),
+  };
+}
+
+function contentOf(file: string, name: SettingName): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (cause) {
+    throw new FailureError(`${flagOf(name)}: ${(cause as Error).message}`, { cause });
+  }
+}
+
 /** The file's first line. */
 function passwordIn(file: string): string | undefined {
   if (file === "off") return undefined;
-  const [password] = readFileSync(file, "utf8").split(/\r?\n/, 1);
+  const [password] = contentOf(file, "passwordFile").toString("utf8").split(/\r?\n/, 1);
   if (password === undefined || password === "") throw new UsageError(`${file} has no password on its first line`);
   return password;
 }
 
 function announce(server: Server, settings: GlobalSettings): void {
-  const { host, port } = server.address;
+  const { addresses } = server;
   if (settings.json) {
-    printLine(JSON.stringify({ listening: { host, port }, dataDir: settings.dataDir, pid: process.pid }));
+    const listening = addresses.find(({ transport }) => transport !== "unix") ?? addresses[0];
+    printLine(JSON.stringify({ listening, addresses, dataDir: settings.dataDir, pid: process.pid }));
     return;
   }
-  const address = host.includes(":") ? `[${host}]` : host;
-  printLine(`crabkv is listening on ${address}:${port}, data in ${settings.dataDir}`);
-  say(`
-  text       nc ${host} ${port}                 then: PUT demo value ttl=45, GET demo, HELP
-  RESP       redis-cli -h ${host} -p ${port}    or any Redis client
-  stop       Ctrl-C, or: kill ${process.pid}`);
+  const places = addresses.map(placeOf).join(", ");
+  printLine(`crabkv is listening on ${places}, data in ${settings.dataDir}`);
+  for (const address of addresses) sayHow(address);
+  say(`  stop       Ctrl-C, or: kill ${process.pid}`);
+}
+
+function placeOf(address: ListeningAddress): string {
+  if (address.transport === "unix") return address.path;
+  const { transport, host, port } = address;
+  return `${host.includes(":") ? `[${host}]` : host}:${port}${transport === "tls" ? " (TLS)" : ""}`;
+}
+
+const CLIENTS = "or any Redis client";
+const VERBS = "then: PUT demo value ttl=45, GET demo, HELP";
+
+function sayHow(address: ListeningAddress): void {
+  if (address.transport === "unix") {
+    say(`\n  text       nc -U ${address.path}    ${VERBS}\n  RESP       redis-cli -s ${address.path}    ${CLIENTS}`);
+    return;
+  }
+  const { transport, host, port } = address;
+  if (transport === "tls") {
+    say(`\n  TLS        redis-cli --tls -h ${host} -p ${port}    ${CLIENTS}`);
+    return;
+  }
+  say(
+    `\n  text       nc ${host} ${port}                 ${VERBS}\n  RESP       redis-cli -h ${host} -p ${port}    ${CLIENTS}`,
+  );
 }
 
 /** The first signal drains: what was accepted is answered and synced. The second one ends the process at once. */

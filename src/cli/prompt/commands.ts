@@ -6,7 +6,8 @@ import type { Data } from "../opening.js";
 import { NotFoundError, UsageError } from "../outcome.js";
 import { columns } from "../output.js";
 import { fieldsOf } from "../records.js";
-import { parseTtl, settingTable, ttlMsOf } from "../setting-table.js";
+import { parseTtl } from "../setting-kinds.js";
+import { settingTable, ttlMsOf } from "../setting-table.js";
 import { shown, wordOf } from "./words.js";
 
 interface WalkOptions {

@@ -8,13 +8,14 @@ import { SLOW_COMMANDS_MAX, SLOW_MS } from "../slow-commands.js";
 import { matches, REDIS_VERSION, unknownSubcommand, wrongArity } from "./shared.js";
 
 /** Settings by Redis' names, as far as clients ask for them. They are chosen at the start and do not change. */
-function settingsOf({ options, session }: ConnectionHost): ReadonlyMap<string, string> {
+function settingsOf(server: ConnectionHost): ReadonlyMap<string, string> {
+  const { options, session } = server;
   const { sync } = options.open;
   const appendfsync = sync === undefined || sync === "always" ? "always" : sync === "os" ? "no" : "everysec";
   return new Map([
     ["appendfsync", appendfsync],
     ["appendonly", "yes"],
-    ["bind", options.host],
+    ["bind", server.addresses.map((address) => (address.transport === "unix" ? "" : address.host)).find(Boolean) ?? ""],
     ["databases", "1"],
     ["dir", options.dataDir],
     ["enable-debug-command", options.enableDebug ? "yes" : "no"],
@@ -22,13 +23,26 @@ function settingsOf({ options, session }: ConnectionHost): ReadonlyMap<string, s
     ["maxmemory", "0"],
     ["maxmemory-policy", "noeviction"],
     ["notify-keyspace-events", ""],
-    ["port", String(options.port)],
+    ["port", String(portOf(server, "tcp"))],
     ["proto-max-bulk-len", String(session.valueBytesMax)],
     ["save", ""],
     ["slowlog-log-slower-than", String(SLOW_MS * 1000)],
     ["slowlog-max-len", String(SLOW_COMMANDS_MAX)],
     ["timeout", "0"],
+    ["tls-port", String(portOf(server, "tls"))],
+    ["unixsocket", pathOf(server)],
   ]);
+}
+
+/** 0: it does not listen so. */
+function portOf({ addresses }: ConnectionHost, transport: "tcp" | "tls"): number {
+  for (const address of addresses) if (address.transport === transport) return address.port;
+  return 0;
+}
+
+function pathOf({ addresses }: ConnectionHost): string {
+  for (const address of addresses) if (address.transport === "unix") return address.path;
+  return "";
 }
 
 /** CONFIG GET pattern ... | SET name value ... | RESETSTAT */
@@ -98,7 +112,7 @@ function sectionsOf(server: ConnectionHost): [string, Record<string, string | nu
         arch_bits: 64,
         arch: arch(),
         process_id: process.pid,
-        tcp_port: options.port,
+        tcp_port: portOf(server, "tcp") || portOf(server, "tls"),
         uptime_in_seconds: uptime,
         uptime_in_days: Math.floor(uptime / 86_400),
       },

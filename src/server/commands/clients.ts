@@ -4,12 +4,9 @@ import type { Connection } from "../connection.js";
 import { MUTE_ALL, MUTE_NEXT, MUTE_NONE, PAUSE_ALL, PAUSE_WRITES } from "../../native.js";
 import { ErrorReply, OK } from "../replies.js";
 import type { Reply } from "../replies.js";
-import { addressOf, NO_REPLY, parseInteger, parseTimeout, SYNTAX_ERROR, wrongSubcommand } from "./shared.js";
+import { NO_REPLY, parseInteger, parseTimeout, SYNTAX_ERROR, wrongSubcommand } from "./shared.js";
 
 const clientTypes: ReadonlySet<string> = new Set(["normal", "master", "replica", "slave", "pubsub"]);
-
-const peerOf = ({ socket }: Connection): string => addressOf(socket.remoteAddress, socket.remotePort);
-const localOf = ({ socket }: Connection): string => addressOf(socket.localAddress, socket.localPort);
 
 type Filter = (connection: Connection) => boolean;
 
@@ -19,7 +16,7 @@ export function kill({ connection, server, arguments: words }: CommandContext): 
   const old = rest.length === 1;
   let skipMe = !old;
   const filters: Filter[] = [];
-  if (old) filters.push((other) => peerOf(other) === rest[0]);
+  if (old) filters.push((other) => other.peerAddress === rest[0]);
   for (let i = 0; !old && i < rest.length; i += 2) {
     const [name, value] = [rest[i]!.toLowerCase(), rest[i + 1]];
     if (value === undefined) return SYNTAX_ERROR;
@@ -51,9 +48,9 @@ function filterOf(name: string, value: string): Filter | ErrorReply {
       return (other) => BigInt(other.id) === id;
     }
     case "addr":
-      return (other) => peerOf(other) === value;
+      return (other) => other.peerAddress === value;
     case "laddr":
-      return (other) => localOf(other) === value;
+      return (other) => other.localAddress === value;
     case "type": {
       const type = value.toLowerCase();
       if (!clientTypes.has(type)) return new ErrorReply(`ERR Unknown client type '${value}'`);

@@ -5,7 +5,7 @@ import { kill, noEvict, pause, reply } from "./clients.js";
 import { authenticate } from "./auth.js";
 import { ErrorReply, FORM_RESP2, FORM_RESP3, OK, Status, TextReply } from "../replies.js";
 import type { Reply, ReplyForm } from "../replies.js";
-import { addressOf, NOT_AN_INTEGER, parseInteger, REDIS_VERSION, unknownSubcommand, wrongArity } from "./shared.js";
+import { NOT_AN_INTEGER, parseInteger, REDIS_VERSION, unknownSubcommand, wrongArity } from "./shared.js";
 
 const NOT_AN_INT = new ErrorReply("ERR value is out of range, value must between -2147483648 and 2147483647");
 const BAD_NAME = new ErrorReply("ERR Client names cannot contain spaces, newlines or special characters.");
@@ -132,12 +132,11 @@ function listOf(connections: Iterable<Connection>, filter: readonly Buffer[]): s
 }
 
 function lineOf(connection: Connection): string {
-  const { socket } = connection;
   const nowMs = Date.now();
   const fields = {
     id: connection.id,
-    addr: addressOf(socket.remoteAddress, socket.remotePort),
-    laddr: addressOf(socket.localAddress, socket.localPort),
+    addr: connection.peerAddress,
+    laddr: connection.localAddress,
     name: connection.name,
     age: Math.floor((nowMs - connection.createdAtMs) / 1000),
     idle: Math.floor((nowMs - connection.lastActiveMs) / 1000),
