@@ -66,9 +66,9 @@ export interface OpenOptions<KE extends EncodingOption = EncodingOption, VE exte
   readonly readOnly?: boolean | undefined;
   /** Size at which a new segment of the log begins, 64 KiB to 1 GiB. Default 64 MiB. */
   readonly segmentBytes?: number | undefined;
-  /** Longest key, up to 1 MiB. Default 64 KiB. */
+  /** Longest key that a call may name, up to 1 MiB. Scans also show longer ones, from under a larger bound. Default 64 KiB. */
   readonly keyBytesMax?: number | undefined;
-  /** Largest value, up to 512 MiB. Default 16 MiB. */
+  /** Largest value that may be written, up to 512 MiB. Default 16 MiB. */
   readonly valueBytesMax?: number | undefined;
   /** Most operations in one batch. Default 1,048,576. */
   readonly batchOperationsMax?: number | undefined;
