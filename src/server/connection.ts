@@ -201,6 +201,9 @@ export class Connection {
           outcome = this.#runUp();
           break;
         case OUTCOME_CLOSE: {
+          // It may have waited for something until now, and the client may have ended meanwhile.
+          this.#parked = false;
+          this.#ending = false;
           this.end();
           return;
         }
