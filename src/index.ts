@@ -29,5 +29,6 @@ export type { Fault, SlotLoad, StoreStats, VerifyReport } from "./native.js";
 export type { CompactOptions } from "./compaction.js";
 export type { CompactionOptions } from "./compaction-options.js";
 export type { CompactionReport } from "./native.js";
+export type { CommitMessage } from "./commit-channel.js";
 export type { SlotMove } from "./rebalance-policy.js";
 export type { StoreWriteStream, WriteStreamOptions } from "./write-stream.js";

@@ -125,6 +125,8 @@ export interface NativeStats {
   readonly epoch: number;
   readonly commitGroups: number;
   readonly committedRecords: number;
+  /** Of these records in the log. */
+  readonly committedBytes: number;
   readonly syncs: number;
   readonly syncNsTotal: number;
   readonly syncNsMax: number;
@@ -307,17 +309,36 @@ interface Native {
 
   // Sessions of servers, see native/protocol/session.h. What came out is at target[offset] if it fits there, else
   // sessionTake fetches it. Results: reply bytes, replies, reply group,
-  // reply form, and midway: whether a request has begun that is not there in full.
-  serverOpen(handle: Handle, numbers: Float64Array, goesUp: Uint8Array): number;
+  // reply form, midway: whether a request has begun that is not there in full, and executing: whether EXEC is under way.
+  serverOpen(handle: Handle, numbers: Float64Array): number;
+  /** By a command's place in the table, and one more for commands that are not there: 1 when it goes up although it could run natively. */
+  serverHook(handle: Handle, server: number, goesUp: Uint8Array): void;
   serverPause(handle: Handle, server: number, what: Paused): void;
   sessionOpen(handle: Handle, server: number): number;
   sessionFeed(handle: Handle, session: number, bytes: Uint8Array, target: Uint8Array, offset: number): SessionOutcome;
   sessionResume(handle: Handle, session: number, target: Uint8Array, offset: number): SessionOutcome;
-  sessionProceed(handle: Handle, session: number, target: Uint8Array, offset: number): SessionOutcome;
+  /** `captures`: the reply is for TypeScript first, see OUTCOME_REPLIED. */
+  sessionProceed(
+    handle: Handle,
+    session: number,
+    target: Uint8Array,
+    offset: number,
+    captures: boolean,
+  ): SessionOutcome;
   sessionAnswer(handle: Handle, session: number, reply: Uint8Array, target: Uint8Array, offset: number): SessionOutcome;
   sessionTake(handle: Handle, session: number, target: Uint8Array): void;
   /** Of the command that went up. */
   sessionArguments(handle: Handle, session: number): Buffer[];
+  /** Of the commands that the EXEC that went up would run. */
+  sessionQueued(handle: Handle, session: number): Buffer[][];
+  /** Whether the command that went up, or one that its EXEC would run, has become this one: not when it cannot run there. */
+  sessionReplace(
+    handle: Handle,
+    session: number,
+    queued: number | undefined,
+    words: Uint8Array,
+    lengths: Uint32Array,
+  ): boolean;
   sessionRunJob(handle: Handle, session: number): Promise<void>;
   sessionSet(handle: Handle, session: number, property: number, value: number): void;
   sessionEnd(handle: Handle, session: number): void;
@@ -354,7 +375,8 @@ export const OUTCOME_BUDGET = 3;
 export const OUTCOME_BUSY = 4;
 export const OUTCOME_CLOSE = 5;
 export const OUTCOME_PAUSED = 6;
-export type SessionOutcome = 0 | 1 | 2 | 3 | 4 | 5 | 6;
+export const OUTCOME_REPLIED = 7;
+export type SessionOutcome = 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7;
 
 /** CLIENT PAUSE: commands that wait, as in native/protocol/session.h. */
 export const PAUSE_NOTHING = 0;
@@ -390,6 +412,7 @@ export const RESULT_REPLIES = 11;
 export const RESULT_REPLY_GROUP = 12;
 export const RESULT_REPLY_FORM = 13;
 export const RESULT_MIDWAY = 14;
+export const RESULT_EXECUTING = 15;
 
 /** Operation kinds and guards, as in native/core/store.h. */
 export const KIND_CHECK = 0;

@@ -2,6 +2,7 @@
 // at the end of the turn. The addon talks back to this object only, through onCommit.
 import { flushBuffer } from "./buffered-writes.js";
 import type { ReadCache } from "./cache.js";
+import { CommitChannel } from "./commit-channel.js";
 import { Commits } from "./commits.js";
 import { native } from "./native.js";
 import type { CompactionReport, Group, Handle, OnCommit } from "./native.js";
@@ -35,6 +36,7 @@ export class Session {
   /** The highest group that is known to be acknowledged. */
   acknowledgedGroup: Group = 0;
   readonly #durability = new Commits();
+  readonly commitChannel = new CommitChannel();
   /** Reports of the addon so far, and whom to wake at the next one, or at close: they take themselves out. */
   newsCount = 0;
   readonly sleepers = new Set<() => void>();
@@ -58,6 +60,7 @@ export class Session {
   }
 
   readonly onCommit: OnCommit = (acknowledged, durable, room, failures, compacted) => {
+    this.commitChannel.report(this.handle);
     if (failures !== undefined) {
       for (let i = 0; i < failures.length; i += 4) {
         const first = failures[i] as Group;
@@ -103,6 +106,7 @@ export class Session {
 
   readonly #kickNow = (): void => {
     this.#kickScheduled = false;
+    this.commitChannel.prepare(this.handle);
     native.kick(this.handle);
   };
 

@@ -9,7 +9,7 @@ import { crabkvOnTerminal } from "./terminal.js";
 import { temporaryDirectory } from "./temporary.js";
 
 const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
-const section = readme.slice(readme.indexOf("## The command line"), readme.indexOf("## How fast"));
+const section = readme.slice(readme.indexOf("## The command line"), readme.indexOf("## Extending the server"));
 
 test("the commands of the README run as they stand there", () => {
   const cwd = temporaryDirectory();

@@ -36,8 +36,9 @@ enum ResultIndex : size_t {
   kResultReplies = 11,
   kResultReplyGroup = 12,
   kResultReplyForm = 13,
-  kResultMidway = 14,  // whether a request has begun that is not there in full
-  kResultCount = 15,
+  kResultMidway = 14,     // whether a request has begun that is not there in full
+  kResultExecuting = 15,  // whether EXEC is under way
+  kResultCount = 16,
 };
 
 class Environment {

@@ -63,6 +63,7 @@ napi_value ScanEnd(napi_env env, napi_callback_info info);
 // sessions.cc
 napi_value ServerOpen(napi_env env, napi_callback_info info);
 napi_value ServerPause(napi_env env, napi_callback_info info);
+napi_value ServerHook(napi_env env, napi_callback_info info);
 napi_value SessionOpen(napi_env env, napi_callback_info info);
 napi_value SessionFeed(napi_env env, napi_callback_info info);
 napi_value SessionResume(napi_env env, napi_callback_info info);
@@ -70,6 +71,8 @@ napi_value SessionAnswer(napi_env env, napi_callback_info info);
 napi_value SessionProceed(napi_env env, napi_callback_info info);
 napi_value SessionTake(napi_env env, napi_callback_info info);
 napi_value SessionArguments(napi_env env, napi_callback_info info);
+napi_value SessionQueued(napi_env env, napi_callback_info info);
+napi_value SessionReplace(napi_env env, napi_callback_info info);
 napi_value SessionRunJob(napi_env env, napi_callback_info info);
 napi_value SessionSet(napi_env env, napi_callback_info info);
 napi_value SessionEnd(napi_env env, napi_callback_info info);

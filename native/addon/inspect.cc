@@ -29,6 +29,7 @@ napi_value Stats(napi_env env, napi_callback_info info) {
   writer.Number("epoch", stats.epoch);
   writer.Number("commitGroups", stats.commit_groups);
   writer.Number("committedRecords", stats.committed_records);
+  writer.Number("committedBytes", stats.committed_bytes);
   writer.Number("syncs", stats.syncs);
   writer.Number("syncNsTotal", stats.sync_ns_total);
   writer.Number("syncNsMax", stats.sync_ns_max);

@@ -1,5 +1,6 @@
 // Sessions of servers: one crossing for each chunk that a socket brings. Reply bytes go straight into memory that the
 // caller keeps for them; what does not fit there waits in the session for sessionTake.
+#include <algorithm>
 #include <cstring>
 #include <string>
 #include <utility>
@@ -52,13 +53,15 @@ Session* FindSession(const Call<kCount>& call, Handle* handle) {
 napi_value Report(Environment& environment, Handle& handle, Session& session, Session::Outcome outcome,
                   const Span<uint8_t>& target, uint64_t offset) {
   double* results = environment.results();
-  const uint64_t group = session.TakeGroup();
+  // Of a captured reply it is that of the answer in its place.
+  const uint64_t group = outcome == Session::Outcome::kReplied ? 0 : session.TakeGroup();
   ReadBuffer& output = session.output();
   results[kResultReplyBytes] = static_cast<double>(output.size());
   results[kResultReplies] = session.TakeReplyCount();
   results[kResultReplyGroup] = static_cast<double>(group);
   results[kResultMidway] = session.is_midway() ? 1 : 0;
   results[kResultReplyForm] = static_cast<double>(session.form());
+  results[kResultExecuting] = session.executing() ? 1 : 0;
   if (offset <= target.length && output.size() <= target.length - offset && output.size() != 0) {
     std::memcpy(target.data + offset, output.data(), output.size());
     output.Clear();
@@ -67,6 +70,16 @@ napi_value Report(Environment& environment, Handle& handle, Session& session, Se
   if (outcome == Session::Outcome::kBusy) handle.AwaitRoom();
   napi_value number;
   return napi_create_uint32(environment.env(), static_cast<uint32_t>(outcome), &number) == napi_ok ? number : nullptr;
+}
+
+napi_value MakeBuffers(Environment& environment, const std::vector<std::string_view>& words) {
+  return environment.MakeArray(words.size(), [&](size_t index) -> napi_value {
+    napi_value buffer;
+    const std::string_view bytes = words[index];
+    return napi_create_buffer_copy(environment.env(), bytes.size(), bytes.data(), nullptr, &buffer) == napi_ok
+               ? buffer
+               : nullptr;
+  });
 }
 
 class RunJob : public Delivery {
@@ -85,19 +98,13 @@ class RunJob : public Delivery {
 
 }  // namespace
 
-// serverOpen(handle, numbers, goesUp): number, the server whose sessions are to be opened.
+// serverOpen(handle, numbers): number, the server whose sessions are to be opened.
 napi_value ServerOpen(napi_env env, napi_callback_info info) {
-  Call<3> call(env, info);
+  Call<2> call(env, info);
   Handle* handle = call.handle();
   Span<double> numbers;
-  Span<uint8_t> goes_up;
-  if (handle == nullptr || !ReadFloat64Array(env, call[1], "numbers", &numbers) ||
-      !ReadUint8Array(env, call[2], "goesUp", &goes_up)) {
-    return nullptr;
-  }
-  if (numbers.length != kServerNumbers || goes_up.length != protocol::CommandCount() + 1) {
-    return ThrowRangeError(env, "numbers or goesUp is of the wrong length");
-  }
+  if (handle == nullptr || !ReadFloat64Array(env, call[1], "numbers", &numbers)) return nullptr;
+  if (numbers.length != kServerNumbers) return ThrowRangeError(env, "numbers is of the wrong length");
   auto settings = std::make_shared<ServerSettings>();
   settings->limits.arguments_max = static_cast<uint32_t>(numbers.data[kArgumentsMax]);
   settings->limits.argument_bytes_max = static_cast<uint64_t>(numbers.data[kArgumentBytesMax]);
@@ -107,9 +114,24 @@ napi_value ServerOpen(napi_env env, napi_callback_info info) {
   settings->default_ttl_ms = static_cast<uint64_t>(numbers.data[kDefaultTtlMs]);
   settings->reply_bytes_max = static_cast<uint64_t>(numbers.data[kReplyBytesMax]);
   settings->needs_password = numbers.data[kNeedsPassword] != 0;
-  settings->goes_up.assign(goes_up.data, goes_up.data + goes_up.length);
   napi_value id;
   return napi_create_uint32(env, handle->AddServer(std::move(settings)), &id) == napi_ok ? id : nullptr;
+}
+
+// serverHook(handle, server, goesUp): which commands go up from now on, see ServerSettings.
+napi_value ServerHook(napi_env env, napi_callback_info info) {
+  Call<3> call(env, info);
+  Handle* handle = call.handle();
+  uint32_t server_id = 0;
+  Span<uint8_t> goes_up;
+  napi_get_value_uint32(env, call[1], &server_id);
+  if (handle == nullptr || !ReadUint8Array(env, call[2], "goesUp", &goes_up)) return nullptr;
+  if (goes_up.length != protocol::CommandCount() + 1) return ThrowRangeError(env, "goesUp is of the wrong length");
+  ServerSettings* const settings = handle->FindServer(server_id);
+  if (settings == nullptr) return ThrowTypeError(env, "server is not open");
+  const bool any = std::find(goes_up.data, goes_up.data + goes_up.length, 1) != goes_up.data + goes_up.length;
+  settings->goes_up.assign(goes_up.data, goes_up.data + (any ? goes_up.length : 0));
+  return nullptr;
 }
 
 // serverPause(handle, server, what): 0 nothing, 1 commands that write, 2 all commands.
@@ -169,18 +191,19 @@ napi_value SessionResume(napi_env env, napi_callback_info info) {
   return Report(call.environment(), *handle, *session, session->Resume(), target, offset);
 }
 
-// sessionProceed(handle, session, target, offset): the same, running the command that went up.
+// sessionProceed(handle, session, target, offset, captures): the same, running the command that went up.
 napi_value SessionProceed(napi_env env, napi_callback_info info) {
-  Call<4> call(env, info);
+  Call<5> call(env, info);
   Handle* handle = call.handle();
   Session* session = FindSession(call, handle);
   Span<uint8_t> target;
   uint64_t offset = 0;
+  bool captures = false;
   if (session == nullptr || !ReadUint8Array(env, call[2], "target", &target) ||
-      !ReadInteger(env, call[3], "offset", UINT32_MAX, &offset)) {
+      !ReadInteger(env, call[3], "offset", UINT32_MAX, &offset) || !ReadBool(env, call[4], "captures", &captures)) {
     return nullptr;
   }
-  return Report(call.environment(), *handle, *session, session->Proceed(), target, offset);
+  return Report(call.environment(), *handle, *session, session->Proceed(captures), target, offset);
 }
 
 // sessionAnswer(handle, session, reply, target, offset): the same, after the reply of the command that went up.
@@ -219,12 +242,38 @@ napi_value SessionArguments(napi_env env, napi_callback_info info) {
   Handle* handle = call.handle();
   Session* session = FindSession(call, handle);
   if (session == nullptr) return nullptr;
-  const std::vector<std::string_view>& arguments = session->arguments();
-  return call.environment().MakeArray(arguments.size(), [&](size_t index) -> napi_value {
-    napi_value buffer;
-    const std::string_view bytes = arguments[index];
-    return napi_create_buffer_copy(env, bytes.size(), bytes.data(), nullptr, &buffer) == napi_ok ? buffer : nullptr;
-  });
+  return MakeBuffers(call.environment(), session->arguments());
+}
+
+// sessionQueued(handle, session): Buffer[][], of the commands that the EXEC that went up would run.
+napi_value SessionQueued(napi_env env, napi_callback_info info) {
+  Call<2> call(env, info);
+  Handle* handle = call.handle();
+  Session* session = FindSession(call, handle);
+  if (session == nullptr) return nullptr;
+  Environment& environment = call.environment();
+  return environment.MakeArray(session->QueuedCount(),
+                               [&](size_t index) { return MakeBuffers(environment, session->QueuedArguments(index)); });
+}
+
+// sessionReplace(handle, session, queued, words, lengths): whether the command that went up has become another, or with
+// a place among what its EXEC would run, that one.
+napi_value SessionReplace(napi_env env, napi_callback_info info) {
+  Call<5> call(env, info);
+  Handle* handle = call.handle();
+  Session* session = FindSession(call, handle);
+  if (session == nullptr) return nullptr;
+  Environment& environment = call.environment();
+  uint64_t queued = 0;
+  const bool is_queued = !IsUndefined(env, call[2]);
+  std::vector<std::string_view> words;
+  if ((is_queued && !ReadInteger(env, call[2], "queued", UINT32_MAX, &queued)) ||
+      !ReadColumn(environment, call[3], call[4], "words", &environment.key_scratch, &words)) {
+    return nullptr;
+  }
+  napi_value taken;
+  napi_get_boolean(env, is_queued ? session->ReplaceQueued(queued, words) : session->Replace(words), &taken);
+  return taken;
 }
 
 // sessionRunJob(handle, session): Promise<void>, when sessionResume can go on.

@@ -267,6 +267,7 @@ void CommitLog::AddStats(StoreStats* stats) const {
   stats->durable_version = durable_lsn();
   stats->commit_groups = groups_.load(std::memory_order_relaxed);
   stats->committed_records = records_.load(std::memory_order_relaxed);
+  stats->committed_bytes = record_bytes_.load(std::memory_order_relaxed);
   stats->syncs = syncs_.load(std::memory_order_relaxed);
   stats->sync_ns_total = sync_ns_total_.load(std::memory_order_relaxed);
   stats->sync_ns_max = sync_ns_max_.load(std::memory_order_relaxed);

@@ -205,6 +205,7 @@ class CommitLog {
   std::atomic<uint64_t> rollbacks_{0};
   std::atomic<uint64_t> groups_{0};
   std::atomic<uint64_t> records_{0};
+  std::atomic<uint64_t> record_bytes_{0};
   std::atomic<uint64_t> syncs_{0};
   std::atomic<uint64_t> sync_ns_total_{0};
   std::atomic<uint64_t> sync_ns_max_{0};

@@ -136,6 +136,7 @@ void CommitLog::Finish(Group* group) {
   if (records != 0) {
     groups_.fetch_add(1, std::memory_order_relaxed);
     records_.fetch_add(records, std::memory_order_relaxed);
+    record_bytes_.fetch_add(bytes, std::memory_order_relaxed);
   }
   persisted_durable_lsn_.store(frame_durable_lsn_, std::memory_order_relaxed);
   written_lsn_.store(last, std::memory_order_release);

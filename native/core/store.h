@@ -160,6 +160,7 @@ struct StoreStats {
   uint64_t epoch = 0;
   uint64_t commit_groups = 0;
   uint64_t committed_records = 0;
+  uint64_t committed_bytes = 0;  // of these records in the log
   uint64_t syncs = 0;
   uint64_t sync_ns_total = 0;
   uint64_t sync_ns_max = 0;

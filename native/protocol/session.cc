@@ -36,6 +36,7 @@ Session::Session(Store* store, const ServerSettings* settings)
     : store_(store),
       settings_(settings),
       parser_(settings->limits),
+      form_(settings->line_form),
       reply_(&output_, settings->line_form),
       transaction_(store, settings->reply_bytes_max),
       authenticated_(true),
@@ -61,6 +62,7 @@ Session::Outcome Session::Feed(std::string_view bytes) {
 }
 
 Session::Outcome Session::RunRequests() {
+  if (captured_) return waits_ = Outcome::kReplied;
   if (closes_) return waits_ = Outcome::kClose;
   waits_ = Outcome::kNeedMore;
   const uint64_t output_max = output_.size() + kTurnReplyBytes;
@@ -125,11 +127,7 @@ Session::Outcome Session::Dispatch() {
     EndCommand();
     return Outcome::kNeedMore;
   }
-  const size_t index = IndexOf(*command_);
-  if ((command_->flags & kUp) != 0 || (index < settings_->goes_up.size() && settings_->goes_up[index])) {
-    return Outcome::kUp;
-  }
-  return RunHere(*command_);
+  return (command_->flags & kUp) != 0 || IsHooked(*command_) ? Outcome::kUp : RunHere(*command_);
 }
 
 // Whether the command waits for the end of CLIENT PAUSE. (MULTI does not queue one that writes, as in Redis.)
@@ -185,7 +183,11 @@ void Session::RefuseUnknown() {
 }
 
 void Session::EndCommand() {
-  if (muted_replies_ == 0) {
+  if (captures_) {
+    captures_ = false;
+    captured_ = true;
+    reply_.set_form(form_);
+  } else if (muted_replies_ == 0) {
     replies_++;
   } else {
     output_.Shrink(reply_begin_);
@@ -220,7 +222,7 @@ Session::Outcome Session::RunHere(const Command& command) {
   reply_begin_ = output_.size();
   for (;;) {
     reply_.Bound(settings_->reply_bytes_max);
-    Call call = MakeCall(parser_.Arguments(), true);
+    Call call = MakeCall(Words(), true);
     const Run run = command.run(call);
     if (multi_ != nullptr && multi_->executing) return RunQueued();  // this was EXEC
     if (run == Run::kJob) return waits_ = Outcome::kJob;
@@ -237,8 +239,9 @@ Session::Outcome Session::RunHere(const Command& command) {
       if (++tries_ < kTriesMax) continue;
       reply_.Error("ERR too many others write the same keys");
     }
+    closes_ = closes_ || run == Run::kClose;
     EndCommand();
-    return waits_ = run == Run::kClose ? Outcome::kClose : Outcome::kNeedMore;
+    return waits_ = closes_ && !captured_ ? Outcome::kClose : Outcome::kNeedMore;
   }
 }
 
@@ -290,55 +293,10 @@ Session::Outcome Session::Resume() {
   return outcome == Outcome::kNeedMore ? RunRequests() : outcome;
 }
 
-Session::Outcome Session::Answer(std::string_view reply) {
-  if (waits_ != Outcome::kUp) return waits_;
-  if (multi_ != nullptr && multi_->executing) {
-    Queued& queued = multi_->queue[multi_->next++];
-    queued.answered = true;
-    queued.answer = reply;
-    multi_->partial += reply;
-    const Outcome outcome = RunQueued();
-    return outcome == Outcome::kNeedMore ? RunRequests() : outcome;
-  }
-  reply_begin_ = output_.size();
-  reply_.Bound(UINT64_MAX / 2);  // it is there already
-  reply_.Raw(reply);
-  EndCommand();
-  return RunRequests();
-}
-
-Session::Outcome Session::Proceed() {
-  if (waits_ != Outcome::kUp) return waits_;
-  if (multi_ != nullptr && multi_->executing) {
-    multi_->queue[multi_->next].proceeds = true;
-    const Outcome outcome = RunQueued();
-    return outcome == Outcome::kNeedMore ? RunRequests() : outcome;
-  }
-  if (command_ == nullptr) {
-    reply_begin_ = output_.size();
-    RefuseUnknown();
-    EndCommand();
-    return RunRequests();
-  }
-  const Outcome outcome = RunHere(*command_);
-  return outcome == Outcome::kNeedMore ? RunRequests() : outcome;
-}
-
-void Session::CloseAfterReplies() {
-  closes_ = true;
-  if (waits_ != Outcome::kUp) waits_ = Outcome::kClose;
-}
-
 Run Session::StartJob(std::unique_ptr<SessionJob> job, std::shared_ptr<void> result) {
   job_ = std::move(job);
   job_result_ = std::move(result);
   return Run::kJob;
-}
-
-const std::vector<std::string_view>& Session::arguments() {
-  const bool queued = multi_ != nullptr && multi_->executing && multi_->next < multi_->queue.size();
-  if (queued) return multi_->queue[multi_->next].arguments;
-  return parser_.Arguments();
 }
 
 uint32_t Session::TakeReplyCount() {

@@ -27,7 +27,8 @@ struct ServerSettings {
   bool needs_password = false;
   // CLIENT PAUSE: commands wait.
   enum class Paused : uint8_t { kNo = 0, kWrites = 1, kAll = 2 } paused = Paused::kNo;
-  // By IndexOf(command): goes up although it could run here. One more at the end: unknown commands.
+  // By IndexOf(command): goes up although it could run here (alone; EXEC goes up for what it has queued). One more at
+  // the end: unknown commands.
   std::vector<bool> goes_up;
 };
 
@@ -49,6 +50,7 @@ class Session {
     kBusy = 4,      // the store takes no more writes: Resume when it has room
     kClose = 5,     // after the replies, the connection is to be closed
     kPaused = 6,    // CLIENT PAUSE: Resume when it is over
+    kReplied = 7,   // output() is the reply of a captured command: Answer with what the client is to get
   };
   // How much one turn does: commands, and bytes of replies.
   static constexpr uint32_t kTurnCommands = 2048;
@@ -64,8 +66,16 @@ class Session {
   Outcome Resume();
   // The reply of the command that went up; more than one in a row is possible (SUBSCRIBE).
   Outcome Answer(std::string_view reply);
-  // Nobody changed the command that went up: it runs here.
-  Outcome Proceed();
+  // The command that went up runs here. `captures`: its reply is not for the client yet, see kReplied; to a connection
+  // of text it is that of RESP2. Its group is that of what Answer gives.
+  Outcome Proceed(bool captures);
+  // The command that went up, or the `queued`-th that its EXEC would run, becomes another. False: it cannot run there,
+  // and nothing has changed.
+  bool Replace(const std::vector<std::string_view>& words);
+  bool ReplaceQueued(size_t queued, const std::vector<std::string_view>& words);
+  // What the EXEC that went up would run; 0 of any other command.
+  size_t QueuedCount() const;
+  const std::vector<std::string_view>& QueuedArguments(size_t queued) const;
   // Nothing more is read; what is in output() still goes out, and so does the reply of a command that went up.
   void CloseAfterReplies();
 
@@ -80,9 +90,10 @@ class Session {
   std::unique_ptr<SessionJob> TakeJob() { return std::move(job_); }
 
   // --- State that TypeScript sets.
-  ReplyForm form() const { return reply_.form(); }
+  ReplyForm form() const { return form_; }
   // From now on the connection speaks RESP, in this form.
   void set_form(ReplyForm form) {
+    form_ = form;
     reply_.set_form(form);
     spoke_resp_ = true;
   }
@@ -96,6 +107,8 @@ class Session {
   // Whether a request has begun that is not there in full.
   bool is_midway() const { return parser_.is_midway(); }
   bool in_multi() const { return multi_ != nullptr; }
+  // Whether EXEC is under way: what goes up is one of its commands.
+  bool executing() const;
 
   // --- For commands.
   const ServerSettings& settings() const { return *settings_; }
@@ -142,6 +155,10 @@ class Session {
   bool IsPaused(const Command& command) const;
   bool Refuses(const Command* command);
   void RefuseUnknown();
+  bool IsHooked(const Command& command) const;
+  // Of the command under way.
+  const std::vector<std::string_view>& Words();
+  const Command* FindReplacement(const std::vector<std::string_view>& words) const;
   void Queue(const Command& command);
   void EndCommand();
   Call MakeCall(const std::vector<std::string_view>& arguments, bool alone);
@@ -153,6 +170,7 @@ class Session {
   const ServerSettings* const settings_;
   RequestParser parser_;
   ReadBuffer output_;
+  ReplyForm form_;  // reply_ has another one while a captured command runs
   ReplyWriter reply_;
   Transaction transaction_;
 
@@ -164,6 +182,9 @@ class Session {
   const Command* command_ = nullptr;  // of the request under way
   uint64_t reply_begin_ = 0;          // of the command under way
   uint32_t tries_ = 0;
+  std::unique_ptr<Queued> replaced_;  // the command under way is this one, not the parser's
+  bool captures_ = false;             // its reply is for TypeScript
+  bool captured_ = false;             // and is there
 
   uint32_t replies_ = 0;
   static constexpr uint32_t kAllReplies = UINT32_MAX;

@@ -51,7 +51,7 @@ std::unique_ptr<SessionJob> Session::WarmUp() {
     for (const Queued& queued : multi_->queue) CollectKeys(*queued.command, queued.arguments, &keys);
     for (const Watched& watched : watched_) keys.push_back(watched.key);
   } else {
-    CollectKeys(*command_, parser_.Arguments(), &keys);
+    CollectKeys(*command_, Words(), &keys);
   }
   warm_up_failure_ = std::make_shared<Status>();
   return std::make_unique<WarmUpJob>(std::move(keys), warm_up_failure_);
@@ -68,17 +68,22 @@ void Session::Queue(const Command& command) {
   multi_->writes = multi_->writes || (command.flags & kWrite) != 0;
   Queued queued;
   queued.command = &command;
-  queued.bytes.reserve(bytes);  // so that the views stay good
-  for (const std::string_view argument : parser_.Arguments()) {
-    queued.bytes.insert(queued.bytes.end(), argument.begin(), argument.end());
-  }
-  uint64_t at = 0;
-  for (const std::string_view argument : parser_.Arguments()) {
-    queued.arguments.push_back(std::string_view(queued.bytes.data() + at, argument.size()));
-    at += argument.size();
-  }
+  queued.Keep(parser_.Arguments());
   multi_->queue.push_back(std::move(queued));
   reply_.Simple("QUEUED");
+}
+
+void Session::Queued::Keep(const std::vector<std::string_view>& words) {
+  uint64_t total = 0;
+  for (const std::string_view word : words) total += word.size();
+  std::vector<char> own;
+  own.reserve(total);  // so that the views stay good
+  arguments.clear();
+  for (const std::string_view word : words) {
+    arguments.push_back(std::string_view(own.data() + own.size(), word.size()));
+    own.insert(own.end(), word.begin(), word.end());
+  }
+  bytes = std::move(own);
 }
 
 Run Session::Multi() {

@@ -1,4 +1,4 @@
-// What a session keeps while MULTI is on.
+// What a session keeps while MULTI is on, or a command has been changed.
 #pragma once
 
 #include <string>
@@ -16,6 +16,9 @@ struct Session::Queued {
   bool proceeds = false;  // it went up, and runs here all the same
   bool answered = false;  // it went up, and this is what came back
   std::string answer;
+
+  // Copies the words, which may be among those that it has.
+  void Keep(const std::vector<std::string_view>& words);
 };
 
 struct Session::MultiState {

@@ -44,10 +44,12 @@ const functions: ReadonlyMap<string, CommandFunction> = new Map<string, CommandF
 
 export function runCommand(context: CommandContext): CommandResult {
   const name = context.arguments[0]!.toString("latin1").toLowerCase();
+  const run = functions.get(name);
+  if (run === undefined) return undefined;
   context.server.counters.commandsUp++;
   context.connection.lastCommand = name;
   try {
-    return functions.get(name)?.(context);
+    return run(context);
   } catch (error) {
     return new ErrorReply(`ERR ${(error as Error).message}`);
   }

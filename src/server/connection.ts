@@ -13,13 +13,16 @@ import {
   OUTCOME_JOB,
   OUTCOME_NEED_MORE,
   OUTCOME_PAUSED,
+  OUTCOME_REPLIED,
   OUTCOME_UP,
 } from "../native.js";
 import type { Group, SessionOutcome } from "../native.js";
+import { nameOf } from "./hooked-command.js";
+import { HookedRun } from "./hooked-run.js";
 import { NativeSession, REPLY_SLACK_BYTES } from "./native-session.js";
 import { Output } from "./output.js";
 import { encodeReply, ErrorReply, FORM_RESP2 } from "./replies.js";
-import type { Reply, ReplyForm } from "./replies.js";
+import type { ReplyForm } from "./replies.js";
 import type { ConnectionHost } from "./server.js";
 
 export class Connection {
@@ -50,6 +53,8 @@ export class Connection {
   #paused = false;
   #ending = false;
   #closed = false;
+  /** From the first command on that was hooked. */
+  #hookedRun: HookedRun | undefined;
 
   constructor(host: ConnectionHost, socket: Socket, id: number, listener: Pick<Listener, "path" | "trusted">) {
     this.#host = host;
@@ -157,6 +162,7 @@ export class Connection {
     this.#closed = true;
     this.#output.clear();
     this.#session.end();
+    this.#hookedRun?.close();
     this.socket.destroy();
     this.#host.closed(this);
   }
@@ -164,6 +170,7 @@ export class Connection {
   readonly #onData = (chunk: Buffer): void => {
     if (this.#closed || this.#ending) return;
     this.lastActiveMs = Date.now();
+    this.#host.hooks.checkChannel();
     this.#goOn(this.#call(() => this.#session.feed(chunk)));
   };
 
@@ -191,6 +198,10 @@ export class Connection {
   #goOn(first: SessionOutcome | undefined): void {
     let outcome = first;
     while (outcome !== undefined && !this.#closed) {
+      if (outcome === OUTCOME_REPLIED) {
+        this.#hookedRun?.takeReply();
+        return;
+      }
       this.#takeReplies();
       switch (outcome) {
         case OUTCOME_NEED_MORE: {
@@ -254,25 +265,40 @@ export class Connection {
 
   /** Runs the command that went up. Undefined when its reply comes later. */
   #runUp(): SessionOutcome | undefined {
-    const context: CommandContext = { connection: this, server: this.#host, arguments: this.#session.arguments() };
+    const isExecuting = this.#session.isExecuting;
+    const words = this.#session.arguments();
+    const queuedNames = (): readonly string[] => this.#session.queued().map(nameOf);
+    if (!isExecuting && this.#host.hooks.concern(nameOf(words), queuedNames)) {
+      this.#runHooked(words);
+      return undefined;
+    }
+    const context: CommandContext = { connection: this, server: this.#host, arguments: words };
     const sinceMs = performance.now();
     const reply = runCommand(context);
-    if (reply === undefined) return this.#call(() => this.#session.proceed());
-    if (!(reply instanceof Promise)) return this.#answer(reply);
+    if (reply === undefined) return this.#call(() => this.#session.proceed(false));
+    if (!(reply instanceof Promise)) return this.#answer(encodeReply(reply, this.form));
     this.#park();
     void reply
       .catch((error: unknown) => new ErrorReply(`ERR ${(error as Error).message}`))
       .then((later) => {
         this.#host.slowCommands.addIfSlow(sinceMs, this, () => context.arguments);
-        this.#goOn(this.#answer(later));
+        this.#goOn(this.#answer(encodeReply(later, this.form)));
       });
     return undefined;
   }
 
-  #answer(reply: Reply): SessionOutcome | undefined {
-    if (this.#closed) return undefined;
-    const bytes = encodeReply(reply, this.form);
-    return this.#call(() => this.#session.answer(bytes));
+  #runHooked(words: readonly Buffer[]): void {
+    this.#park();
+    this.#hookedRun ??= new HookedRun(this, this.#host, this.#session, (outcome) => {
+      this.#goOn(outcome);
+    });
+    void this.#hookedRun.run(words).then((bytes) => {
+      this.#goOn(this.#answer(bytes));
+    });
+  }
+
+  #answer(reply: Buffer): SessionOutcome | undefined {
+    return this.#closed ? undefined : this.#call(() => this.#session.answer(reply));
   }
 
   #park(): void {

@@ -2,6 +2,7 @@
 // closed.
 import {
   native,
+  RESULT_EXECUTING,
   RESULT_MIDWAY,
   RESULT_REPLIES,
   RESULT_REPLY_BYTES,
@@ -56,10 +57,10 @@ export class NativeSession {
     return native.sessionResume(this.#store.handle, this.#id, slab, used);
   }
 
-  /** The command that went up runs natively. */
-  proceed(): SessionOutcome {
+  /** The command that went up runs natively. `captures`: its reply is asked for with takeCaptured(). */
+  proceed(captures: boolean): SessionOutcome {
     makeRoom();
-    return native.sessionProceed(this.#store.handle, this.#id, slab, used);
+    return native.sessionProceed(this.#store.handle, this.#id, slab, used, captures);
   }
 
   /** The command that went up has been answered. */
@@ -87,6 +88,15 @@ export class NativeSession {
     if (output.waitingBytes === 0) used = begin;
   }
 
+  /** After OUTCOME_REPLIED: the reply. */
+  takeCaptured(): Buffer {
+    const length = results[RESULT_REPLY_BYTES]!;
+    const own = Buffer.allocUnsafeSlow(length);
+    if (length > slab.length - used) native.sessionTake(this.#store.handle, this.#id, own);
+    else slab.copy(own, 0, used, used + length);
+    return own;
+  }
+
   /** After the last call: how it answers. */
   get form(): ReplyForm {
     return results[RESULT_REPLY_FORM] as ReplyForm;
@@ -102,9 +112,25 @@ export class NativeSession {
     return results[RESULT_REPLIES] !== 0;
   }
 
+  /** After OUTCOME_UP: whether it is a command of the EXEC that is under way. */
+  get isExecuting(): boolean {
+    return results[RESULT_EXECUTING] !== 0;
+  }
+
   /** Of the command that went up. */
   arguments(): Buffer[] {
     return native.sessionArguments(this.#store.handle, this.#id);
+  }
+
+  /** What the EXEC that went up would run. */
+  queued(): Buffer[][] {
+    return native.sessionQueued(this.#store.handle, this.#id);
+  }
+
+  /** Makes another command of the one that went up, or of one that its EXEC would run. False when that cannot run there. */
+  replace(queued: number | undefined, words: readonly Buffer[]): boolean {
+    const lengths = Uint32Array.from(words, (word) => word.length);
+    return native.sessionReplace(this.#store.handle, this.#id, queued, Buffer.concat(words), lengths);
   }
 
   runJob(): Promise<void> {

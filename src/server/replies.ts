@@ -1,5 +1,7 @@
 // Replies of commands that run in TypeScript: values, and their bytes in the form that a connection speaks (the native side
 // has its own, native/protocol/reply_writer.h). These commands are rare; what counts here is that it is right.
+import { isUtf8 } from "node:buffer";
+import { describe } from "../errors.js";
 
 /** +text */
 export class Status {
@@ -35,11 +37,26 @@ export type Reply =
   | string
   | Buffer
   | number
+  | bigint
   | null
   | readonly Reply[]
   | ReadonlyMap<string, Reply>;
 
 export const OK = new Status("OK");
+
+/** Of what code outside of the server made. Throws a `TypeError` when it is no reply. */
+export function checkReply(value: unknown): Reply {
+  if (value === null || typeof value === "string" || typeof value === "bigint" || Number.isSafeInteger(value)) {
+    return value as Reply;
+  }
+  const isSimple = [Status, ErrorReply, TextReply, RawReply, Buffer].some((type) => value instanceof type);
+  if (isSimple) return value as Reply;
+  if (value instanceof SetReply) value.items.forEach(checkReply);
+  else if (value instanceof Map) for (const item of flatten(value as ReadonlyMap<string, Reply>)) checkReply(item);
+  else if (Array.isArray(value)) value.forEach(checkReply);
+  else throw new TypeError(`a reply cannot be ${describe(value)}`);
+  return value as Reply;
+}
 
 /** As in native/protocol/reply_writer.h. */
 export const FORM_RESP2 = 0 as const;
@@ -67,7 +84,7 @@ function addResp(parts: Buffer[], reply: Reply, form: ReplyForm): void {
     for (const item of items) addResp(parts, item, form);
   };
   if (reply === null) line(isResp3 ? "_" : "$-1");
-  else if (typeof reply === "number") line(`:${reply}`);
+  else if (typeof reply === "number" || typeof reply === "bigint") line(`:${reply}`);
   else if (typeof reply === "string") bulk(Buffer.from(reply));
   else if (Buffer.isBuffer(reply)) bulk(reply);
   else if (reply instanceof Status) line(`+${oneLine(reply.text)}`);
@@ -99,9 +116,8 @@ function addText(parts: Buffer[], reply: Reply, form: ReplyForm): void {
     for (const item of items) addText(parts, item, form);
   };
   if (reply === null) line(form === FORM_TEXT ? "NOT_FOUND" : "nil");
-  else if (typeof reply === "number") line(String(reply));
-  else if (typeof reply === "string" || Buffer.isBuffer(reply))
-    line(`${word}${quoteText(reply.toString("latin1"), form)}`);
+  else if (typeof reply === "number" || typeof reply === "bigint") line(String(reply));
+  else if (typeof reply === "string" || Buffer.isBuffer(reply)) line(`${word}${quoteText(Buffer.from(reply), form)}`);
   else if (reply instanceof Status) line(oneLine(reply.text));
   else if (reply instanceof ErrorReply) line(`ERR ${oneLine(reply.message.replace(/^ERR /, ""))}`);
   else if (reply instanceof SetReply) all(reply.items.length, reply.items);
@@ -120,12 +136,36 @@ const escapes: ReadonlyMap<string, string> = new Map([
   ["\t", "\\t"],
 ]);
 
-/** Quoted where it is not plain ASCII; what TypeScript answers in text is names and numbers, so that is rare. */
-function quoteText(latin1: string, form: ReplyForm): string {
-  const isPlain = /^[!-~](?:[ -~]*[!-~])?$/.test(latin1) && !latin1.startsWith('"');
-  if (isPlain && !(form === FORM_BARE_TEXT && /^(?:nil$|ERR(?: |$))/.test(latin1))) return latin1;
-  const escape = (unit: string): string =>
-    escapes.get(unit) ?? `\\x${unit.charCodeAt(0).toString(16).padStart(2, "0")}`;
+// What would not show, or turns the direction of a line around: as in native/protocol/text.cc.
+// eslint-disable-next-line no-control-regex -- these are meant
+const HIDDEN = /[\0-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff]/u;
+const REPLY_LIKE = /^(?:nil$|ERR(?: |$))/;
+const CHARACTER_BYTES_MAX = 4;
 
-  return `"${latin1.replace(/["\\]|[^ -~]/g, escape)}"`;
+/** Quoted where it is not plain text. */
+function quoteText(bytes: Buffer, form: ReplyForm): string {
+  const text = bytes.toString();
+  const isPlain = isUtf8(bytes) && /^(?![ "])[^]*[^ ]$/.test(text) && !HIDDEN.test(text);
+  if (isPlain && !(form === FORM_BARE_TEXT && REPLY_LIKE.test(text))) return text;
+  let quoted = "";
+  for (const piece of charactersOf(bytes)) quoted += quoteCharacter(piece);
+  return `"${quoted}"`;
+}
+
+/** Characters, and single bytes where there is none. */
+function* charactersOf(bytes: Buffer): Generator<Buffer> {
+  for (let at = 0; at < bytes.length;) {
+    let length = 1;
+    while (length <= CHARACTER_BYTES_MAX && !isUtf8(bytes.subarray(at, at + length))) length++;
+    if (length > CHARACTER_BYTES_MAX) length = 1;
+    yield bytes.subarray(at, (at += length));
+  }
+}
+
+function quoteCharacter(bytes: Buffer): string {
+  const text = bytes.toString();
+  const escape = escapes.get(text);
+  if (escape !== undefined) return escape;
+  if (isUtf8(bytes) && !HIDDEN.test(text)) return text;
+  return bytes.toString("hex").replace(/../g, "\\x$&");
 }

@@ -6,12 +6,13 @@ import type { Group, Paused } from "../native.js";
 import { sessionOf } from "../store.js";
 import type { Store } from "../store.js";
 import type { CommitObserver, Session } from "../session.js";
-import { commandTable } from "./command-table.js";
 import { RequestedCompactions } from "./compactions.js";
 import { Connection } from "./connection.js";
 import { Listener } from "./listener.js";
 import type { ListenerHost, ListeningAddress } from "./listener.js";
 import { listenForOwner } from "./owner-socket.js";
+import { Hooks } from "./hooks.js";
+import type { CommandHook, HookOptions } from "./hooks.js";
 import { openFilesMax } from "./open-files.js";
 import { Password } from "./password.js";
 import { encodeReply, ErrorReply, FORM_BARE_TEXT, FORM_RESP2, FORM_TEXT } from "./replies.js";
@@ -44,6 +45,7 @@ export interface ConnectionHost {
   readonly startedAtMs: number;
   readonly slowCommands: SlowCommands;
   readonly addresses: readonly ListeningAddress[];
+  readonly hooks: Hooks;
   /** CLIENT PAUSE, for so many milliseconds; added to a pause that is on. */
   pause(what: Paused, ms: number): void;
   /** CLIENT UNPAUSE. */
@@ -105,6 +107,8 @@ export class Server implements ConnectionHost, CommitObserver, ListenerHost {
   readonly #listeners: Listener[] = [];
   /** For the command line, when the server has opened the store itself. */
   #ownerListener: Listener | undefined;
+  /** @internal */
+  readonly hooks: Hooks;
   readonly #holding = new Set<Connection>();
   readonly #clientsMax: number;
   readonly #pause = { what: PAUSE_NOTHING as Paused, untilMs: 0, timer: undefined as NodeJS.Timeout | undefined };
@@ -138,7 +142,8 @@ export class Server implements ConnectionHost, CommitObserver, ListenerHost {
       options.password === undefined ? 0 : 1,
       this.replyBytesMax,
     ]);
-    this.nativeServer = native.serverOpen(this.session.handle, numbers, new Uint8Array(commandTable.length + 1));
+    this.nativeServer = native.serverOpen(this.session.handle, numbers);
+    this.hooks = new Hooks(this.session, this.nativeServer);
     this.ended = new Promise((resolve) => (this.#tellEnded = resolve));
     this.ended.catch(() => undefined); // whoever does not wait for it has close()
     this.session.observers.add(this);
@@ -188,6 +193,24 @@ export class Server implements ConnectionHost, CommitObserver, ListenerHost {
   }
 
   /**
+   * Puts a function around commands, inside of those that were put there before: it may look at them, answer or refuse them itself,
+   * or change what comes in and what goes out. `EXEC` is one command, which has what it runs in `queued`; a hook for a command is also
+   * called for an `EXEC` that would run it. Commands that nobody hooked run as fast as before, so say which ones are meant.
+   *
+   * What is refused anyway is not shown: a wrong number of arguments, a missing password. When `next()` resolves, the command has run;
+   * that its writes are durable is what the client's reply waits for, not the hook. While a hook takes its time, its connection waits,
+   * and no other.
+   *
+   * @returns what takes the hook away again.
+   * @throws `TypeError` for a hook that is no function, or wrong options.
+   */
+  use(hook: CommandHook): () => void;
+  use(options: HookOptions, hook: CommandHook): () => void;
+  use(first: CommandHook | HookOptions, second?: CommandHook): () => void {
+    return this.hooks.add(first, second);
+  }
+
+  /**
    * Takes no more connections and commands, lets clients have the replies of what ran (for up to `drainMs`), and closes the store
    * if it opened it. A second call answers with the same promise.
    */
@@ -234,6 +257,7 @@ export class Server implements ConnectionHost, CommitObserver, ListenerHost {
 
   readonly #kickNow = (): void => {
     this.#kickScheduled = false;
+    this.session.commitChannel.prepare(this.session.handle);
     native.kick(this.session.handle);
   };
 

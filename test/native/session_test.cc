@@ -45,6 +45,9 @@ struct Conversation {
           outcome = session->Answer("+up " + name + "\r\n");
           break;
         }
+        case Session::Outcome::kReplied:
+          outcome = session->Answer("+captured\r\n");
+          break;
         case Session::Outcome::kJob: {
           const std::unique_ptr<SessionJob> job = session->TakeJob();
           while (!job->Step(*store)) {

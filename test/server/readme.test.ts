@@ -10,7 +10,7 @@ import { ServerProcess } from "./server-process.js";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const readme = readFileSync(join(root, "README.md"), "utf8");
-const section = readme.slice(readme.indexOf("## The server"), readme.indexOf("## How fast"));
+const section = readme.slice(readme.indexOf("## The server"), readme.indexOf("## Extending the server"));
 
 const blocksOf = (language: string): string[] =>
   [...section.matchAll(new RegExp(`^\`\`\`${language}\\n([^]*?)^\`\`\``, "gm"))].map(([, text]) => text!);
