@@ -79,7 +79,7 @@ export class Bystander {
 
   /** Waits until it has been served. */
   async served(): Promise<void> {
-    while ((await this.latency()).count < 4) await sleep(5);
+    for (let replies = 0; replies < 4; replies += (await this.latency()).count) await sleep(5);
   }
 
   async latencyFor(ms: number): Promise<Latency> {
