@@ -1,10 +1,11 @@
-// `npm run test:long`: the randomized tests with amounts that CI has no time for. About half an hour as it is; each amount can be
+// `npm run test:long`: the randomized tests with amounts that CI has no time for. About three quarters of an hour as it is; each amount can be
 // given, and 0 leaves a test out:
 //
-//   node test/long.mjs --commands=1000000 --kills=1000 --cuts=10000 --terminations=1000 --opens=1000 [--seed=n]
+//   node test/long.mjs --commands=1000000 --kills=1000 --cuts=10000 --terminations=1000 --opens=1000 --disks=2000000 [--seed=n]
 //
 // commands: of the model test; kills: SIGKILLs in each sync mode; cuts: power cuts over all sync modes (Linux, root);
-// terminations: of workers with commits in flight; opens: and closes, of one store in one process.
+// terminations: of workers with commits in flight; opens: and closes, of one store in one process; disks: that a power cut could
+// have left, made from traces (a million takes about seven minutes on two processors).
 import { spawnSync } from "node:child_process";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
@@ -22,6 +23,7 @@ const { values } = parseArgs({
     cuts: { type: "string", default: "10000" },
     terminations: { type: "string", default: "1000" },
     opens: { type: "string", default: "1000" },
+    disks: { type: "string", default: "2000000" },
     seed: { type: "string" },
   },
 });
@@ -34,26 +36,41 @@ const tests = [
   ["opens", "CRABKV_TEST_OPENS", "test/leaks.test.ts"],
 ];
 
+function amountOf(name) {
+  const amount = Number(values[name]);
+  if (!Number.isSafeInteger(amount) || amount < 0) throw new Error(`--${name} must be a number, not ${values[name]}`);
+  return amount;
+}
+
 const env = { ...process.env };
 const files = [];
 for (const [name, variable, file] of tests) {
-  const amount = Number(values[name]);
-  if (!Number.isSafeInteger(amount) || amount < 0) throw new Error(`--${name} must be a number, not ${values[name]}`);
+  const amount = amountOf(name);
   env[variable] = String(amount);
   if (amount > 0) files.push(file);
 }
+const disks = amountOf("disks");
 if (values.seed !== undefined) env.CRABKV_TEST_SEED = values.seed;
-if (files.length === 0) throw new Error("every amount is 0: nothing to run");
+if (files.length === 0 && disks === 0) throw new Error("every amount is 0: nothing to run");
 
-function run(...args) {
-  const { status, error } = spawnSync(process.execPath, args, {
+function run(file, args, more = {}) {
+  const { status, error } = spawnSync(file, args, {
     cwd: root,
-    env,
+    env: { ...env, ...more },
     stdio: ["ignore", "inherit", "inherit"],
   });
   if (error !== undefined) throw error;
   if (status !== 0) process.exit(status ?? 1);
 }
 
-run(join(root, "test", "run.mjs"), "dist");
-run(vitest, "run", ...new Set(files));
+const node = (...args) => run(process.execPath, args);
+
+if (disks > 0) {
+  node(join(root, "test", "run.mjs"), "build");
+  const program = join(root, "build", "Release", "crabkv_tests");
+  run(program, ["Every_disk"], { CRABKV_TEST_DISKS: String(disks), CRABKV_TEST_TIMEOUT_S: "36000" });
+}
+if (files.length > 0) {
+  node(join(root, "test", "run.mjs"), "dist");
+  node(vitest, "run", ...new Set(files));
+}

@@ -77,6 +77,7 @@ class StoreImpl final : public Store {
   uint64_t NowMs() override { return clock_->NowMs(); }
   Status Failure() const override;
   StoreStats Stats() const override;
+  uint64_t LastVersion() const { return log_ == nullptr ? open_last_lsn_ : log_->last_lsn(); }  // that Stats() has
   const Options& options() const override { return options_; }
   Status Close() override;
 

@@ -234,6 +234,23 @@ const mutants = [
   },
 ];
 
+// The disks that a power cut can leave, made from traces, must notice by themselves what other tests look for on purpose.
+const crashDisks = "Every_disk_that_a_power_cut_can_leave";
+const seenOnCrashDisks = [
+  "an acknowledged write is not synced",
+  "the directory of a new segment is not synced",
+  "the directory of a new MANIFEST is not synced",
+  "recovery does not sync what it wrote again",
+  "a compaction drops a tombstone early",
+  "a compaction ignores the horizon",
+  "a compaction does not sync what it relied on",
+  "a compaction removes its inputs before the MANIFEST is replaced",
+];
+for (const seen of seenOnCrashDisks) {
+  const mutant = mutants.find(({ name }) => name === seen);
+  mutants.push({ ...mutant, name: `crash disks: ${seen}`, tests: [crashDisks] });
+}
+
 // All of the core, and of the native tests what the chosen ones need.
 function copyTree(tests) {
   const tree = mkdtempSync(join(tmpdir(), "crabkv-mutants-"));

@@ -1,6 +1,6 @@
 // Runs the native tests: crabkv_tests [--list] [part of a name]... Prints failures, tests of more than a second, the
-// seed, and a last line `N passed, N failed`. A test that hangs (CRABKV_TEST_TIMEOUT_S, default 240) or breaks an
-// assertion of the core is reported as failed, with what it was at, and ends the run.
+// seed, and a last line `N passed, N failed`. A test that hangs (CRABKV_TEST_TIMEOUT_S, default 240), crashes or breaks
+// an assertion of the core is reported as failed, with what it was at, and ends the run.
 #include <unistd.h>
 
 #include <algorithm>
@@ -119,6 +119,9 @@ int Main(int argc, char** argv) {
   std::printf("CRABKV_TEST_SEED=%" PRIu64 "\n", seed);
   const auto start = std::chrono::steady_clock::now();
   std::signal(SIGABRT, [](int) { EndRun("aborts"); });
+#if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)  // these say more themselves
+  std::signal(SIGSEGV, [](int) { EndRun("crashes"); });
+#endif
   Watchdog watchdog;
   for (Test* test = first_test; test != nullptr; test = test->next) {
     if (!Selected(*test, argc, argv)) continue;

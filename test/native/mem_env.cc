@@ -1,4 +1,5 @@
-// See mem_env.h. What only tests can do, crashes and looking at the disk, is in mem_env_crash.cc.
+// See mem_env.h. Directories are in mem_env_directories.cc; what only tests can do is in mem_env_crash.cc (crashes and
+// looking at the disk) and mem_env_trace.cc.
 #include "test/native/mem_env.h"
 
 #include <unistd.h>
@@ -49,7 +50,8 @@ class MemEnv::OpenMemFile final : public File {
     if (data.size() > file_->bytes_max() || offset > file_->bytes_max() - data.size()) {
       return Status::FromErrno(EFBIG, "write", path_);
     }
-    file_->Write(offset, data);
+    file_->Write(offset, data, ++env_->last_sequence_);
+    env_->RecordFile(TraceStep::Kind::kWrite, file_->inode(), offset, data);
     return Status::Ok();
   }
 
@@ -63,6 +65,7 @@ class MemEnv::OpenMemFile final : public File {
   Status Sync() override {
     const std::lock_guard<std::mutex> hold(env_->mutex_);
     file_->Sync();
+    env_->RecordFile(TraceStep::Kind::kSync, file_->inode());
     return Status::Ok();
   }
 
@@ -70,7 +73,8 @@ class MemEnv::OpenMemFile final : public File {
     if (!writable_) return Status::FromErrno(EINVAL, "truncate", path_);
     const std::lock_guard<std::mutex> hold(env_->mutex_);
     if (size > file_->bytes_max()) return Status::FromErrno(EFBIG, "truncate", path_);
-    file_->Truncate(size);
+    file_->Truncate(size, ++env_->last_sequence_);
+    env_->RecordFile(TraceStep::Kind::kTruncate, file_->inode(), size);
     return Status::Ok();
   }
 
@@ -133,9 +137,9 @@ MemEnv::~MemEnv() { CRABKV_ASSERT(open_handles_ == 0); }
 // --- The test's hand on the world
 
 void MemEnv::DropDirty(File* file, uint64_t seed) {
-  Random random(seed);
+  PowerCut cut = PowerCut::Even(seed);
   const std::lock_guard<std::mutex> hold(mutex_);
-  static_cast<OpenMemFile*>(file)->file()->DropDirty(seed == 0 ? nullptr : &random);
+  static_cast<OpenMemFile*>(file)->file()->DropDirty(seed == 0 ? nullptr : &cut);
 }
 
 void MemEnv::DropDirtyNames(const std::string& directory) {
@@ -209,6 +213,7 @@ void MemEnv::Apply(const NameChange& change, Names* names) {
 }
 
 void MemEnv::Change(Directory* directory, NameChange change) {
+  change.sequence = ++last_sequence_;
   Apply(change, &directory->current);
   directory->journal.push_back(std::move(change));
 }
@@ -230,37 +235,11 @@ Status MemEnv::OpenFile(const std::string& path, OpenMode mode, std::unique_ptr<
     if (content != nullptr) return Status::FromErrno(EEXIST, operation, path);
     content = std::make_shared<MemFile>(++last_inode_, options_.file_bytes_max);
     Change(at, {name, content, ""});
+    Record(TraceStep::Kind::kCreate, normalized, "", content->inode());
   }
   if (content == nullptr) return Status::FromErrno(ENOENT, operation, path);
   *file = std::make_unique<OpenMemFile>(this, std::move(content), path, mode != OpenMode::kRead);
   return Status::Ok();
-}
-
-Status MemEnv::ListDirectory(const std::string& path, std::vector<std::string>* names) {
-  names->clear();
-  const std::string normalized = Normalize(path);
-  const std::lock_guard<std::mutex> hold(mutex_);
-  const Directory* const at = DirectoryAt(normalized);
-  if (at == nullptr) return MissingDirectory("list", path);
-  for (const auto& [name, file] : at->current) names->push_back(name);
-  for (const auto& [child, unused] : directories_) {
-    std::string parent, name;
-    Split(child, &parent, &name);
-    if (child != "/" && parent == normalized) names->push_back(name);
-  }
-  std::sort(names->begin(), names->end());
-  return Status::Ok();
-}
-
-Status MemEnv::CreateDirectory(const std::string& path) {
-  const std::string normalized = Normalize(path);
-  const std::lock_guard<std::mutex> hold(mutex_);
-  for (size_t end = normalized.find('/', 1);; end = normalized.find('/', end + 1)) {
-    const std::string part = normalized.substr(0, end);
-    if (FileAt(part) != nullptr) return MissingDirectory("create directory", path);
-    if (DirectoryAt(part) == nullptr) directories_[part].inode = ++last_inode_;
-    if (end == std::string::npos) return Status::Ok();
-  }
 }
 
 Status MemEnv::Exists(const std::string& path, bool* exists) {
@@ -293,7 +272,9 @@ Status MemEnv::Rename(const std::string& from, const std::string& to) {
   if (file == nullptr) return MissingDirectory("rename", from);
   if (DirectoryAt(Normalize(to)) != nullptr) return Status::FromErrno(EISDIR, "rename", to);
   if (from_directory != to_directory) return Status::FromErrno(EXDEV, "rename", from);
-  if (from_name != to_name) Change(DirectoryAt(from_directory), {to_name, file, from_name});
+  if (from_name == to_name) return Status::Ok();
+  Change(DirectoryAt(from_directory), {to_name, file, from_name});
+  Record(TraceStep::Kind::kRename, from, to);
   return Status::Ok();
 }
 
@@ -305,38 +286,7 @@ Status MemEnv::Remove(const std::string& path) {
   if (DirectoryAt(normalized) != nullptr) return Status::FromErrno(EISDIR, "remove", path);
   if (FileAt(normalized) == nullptr) return MissingDirectory("remove", path);
   Change(DirectoryAt(directory), {name, nullptr, ""});
-  return Status::Ok();
-}
-
-bool MemEnv::HasSubdirectory(const std::string& normalized) const {
-  const std::string below = normalized + "/";
-  const auto first = directories_.lower_bound(below);
-  return first != directories_.end() && first->first.compare(0, below.size(), below) == 0;
-}
-
-// Of one without directories in it.
-Status MemEnv::RenameDirectory(const std::string& from, const std::string& to) {
-  if (FileAt(to) != nullptr) return Status::FromErrno(ENOTDIR, "rename", from);
-  const Directory* const replaced = DirectoryAt(to);
-  if (replaced != nullptr && (!replaced->current.empty() || HasSubdirectory(to))) {
-    return Status::FromErrno(ENOTEMPTY, "rename", from);
-  }
-  CRABKV_ASSERT(!HasSubdirectory(from));
-  Directory moved = std::move(directories_[from]);
-  directories_.erase(from);
-  directories_[to] = std::move(moved);
-  return Status::Ok();
-}
-
-Status MemEnv::RemoveDirectory(const std::string& path) {
-  const std::string normalized = Normalize(path);
-  const std::lock_guard<std::mutex> hold(mutex_);
-  const Directory* const directory = DirectoryAt(normalized);
-  if (directory == nullptr) return MissingDirectory("remove directory", path);
-  if (!directory->current.empty() || HasSubdirectory(normalized)) {
-    return Status::FromErrno(ENOTEMPTY, "remove directory", path);
-  }
-  directories_.erase(normalized);
+  Record(TraceStep::Kind::kRemove, path);
   return Status::Ok();
 }
 
@@ -346,6 +296,7 @@ Status MemEnv::SyncDirectory(const std::string& path) {
   if (at == nullptr) return MissingDirectory("open directory", path);
   for (const NameChange& change : at->journal) Apply(change, &at->durable);
   at->journal.clear();
+  Record(TraceStep::Kind::kSyncDirectory, path);
   return Status::Ok();
 }
 
@@ -362,7 +313,9 @@ Status MemEnv::LockFile(const std::string& path, LockMode mode, std::unique_ptr<
   Directory* const at = DirectoryAt(directory);
   if (at == nullptr) return MissingDirectory("open", path);
   if (at->current.find(name) == at->current.end()) {
-    Change(at, {name, std::make_shared<MemFile>(++last_inode_, options_.file_bytes_max), ""});
+    const auto file = std::make_shared<MemFile>(++last_inode_, options_.file_bytes_max);
+    Change(at, {name, file, ""});
+    Record(TraceStep::Kind::kCreate, normalized, "", file->inode());
   }
   Hold& held = holds_[normalized];
   const bool exclusive = mode == LockMode::kExclusive;

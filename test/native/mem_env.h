@@ -15,6 +15,8 @@
 
 #include "native/core/env.h"
 #include "test/native/mem_file.h"
+#include "test/native/power_cut.h"
+#include "test/native/trace.h"
 
 namespace crabkv::test {
 
@@ -41,6 +43,21 @@ class MemEnv : public Env {
   // Power loss: of what was not synced a random part, in any order across files and names; writes may be torn at 512
   // bytes; a rename happened or did not. The same seed keeps the same part.
   std::unique_ptr<MemEnv> PowerCutKeepRandom(uint64_t seed) const;
+  // The same, the part chosen in any of the ways that PowerCut knows; `how` (may be null) says in which.
+  std::unique_ptr<MemEnv> PowerCutOfAnyStyle(uint64_t seed, std::string* how) const;
+  // Whether a power cut would take anything at all.
+  bool HasUnsynced() const { return !UnsyncedSequences().empty(); }
+
+  // --- Traces. Every change of the disk from now on is added to `trace`, until nullptr is given or this MemEnv goes.
+  // A machine that a crash made records nothing until it is told to.
+  void RecordTo(Trace* trace);
+  // REQUIRES: it records. note.step is filled in: what was told, was told after the steps until now.
+  void NoteInTrace(TraceNote note);
+  // REQUIRES: it records. The machine that PowerCutKeepRandom(seed) makes now is the one that the trace goes on with.
+  void RecordPowerCut(uint64_t seed);
+  // Does what another MemEnv recorded. To be called in order, on one that began as the other did. Of a power cut, the
+  // caller takes the machine that PowerCutKeepRandom(step.offset) makes.
+  void Replay(const TraceStep& step);
 
   // --- A sync that failed as on Linux: what was dirty counts as clean, and is gone after a power cut, whatever is
   // synced later. With a seed (not 0), a random part of it reached the disk. `file` is one that this MemEnv opened.
@@ -58,6 +75,8 @@ class MemEnv : public Env {
                       std::string* content) const;  // false when power loss would take the name
   void SetContent(const std::string& path, const std::string& content);
   std::vector<std::string> AllFiles() const;  // full paths, sorted
+  // Of all names and bytes: different disks differ, but for bad luck.
+  uint64_t Fingerprint() const;
 
   // --- Env
   Status OpenFile(const std::string& path, OpenMode mode, std::unique_ptr<File>* file) override;
@@ -89,6 +108,7 @@ class MemEnv : public Env {
     std::string name;
     std::shared_ptr<MemFile> file;
     std::string from;
+    uint64_t sequence = 0;
   };
 
   struct Directory {
@@ -106,16 +126,21 @@ class MemEnv : public Env {
   enum class Crash : uint8_t { kKill, kPowerCut };
 
   static void Apply(const NameChange& change, Names* names);
-  static Names NamesAfterPowerCut(const Directory& directory, Random* keep);
+  static Names NamesAfterPowerCut(const Directory& directory, PowerCut* cut);
   static std::string Normalize(const std::string& path);
   static void Split(const std::string& normalized, std::string* directory, std::string* name);
 
-  std::unique_ptr<MemEnv> Restart(Crash crash, Random* keep) const;
+  std::unique_ptr<MemEnv> Restart(Crash crash, PowerCut* cut) const;
   // REQUIRES: mutex_ is held, for all of these. nullptr when there is none.
   Directory* DirectoryAt(const std::string& normalized);
   std::shared_ptr<MemFile> FileAt(const std::string& normalized) const;
   Status MissingDirectory(const char* operation, const std::string& path) const;
   void Change(Directory* directory, NameChange change);
+  void Record(TraceStep::Kind kind, const std::string& path, const std::string& to = "", uint64_t inode = 0);
+  void RecordFile(TraceStep::Kind kind, uint64_t inode, uint64_t offset = 0, std::string_view data = {});
+  void Add(TraceStep step);
+  // Sequence numbers of what is not synced.
+  std::vector<uint64_t> UnsyncedSequences() const;
   bool HasSubdirectory(const std::string& normalized) const;
   Status RenameDirectory(const std::string& from, const std::string& to);
 
@@ -131,6 +156,9 @@ class MemEnv : public Env {
   std::map<std::string, Directory> directories_;  // by normalized path, "/" for the root
   std::map<std::string, Hold> holds_;             // by normalized path of the LOCK file
   uint64_t last_inode_ = 0;
+  uint64_t last_sequence_ = 0;
+  Trace* trace_ = nullptr;
+  std::map<uint64_t, std::weak_ptr<MemFile>> replayed_;  // by inode; files that Replay may be asked to change
 };
 
 }  // namespace crabkv::test

@@ -127,6 +127,28 @@ TEST(A_random_power_cut_may_keep_a_later_write_and_lose_an_earlier_one) {
   EXPECT_EQ(seen.size(), size_t{16});  // each of the four sectors, there or not
 }
 
+TEST(A_power_cut_of_any_style_keeps_what_was_synced_and_can_keep_each_part_of_the_rest) {
+  const auto env = NewEnv();
+  MakeDurable(env.get(), "data/a", std::string(16, '.'));
+  const auto a = OpenAgain(env.get(), "data/a");
+  EXPECT_OK(a->WriteAt(16, std::string(16, '1')));
+  const auto b = Create(env.get(), "data/b");
+  EXPECT_OK(b->WriteAt(0, "2"));
+  std::set<std::string> seen;
+  for (uint64_t seed = 1; seed <= 4000; ++seed) {
+    std::string how;
+    const auto after = env->PowerCutOfAnyStyle(seed, &how);
+    const std::string content = ContentOf(*after, "data/a");
+    EXPECT_EQ(content.substr(0, 16), std::string(16, '.'));
+    seen.insert(content.substr(16) + ", " + ContentOf(*after, "data/b"));
+  }
+  const std::string whole(16, '1');
+  const std::string torn = std::string(8, '1');
+  for (const std::string& first : {std::string(), whole, torn}) {
+    for (const char* second : {"(none)", "", "2"}) EXPECT_EQ(seen.count(first + ", " + second), 1u);
+  }
+}
+
 TEST(Writes_to_one_sector_reach_the_disk_in_their_order) {
   const auto env = NewEnv();
   MakeDurable(env.get(), "data/a", "......");

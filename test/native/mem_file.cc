@@ -17,20 +17,20 @@ MemFile::MemFile(uint64_t inode, uint64_t bytes_max) : inode_(inode), bytes_max_
 
 MemFile::~MemFile() { ::munmap(bytes_, bytes_max_); }
 
-void MemFile::Write(uint64_t offset, std::string_view data) {
+void MemFile::Write(uint64_t offset, std::string_view data, uint64_t sequence) {
   CRABKV_ASSERT(data.size() <= bytes_max_ && offset <= bytes_max_ - data.size());
   if (data.empty()) return;
   std::memcpy(bytes_ + offset, data.data(), data.size());
   size_ = std::max(size_, offset + data.size());
-  journal_.push_back({false, offset, std::string(data), 0});
+  journal_.push_back({false, offset, std::string(data), 0, sequence});
 }
 
-void MemFile::Truncate(uint64_t size) {
+void MemFile::Truncate(uint64_t size, uint64_t sequence) {
   CRABKV_ASSERT(size <= bytes_max_);
   const uint64_t cleared = size < size_ ? size_ - size : 0;
   std::memset(bytes_ + size, 0, cleared);
   size_ = size;
-  journal_.push_back({true, size, std::string(), cleared});
+  journal_.push_back({true, size, std::string(), cleared, sequence});
 }
 
 void MemFile::Apply(const Operation& operation, std::string* content) {
@@ -43,17 +43,25 @@ void MemFile::Apply(const Operation& operation, std::string* content) {
 }
 
 void MemFile::Sync() {
-  for (const Operation& operation : journal_) Apply(operation, &durable_);
+  if (journal_.empty()) return;
+  std::string content = *durable_;
+  for (const Operation& operation : journal_) Apply(operation, &content);
+  durable_ = std::make_shared<const std::string>(std::move(content));
   journal_.clear();
 }
 
-void MemFile::DropDirty(Random* keep) {
-  if (keep != nullptr) durable_ = CutContent(durable_, journal_, keep);
+void MemFile::DropDirty(PowerCut* cut) {
+  if (cut != nullptr) durable_ = std::make_shared<const std::string>(CutContent(cut));
   journal_.clear();
 }
 
-std::string MemFile::AfterPowerCut(Random* keep) const {
-  return keep == nullptr ? durable_ : CutContent(durable_, journal_, keep);
+void MemFile::AddUnsynced(std::vector<uint64_t>* sequences) const {
+  for (const Operation& operation : journal_) sequences->push_back(operation.sequence);
+}
+
+std::shared_ptr<const std::string> MemFile::AfterPowerCut(PowerCut* cut) const {
+  if (cut == nullptr || journal_.empty()) return durable_;
+  return std::make_shared<const std::string>(CutContent(cut));
 }
 
 std::shared_ptr<MemFile> MemFile::Clone() const {
@@ -65,67 +73,74 @@ std::shared_ptr<MemFile> MemFile::Clone() const {
   return clone;
 }
 
-std::shared_ptr<MemFile> MemFile::Durable(uint64_t inode, uint64_t bytes_max, std::string content) {
+std::shared_ptr<MemFile> MemFile::Durable(uint64_t inode, uint64_t bytes_max,
+                                          std::shared_ptr<const std::string> content) {
   auto file = std::make_shared<MemFile>(inode, bytes_max);
-  std::memcpy(file->bytes_, content.data(), content.size());
-  file->size_ = content.size();
+  // Space made ahead is zeros, which new memory is already.
+  std::memcpy(file->bytes_, content->data(), content->find_last_not_of('\0') + 1);
+  file->size_ = content->size();
   file->durable_ = std::move(content);
   return file;
 }
 
-// What the disk can hold when the power goes. Each operation is lost, kept, or (writes) torn, at random and whatever
-// its age. A sector goes to disk from the page cache as it is at some moment, so one that has a kept operation has all
-// the earlier ones as well; sectors are independent of each other. The size is one field of the inode: a truncation
+// What the disk can hold when the power goes. Each operation is lost, kept, or (writes) torn, whatever its age. A unit
+// (a sector, mostly) goes to disk from the page cache as it is at some moment, so one that has a kept operation has all
+// the earlier ones as well; units are independent of each other. The size is one field of the inode: a truncation
 // that is kept has all earlier ones in it, and one time in four the size of writes that were lost is there, with zeros
 // for them.
-std::string MemFile::CutContent(const std::string& durable, const std::vector<Operation>& journal, Random* keep) {
-  enum class Fate : uint64_t { kLost, kKept, kTorn };
-  std::vector<Fate> fates(journal.size());
-  uint64_t end = durable.size();
+std::string MemFile::CutContent(PowerCut* cut) const {
+  using Fate = PowerCut::Fate;
+  std::vector<Fate> fates(journal_.size());
+  uint64_t end = durable_->size();
   bool truncated_later = false;
-  for (size_t index = journal.size(); index-- > 0;) {
-    const Operation& operation = journal[index];
+  for (size_t index = journal_.size(); index-- > 0;) {
+    const Operation& operation = journal_[index];
     end = std::max(end, operation.end());
-    fates[index] = static_cast<Fate>(keep->Below(3));
+    fates[index] = cut->OfBytes(inode_, operation.sequence);
     if (!operation.truncate) continue;
     truncated_later = truncated_later || fates[index] != Fate::kLost;
     fates[index] = truncated_later ? Fate::kKept : Fate::kLost;
   }
 
-  // Per sector, how many operations of the journal it has seen.
-  std::vector<size_t> seen((end + kSectorBytes - 1) / kSectorBytes, 0);
-  uint64_t size = durable.size();
-  uint64_t size_of_all = durable.size();
-  for (size_t index = 0; index < journal.size(); ++index) {
-    const Operation& operation = journal[index];
+  // Per unit, how many operations of the journal it has seen.
+  const uint64_t unit_bytes = cut->unit_bytes();
+  std::vector<uint32_t> seen((end + unit_bytes - 1) / unit_bytes, 0);
+  uint64_t size = durable_->size();
+  uint64_t size_of_all = durable_->size();
+  for (size_t index = 0; index < journal_.size(); ++index) {
+    const Operation& operation = journal_[index];
     size_of_all = operation.truncate ? operation.offset : std::max(size_of_all, operation.end());
     if (fates[index] == Fate::kLost) continue;
     if (operation.truncate) size = operation.offset;
-    for (uint64_t sector = operation.offset / kSectorBytes; sector * kSectorBytes < operation.end(); ++sector) {
-      if (fates[index] == Fate::kTorn && keep->OneIn(2)) continue;
-      seen[sector] = index + 1;
-      if (!operation.truncate) size = std::max(size, std::min(operation.end(), (sector + 1) * kSectorBytes));
+    for (uint64_t unit = operation.offset / unit_bytes; unit * unit_bytes < operation.end(); ++unit) {
+      if (fates[index] == Fate::kTorn && !cut->KeepsUnit()) continue;
+      seen[unit] = static_cast<uint32_t>(index + 1);
+      if (!operation.truncate) size = std::max(size, std::min(operation.end(), (unit + 1) * unit_bytes));
     }
   }
 
-  std::string content = durable;
+  std::string content = *durable_;
   content.resize(end);
-  for (size_t index = 0; index < journal.size(); ++index) ApplyToSectors(journal[index], index, seen, &content);
-  content.resize(keep->OneIn(4) ? std::max(size, size_of_all) : size);
+  for (size_t index = 0; index < journal_.size(); ++index) {
+    ApplyToUnits(journal_[index], index, seen, unit_bytes, &content);
+  }
+  content.resize(cut->KeepsLength() ? std::max(size, size_of_all) : size);
   return content;
 }
 
-void MemFile::ApplyToSectors(const Operation& operation, size_t index, const std::vector<size_t>& seen,
-                             std::string* content) {
+void MemFile::ApplyToUnits(const Operation& operation, size_t index, const std::vector<uint32_t>& seen, uint64_t unit,
+                           std::string* content) {
   for (uint64_t at = operation.offset; at < operation.end();) {
-    const uint64_t sector = at / kSectorBytes;
-    const uint64_t stop = std::min(operation.end(), (sector + 1) * kSectorBytes);
-    if (seen[sector] > index) {
-      if (operation.truncate) {
-        content->replace(at, stop - at, stop - at, '\0');
-      } else {
-        content->replace(at, stop - at, operation.data, at - operation.offset, stop - at);
-      }
+    // Neighbours that share its fate go with it.
+    const bool applies = seen[at / unit] > index;
+    uint64_t stop = at;
+    while (stop < operation.end() && (seen[stop / unit] > index) == applies) {
+      stop = std::min(operation.end(), (stop / unit + 1) * unit);
+    }
+    if (applies && operation.truncate) {
+      content->replace(at, stop - at, stop - at, '\0');
+    } else if (applies) {
+      content->replace(at, stop - at, operation.data, at - operation.offset, stop - at);
     }
     at = stop;
   }

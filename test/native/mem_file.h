@@ -10,13 +10,12 @@
 #include <vector>
 
 #include "test/native/harness.h"
+#include "test/native/power_cut.h"
 
 namespace crabkv::test {
 
 class MemFile {
  public:
-  static constexpr uint64_t kSectorBytes = 512;  // what a disk writes whole or not at all
-
   // `bytes_max`: address space reserved, so that bytes() never moves. Memory is used only for what was written.
   MemFile(uint64_t inode, uint64_t bytes_max);
   ~MemFile();
@@ -29,21 +28,23 @@ class MemFile {
   const char* bytes() const { return bytes_; }
   uint64_t size() const { return size_; }
 
-  // REQUIRES: offset + data.size() <= bytes_max().
-  void Write(uint64_t offset, std::string_view data);
-  void Truncate(uint64_t size);
+  // REQUIRES: offset + data.size() <= bytes_max(). `sequence` is the operation's number, for PowerCut.
+  void Write(uint64_t offset, std::string_view data, uint64_t sequence);
+  void Truncate(uint64_t size, uint64_t sequence);
   void Sync();
   // What Linux does when fdatasync fails: what was not synced stays readable and counts as clean, so no later Sync
-  // makes it durable. With `keep`, a random part reached the disk before the failure.
-  void DropDirty(Random* keep);
+  // makes it durable. With `cut`, a part reached the disk before the failure.
+  void DropDirty(PowerCut* cut);
   bool dirty() const { return !journal_.empty(); }
+  void AddUnsynced(std::vector<uint64_t>* sequences) const;
 
-  // The durable bytes; with `keep`, and a random part of what was not synced (see CutContent in the .cc).
-  std::string AfterPowerCut(Random* keep) const;
+  // The durable bytes; with `cut`, and a part of what was not synced (see CutContent in the .cc).
+  std::shared_ptr<const std::string> AfterPowerCut(PowerCut* cut) const;
   // The same file in another process's life: both contents and the journal.
   std::shared_ptr<MemFile> Clone() const;
   // A file of which `content` is durable.
-  static std::shared_ptr<MemFile> Durable(uint64_t inode, uint64_t bytes_max, std::string content);
+  static std::shared_ptr<MemFile> Durable(uint64_t inode, uint64_t bytes_max,
+                                          std::shared_ptr<const std::string> content);
 
  private:
   // A write of `data` at `offset`, or a truncation: from the new size `offset` on, `cleared` bytes become zeros.
@@ -52,21 +53,22 @@ class MemFile {
     uint64_t offset;
     std::string data;
     uint64_t cleared;
+    uint64_t sequence;
     uint64_t end() const { return offset + (truncate ? cleared : data.size()); }
   };
 
   static void Apply(const Operation& operation, std::string* content);
-  static std::string CutContent(const std::string& durable, const std::vector<Operation>& journal, Random* keep);
-  // The part of operation number `index` that is in sectors which have seen more than `index` operations.
-  static void ApplyToSectors(const Operation& operation, size_t index, const std::vector<size_t>& seen,
-                             std::string* content);
+  std::string CutContent(PowerCut* cut) const;
+  // The part of operation number `index` that is in units which have seen more than `index` operations.
+  static void ApplyToUnits(const Operation& operation, size_t index, const std::vector<uint32_t>& seen, uint64_t unit,
+                           std::string* content);
 
   const uint64_t inode_;
   const uint64_t bytes_max_;
   char* bytes_;
   uint64_t size_ = 0;
-  std::string durable_;
-  std::vector<Operation> journal_;  // since the last Sync, oldest first
+  std::shared_ptr<const std::string> durable_ = std::make_shared<std::string>();  // machines after a crash share it
+  std::vector<Operation> journal_;                                                // since the last Sync, oldest first
 };
 
 }  // namespace crabkv::test

@@ -19,7 +19,7 @@ std::shared_ptr<Store> OpenStore(Env* env, const Options& options) {
   return store;
 }
 
-Status Write(Store* store, const Changes& changes, Commit* commit) {
+Status Write(Store* store, const Changes& changes, Commit* commit, std::vector<bool>* existed) {
   std::vector<Operation> operations;
   for (const Change& change : changes) {
     Operation operation;
@@ -31,7 +31,11 @@ Status Write(Store* store, const Changes& changes, Commit* commit) {
     operation.expires_at_ms = change.expires_at_ms;
     operations.push_back(operation);
   }
-  return store->Write(operations.data(), static_cast<uint32_t>(operations.size()), DiskWait::kAllowed, commit);
+  const Status status =
+      store->Write(operations.data(), static_cast<uint32_t>(operations.size()), DiskWait::kAllowed, commit);
+  if (existed == nullptr) return status;
+  for (const Operation& operation : operations) existed->push_back(operation.existed);
+  return status;
 }
 
 Status WriteAndWait(Store* store, const Changes& changes, Commit* commit) {
@@ -126,6 +130,11 @@ uint64_t ModelLog::last_version() const {
 bool ModelLog::IsEndOfBatch(uint64_t version) const {
   const std::lock_guard<std::mutex> hold(mutex_);
   return version == 0 || batches_.count(version) == 1;
+}
+
+std::map<uint64_t, Changes> ModelLog::batches() const {
+  const std::lock_guard<std::mutex> hold(mutex_);
+  return batches_;
 }
 
 Contents ModelLog::At(uint64_t version) const {

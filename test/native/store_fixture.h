@@ -38,8 +38,8 @@ inline Change Put(std::string key, std::string value, uint64_t expires_at_ms = 0
 inline Change Delete(std::string key) { return {Change::Kind::kDelete, std::move(key), "", 0}; }
 inline Change Expire(std::string key, uint64_t at_ms) { return {Change::Kind::kExpire, std::move(key), "", at_ms}; }
 
-// One batch, without waiting for its fate.
-Status Write(Store* store, const Changes& changes, Commit* commit);
+// One batch, without waiting for its fate. `existed`, of each change, whether its key was there.
+Status Write(Store* store, const Changes& changes, Commit* commit, std::vector<bool>* existed = nullptr);
 // The same, and waits until it is acknowledged.
 Status WriteAndWait(Store* store, const Changes& changes, Commit* commit = nullptr);
 // "(none)" when it is not there; "(error)" and a failure of the test when it can't be read.
@@ -73,6 +73,7 @@ class ModelLog {
   // Whether the log can end there: at the end of a batch, or at the beginning of all.
   bool IsEndOfBatch(uint64_t version) const;
   Contents At(uint64_t version) const;
+  std::map<uint64_t, Changes> batches() const;  // by last LSN
 
  private:
   mutable std::mutex mutex_;
