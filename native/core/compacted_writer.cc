@@ -45,7 +45,7 @@ Status CompactedWriter::Add(RecordHeader header, std::string_view key, std::stri
   payload_crc_ = Crc32cExtend(payload_crc_, &frame_[at], 4);
   *offset = offset_ + at;
   count_++;
-  counts_.Count(header);
+  summary_.counts.Count(header);
   return Status::Ok();
 }
 
@@ -54,6 +54,7 @@ Status CompactedWriter::WriteFrame(FrameHeader* header) {
   header->previous_crc = previous_crc_;
   EncodeFrameHeader(salt_, header, &frame_[0]);
   CRABKV_RETURN_IF_ERROR(file_->WriteAt(offset_, frame_));
+  summary_.Take(*header, offset_);
   offset_ += frame_.size();
   previous_crc_ = header->crc;
   frame_.assign(FrameHeader::kBytes, '\0');
@@ -75,7 +76,7 @@ Status CompactedWriter::WriteSeal(uint64_t last_lsn) {
   Trailer trailer;
   trailer.seal_offset = offset_;
   frame_.resize(FrameHeader::kBytes + SealPayload::kBytes);
-  EncodeSeal(counts_, &frame_[FrameHeader::kBytes]);
+  EncodeSeal(summary_.counts, &frame_[FrameHeader::kBytes]);
   FrameHeader header;
   header.type = FrameType::kSeal;
   header.base_lsn = last_lsn + 1;

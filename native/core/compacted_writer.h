@@ -8,6 +8,7 @@
 
 #include "native/core/env.h"
 #include "native/core/format.h"
+#include "native/core/hint_format.h"
 #include "native/core/manifest.h"
 
 namespace crabkv {
@@ -29,7 +30,9 @@ class CompactedWriter {
   void Keep() { kept_ = true; }
 
   uint64_t bytes() const { return offset_ + frame_.size(); }
-  const SealPayload& counts() const { return counts_; }
+  const SealPayload& counts() const { return summary_.counts; }
+  // Of the frames written; of all of them after Finish.
+  const SegmentSummary& summary() const { return summary_; }
   const std::string& path() const { return path_; }
   uint64_t number() const { return number_; }
   uint64_t salt() const { return salt_; }
@@ -53,7 +56,7 @@ class CompactedWriter {
   uint64_t base_lsn_ = 0;  // of its first record
   uint32_t payload_crc_ = 0;
   uint32_t previous_crc_ = 0;
-  SealPayload counts_;
+  SegmentSummary summary_;
 };
 
 }  // namespace crabkv

@@ -37,6 +37,7 @@ Status Compaction::Run(bool* broken) {
   Switch();
   MoveIndex();
   RemoveFiles();
+  WriteHints();
   return Status::Ok();
 }
 
@@ -180,6 +181,7 @@ Status Compaction::CopyFrame(Segment* segment, size_t rank, const Frame& frame) 
     record.flags |= kRecordMoved;
     uint64_t new_offset = 0;
     status = writers_.back()->Add(record, key, stored, &new_offset);
+    hints_.back().Add(hash, record, new_offset);
     last_lsn_ = record.lsn;
     report_.records_kept++;
     if (record.type != RecordType::kPut) return;
@@ -227,6 +229,7 @@ bool Compaction::KeepsExpire(const KeyHash& hash, Place here, const RecordHeader
 Status Compaction::NextOutput() {
   writers_.push_back(std::make_unique<CompactedWriter>(target_.env, target_.directory, (*target_.next_number)++,
                                                        target_.manifest->store_id));
+  hints_.emplace_back();
   return writers_.back()->Begin();
 }
 
@@ -335,8 +338,31 @@ void Compaction::RemoveFiles() {
     if (!input->has_frames()) continue;
     report_.segments_in++;
     // The next opening removes what is void.
-    const Status ignored = target_.env->Remove(input->path);
+    Status ignored = target_.env->Remove(input->path);
+    if (input->hint_bytes.load(std::memory_order_relaxed) != 0) {
+      const SegmentKind kind = input->is_log() ? SegmentKind::kLog : SegmentKind::kCompacted;
+      ignored = target_.env->Remove(target_.directory + "/" + HintFileName(kind, input->number));
+    }
     static_cast<void>(ignored);
+  }
+}
+
+// All is done: what fails here, or is cut short, is made up for later (hint_keeper.h).
+void Compaction::WriteHints() {
+  for (size_t i = 0; i < outputs_.size() && target_.go_on(0); i++) {
+    Segment* const output = outputs_[i];
+    HintIdentity identity;
+    identity.kind = SegmentKind::kCompacted;
+    identity.number = output->number;
+    identity.salt = output->salt;
+    identity.segment_bytes = finished_[i].bytes;
+    std::copy_n(target_.manifest->hash_seed, 2, identity.hash_seed);
+    uint64_t bytes = 0;
+    output->hint_settled = true;
+    if (!hints_[i].fits() || finished_[i].bytes < HintWriter::kSegmentBytesMin) continue;
+    const Status ignored = hints_[i].Write(target_.env, target_.directory, identity, writers_[i]->summary(), &bytes);
+    static_cast<void>(ignored);
+    output->hint_bytes.store(bytes, std::memory_order_relaxed);
   }
 }
 

@@ -6,6 +6,7 @@
 //   switch    in memory, under all latches: outputs take the inputs' place, and old places are translated
 //   move      the index, entry by entry, wherever it still points at what was copied
 //   remove    the inputs' files
+//   hints     of the outputs, for the next opening
 // One thread; may block. Up to the commit it can be given up at any moment.
 #pragma once
 
@@ -19,6 +20,7 @@
 #include "native/core/commit_log.h"
 #include "native/core/compacted_writer.h"
 #include "native/core/frame_reader.h"
+#include "native/core/hint_writer.h"
 #include "native/core/index.h"
 #include "native/core/manifest.h"
 
@@ -79,6 +81,7 @@ class Compaction {
   void Switch();
   void MoveIndex();
   void RemoveFiles();
+  void WriteHints();
 
   const CompactionTarget target_;
   const size_t first_;
@@ -95,6 +98,7 @@ class Compaction {
   CompactedSegment span_;                // what the outputs have in common
 
   std::vector<std::unique_ptr<CompactedWriter>> writers_;
+  std::vector<HintWriter> hints_;  // of each output
   std::vector<CompactedSegment> finished_;
   std::vector<Segment*> outputs_;
   bool switched_ = false;

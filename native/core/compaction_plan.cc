@@ -81,8 +81,8 @@ bool NeedsCompaction(const std::vector<PlannedSegment>& segments, uint64_t open_
   uint64_t bytes = open_bytes;
   uint64_t dead = open_bytes - std::min(open_bytes, open_live_bytes);
   for (const PlannedSegment& s : segments) {
-    bytes += s.bytes;
-    dead += DeadPutBytes(s) + s.marker_bytes;
+    bytes += s.bytes + s.hint_bytes;
+    dead += DeadPutBytes(s) + s.marker_bytes + s.hint_bytes;
   }
   return bytes >= limits.log_bytes_min && dead * 100 >= bytes * limits.dead_percent;
 }

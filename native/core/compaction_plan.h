@@ -12,6 +12,7 @@ namespace crabkv {
 struct PlannedSegment {
   uint64_t bytes = 0;         // of the file
   uint64_t live_bytes = 0;    // of records that the index points at
+  uint64_t hint_bytes = 0;    // of its hint file, beside `bytes`
   uint64_t marker_bytes = 0;  // of tombstones and deadline changes
   uint64_t last_lsn = 0;
   uint64_t horizon = 0;  // see CompactedSegment; 0 for log segments

@@ -13,7 +13,9 @@ constexpr uint64_t kFreeSlackBytes = 128 << 10;  // besides the records: MANIFES
 }  // namespace
 
 Compactor::Compactor(CompactionTarget target, std::function<uint64_t()> kept_version)
-    : target_(std::move(target)), kept_version_(std::move(kept_version)) {
+    : target_(std::move(target)),
+      hints_(target_.env, target_.directory, target_.manifest, target_.segments, target_.log),
+      kept_version_(std::move(kept_version)) {
   for (const CompactedSegment& segment : target_.manifest->compacted) {
     next_number_ = std::max(next_number_, segment.number + 1);
   }
@@ -75,17 +77,20 @@ void Compactor::Main() {
     if (!requests_.empty()) {
       lock.unlock();
       AnswerRequests();
-    } else if (poked_ && target_.options->auto_compaction) {
+    } else if (poked_) {
       poked_ = false;
       poked_ns_ = target_.env->MonotonicNs();
       lock.unlock();
-      RunAutomatic(true);
+      hints_.Look();
+      if (target_.options->auto_compaction) RunAutomatic(true);
     } else if (postponed_ && AtRest()) {
       lock.unlock();
       RunAutomatic(false);
     } else {
       Sleep(&lock);
       lock.unlock();
+      // What is about to be compacted needs none.
+      if (!postponed_) hints_.WriteWhileQuiet([this](uint64_t bytes_read) { return GoOnWithHints(bytes_read); });
     }
     CloseReplaced();
     lock.lock();
@@ -106,6 +111,8 @@ void Compactor::Sleep(std::unique_lock<std::mutex>* lock) {
     target_.env->WaitFor(wakes_, *lock, kReplacedWaitMs);
   } else if (postponed_) {
     target_.env->WaitFor(wakes_, *lock, kRestMs);
+  } else if (hints_.missing()) {
+    target_.env->WaitFor(wakes_, *lock, HintKeeper::kLookMs);
   } else {
     wakes_.wait(*lock);
   }
@@ -164,6 +171,7 @@ Compactor::View Compactor::Look() const {
       continue;
     }
     planned.marker_bytes = segment.counts.marker_bytes();
+    planned.hint_bytes = segment.hint_bytes.load(std::memory_order_relaxed);
     planned.horizon = segment.compacted == nullptr ? 0 : segment.compacted->horizon;
     view.segments.push_back(planned);
     view.places.push_back(i);
@@ -326,6 +334,18 @@ bool Compactor::GoOn(uint64_t bytes_read) {
     step_began_ns_ = target_.env->MonotonicNs();
   }
   return !stopping_ && !(requested_ && running_.empty());
+}
+
+// A hint gives way to whatever else there is to do.
+bool Compactor::GoOnWithHints(uint64_t bytes_read) {
+  if (!GoOn(bytes_read)) return false;
+  std::lock_guard<std::mutex> lock(mutex_);
+  return requests_.empty();
+}
+
+void Compactor::WriteLastHints(uint64_t limit_ms) {
+  const uint64_t until_ns = target_.env->MonotonicNs() + limit_ms * 1'000'000;
+  hints_.Write([&](uint64_t) { return target_.env->MonotonicNs() < until_ns; });
 }
 
 void Compactor::CloseReplaced() {

@@ -1,5 +1,6 @@
 // The compactor thread: decides when to compact what (compaction_plan.h), runs one compaction at a time (compaction.h),
-// keeps to its share of the time, and closes replaced segments once nobody holds them.
+// keeps to its share of the time, closes replaced segments once nobody holds them, and between all that has hints
+// written.
 #pragma once
 
 #include <atomic>
@@ -12,6 +13,7 @@
 
 #include "native/core/compaction.h"
 #include "native/core/compaction_plan.h"
+#include "native/core/hint_keeper.h"
 #include "native/core/store.h"
 
 namespace crabkv {
@@ -34,6 +36,8 @@ class Compactor {
     return Enqueue({0, std::move(done), first, count});
   }
   void Cancel(uint64_t request);
+  // Has the hints written that are missing, unless that takes longer than `limit_ms`. After Stop.
+  void WriteLastHints(uint64_t limit_ms);
   void AddStats(StoreStats* stats) const;
 
  private:
@@ -70,8 +74,10 @@ class Compactor {
   Status RunOnce(const View& view, const Plan& plan, CompactionReport* report);
   bool GoOn(uint64_t bytes_read);
   void CloseReplaced();
+  bool GoOnWithHints(uint64_t bytes_read);
 
   CompactionTarget target_;
+  HintKeeper hints_;
   const std::function<uint64_t()> kept_version_;
   std::thread thread_;
 

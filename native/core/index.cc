@@ -130,6 +130,14 @@ void Index::ApplyRecovered(const KeyHash& hash, Location location, uint64_t dead
   Set(hash, Find(hash), location, deadline_ms);
 }
 
+void Index::Clear() {
+  for (uint32_t slot = 0; slot < kSlotCount; slot++) {
+    slots_[slot].Clear();
+    next_deadlines_ms_[slot].store(UINT64_MAX, std::memory_order_relaxed);
+  }
+  keys_.store(0, std::memory_order_relaxed);
+}
+
 void Index::Move(const KeyHash& hash, Location from, Location to) {
   const Location current = Find(hash);
   if (current.SameRecord(from)) Set(hash, current, to, DeadlineOf(hash, current));

@@ -75,6 +75,8 @@ class IndexSnapshot {
   std::shared_ptr<const Forwarding> forwarding_;
 };
 
+class IndexFiller;
+
 class Index {
  public:
   Index(uint32_t shard_count, const std::vector<uint16_t>& slot_to_shard, SegmentTable* segments);
@@ -159,6 +161,8 @@ class Index {
   void Apply(const KeyHash& hash, Location location, uint64_t deadline_ms, uint64_t lsn, uint64_t acknowledged_lsn);
   // Apply of recovery: single-threaded, nothing to undo.
   void ApplyRecovered(const KeyHash& hash, Location location, uint64_t deadline_ms);
+  // As new, whatever the slots held; REQUIRES: no store uses it yet.
+  void Clear();
   // The record was copied elsewhere: follows it if the key still points at `from`.
   void Move(const KeyHash& hash, Location from, Location to);
 
@@ -220,6 +224,7 @@ class Index {
   const std::shared_ptr<ChangeCounters>& counters() const { return counters_; }
 
  private:
+  friend class IndexFiller;
   Shard* ShardOf(uint16_t slot) { return &shards_[slot_to_shard_[slot].load(std::memory_order_acquire)]; }
   void CountLive(Location location, int direction);
   void SaveForSnapshots(uint16_t slot);

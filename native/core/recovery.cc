@@ -10,15 +10,12 @@ namespace crabkv {
 
 Status Recovery::Run(ManifestState* manifest, RecoveryResult* result) {
   manifest_ = manifest;
-  durable_lsn_ = std::max(manifest->epoch_first_lsn - 1, manifest->compacted_lsn());
-  if (manifest->clean) durable_lsn_ = std::max(durable_lsn_, manifest->clean_last_lsn);
-  clock_ms_ = manifest->clock_ms;
   if (!options_.read_only) CRABKV_RETURN_IF_ERROR(FinishInterruptedCut());
   CRABKV_RETURN_IF_ERROR(ListSegments());
   CRABKV_RETURN_IF_ERROR(Walk());
   CRABKV_RETURN_IF_ERROR(CheckCleanEnd());
   result->clean = manifest->clean;
-  result->records = records_;
+  result->counts = counts_;
   result->clock_ms = clock_ms_;
   result->log.store_id = manifest->store_id;
   result->log.next_lsn = end_.lsn + 1;
@@ -37,6 +34,7 @@ Status Recovery::AttachFiles() {
     uint64_t size = 0;
     CRABKV_RETURN_IF_ERROR(file.file->Size(&size));
     file.segment->file_bytes.store(size, std::memory_order_relaxed);
+    file.segment->hint_bytes.store(file.hint_bytes, std::memory_order_relaxed);
     CRABKV_RETURN_IF_ERROR(AttachFile(file.segment, std::move(file.file)));
   }
   return Status::Ok();
@@ -112,12 +110,58 @@ Status Recovery::OpenSegment(LogFile* file) {
 }
 
 Status Recovery::Walk() {
+  for (;;) {
+    bool hint_damaged = false;
+    BeginWalk();
+    CRABKV_RETURN_IF_ERROR(TakeSegments(&hint_damaged));
+    if (!hint_damaged) return Status::Ok();
+  }
+}
+
+void Recovery::BeginWalk() {
+  durable_lsn_ = std::max(manifest_->epoch_first_lsn - 1, manifest_->compacted_lsn());
+  if (manifest_->clean) durable_lsn_ = std::max(durable_lsn_, manifest_->clean_last_lsn);
+  clock_ms_ = manifest_->clock_ms;
+  end_ = Place();
+  last_type_ = FrameType::kStart;
+  epoch_ = 0;
+  durable_ = Place();
+  unproven_.clear();
+  counts_ = OpenCounts();
+}
+
+// By their hints where they have some. Before a segment is read the index must be as the ones before it left it.
+Status Recovery::TakeSegments(bool* hint_damaged) {
   bool ended = false;
   for (size_t i = 0; i < files_.size() && !ended; i++) {
-    CRABKV_RETURN_IF_ERROR(files_[i].compacted == nullptr ? WalkSegment(i, &ended) : WalkCompacted(i));
+    if (files_[i].compacted != nullptr) CRABKV_RETURN_IF_ERROR(CheckCompactedStart(i));
+    bool taken = false;
+    CRABKV_RETURN_IF_ERROR(TakeByHint(i, &taken));
+    if (!taken) {
+      *hint_damaged = !LoadHints();
+      if (*hint_damaged) return Status::Ok();
+      CRABKV_RETURN_IF_ERROR(ReadSegment(i, &ended));
+    }
+    if (files_[i].compacted != nullptr) PassCompacted(i);
   }
-  if (!ended) CRABKV_RETURN_IF_ERROR(CheckEnd("the log ends here"));
+  *hint_damaged = !LoadHints();
+  return ended || *hint_damaged ? Status::Ok() : CheckEnd("the log ends here");
+}
+
+Status Recovery::ReadSegment(size_t index, bool* ended) {
+  const uint64_t began_ns = env_->MonotonicNs();
+  CRABKV_RETURN_IF_ERROR(files_[index].compacted == nullptr ? WalkSegment(index, ended) : WalkCompacted(index));
+  counts_.read_ns += env_->MonotonicNs() - began_ns;
+  if (files_[index].segment != nullptr) counts_.segments++;
   return Status::Ok();
+}
+
+Status Recovery::AddSegment(LogFile* file) {
+  uint64_t capacity = PadTo8(std::max<uint64_t>(file->size, 8));
+  if (file->compacted == nullptr) capacity = std::max(capacity, StandardSegmentCapacity(options_));
+  file->segment = segments_->Add(std::make_unique<Segment>(file->number, file->header.salt, capacity, file->path));
+  return file->segment == nullptr ? Status::Error(Code::kTooLarge, "more segments than a store may have")
+                                  : Status::Ok();
 }
 
 // Takes the segment's frames; `*ended` when the log ends in it or before it.
@@ -135,11 +179,7 @@ Status Recovery::WalkSegment(size_t index, bool* ended) {
       why = first ? "the segment does not begin with a START frame" : "a START frame in the middle of a segment";
     }
     if (result == FrameReader::Result::kFrame && Continues(frame, &why)) {
-      if (file.segment == nullptr) {
-        const uint64_t capacity = std::max(PadTo8(file.size), StandardSegmentCapacity(options_));
-        file.segment = segments_->Add(std::make_unique<Segment>(file.number, file.header.salt, capacity, file.path));
-        if (file.segment == nullptr) return Status::Error(Code::kTooLarge, "more segments than a store may have");
-      }
+      if (file.segment == nullptr) CRABKV_RETURN_IF_ERROR(AddSegment(&file));
       end_.file = index;
       CRABKV_RETURN_IF_ERROR(TakeFrame(&file, frame));
       if (frame.header.type != FrameType::kSeal) continue;
@@ -209,11 +249,15 @@ Status Recovery::TakeFrame(LogFile* file, const Frame& frame) {
     file->segment->last_lsn.store(end_.lsn, std::memory_order_relaxed);
   }
   file->segment->written.store(end_.offset, std::memory_order_relaxed);
+  PassProven();
+  return Status::Ok();
+}
+
+void Recovery::PassProven() {
   while (!unproven_.empty() && unproven_.front().lsn <= durable_lsn_) {
     durable_ = unproven_.front();
     unproven_.pop_front();
   }
-  return Status::Ok();
 }
 
 void Recovery::ApplyRecords(const LogFile& file, const Frame& frame) {
@@ -229,7 +273,7 @@ void Recovery::ApplyRecords(const LogFile& file, const Frame& frame) {
       location = index_->Find(hash);
     }
     if (record.type != RecordType::kExpire || location) index_->ApplyRecovered(hash, location, record.expires_at_ms);
-    records_++;
+    counts_.records++;
   });
 }
 

@@ -17,24 +17,45 @@
 #include "native/core/commit_log.h"
 #include "native/core/env.h"
 #include "native/core/frame_reader.h"
+#include "native/core/hint_loader.h"
 #include "native/core/index.h"
 #include "native/core/manifest.h"
 #include "native/core/options.h"
 
 namespace crabkv {
 
+// How an opening came by its index.
+struct OpenCounts {
+  uint64_t records = 0;          // read from segments
+  uint64_t segments = 0;         // read so
+  uint64_t read_ns = 0;          // which took this long
+  uint64_t hinted_keys = 0;      // entries of hints
+  uint64_t hinted_segments = 0;  // taken by their hints
+  uint64_t hints_ns = 0;         // which took this long
+  // Why segments were read: they have no hint (the log's last one never has); theirs is damaged, or of another segment
+  // or state; or some of what they hold is not proven durable.
+  uint64_t hints_missing = 0;
+  uint64_t hints_wrong = 0;
+  uint64_t hints_unproven = 0;
+};
+
 struct RecoveryResult {
   LogStart log;
   uint64_t clock_ms = 0;
   bool clean = false;
-  uint64_t records = 0;
+  OpenCounts counts;
   uint64_t rewritten_bytes = 0;
 };
 
 class Recovery {
  public:
   Recovery(Env* env, std::string directory, const Options& options, SegmentTable* segments, Index* index)
-      : env_(env), directory_(std::move(directory)), options_(options), segments_(segments), index_(index) {}
+      : env_(env),
+        directory_(std::move(directory)),
+        options_(options),
+        segments_(segments),
+        index_(index),
+        hints_(env, index) {}
 
   // Brings `manifest` (as loaded) and the directory into the state of a new epoch, unless the store is opened
   // read-only.
@@ -49,6 +70,8 @@ class Recovery {
     SegmentHeader header;
     Segment* segment = nullptr;                   // in the table; null for a file without frames
     const CompactedSegment* compacted = nullptr;  // null for a log segment
+    uint64_t hint_bytes = 0;                      // of its hint file, if that is good
+    bool hint_damaged = false;                    // which the head did not show
   };
   // A place between two frames.
   struct Place {
@@ -67,10 +90,17 @@ class Recovery {
   Status OpenSegment(LogFile* file);
   // --- The walk.
   Status Walk();
+  void BeginWalk();
+  Status TakeSegments(bool* hint_damaged);
+  Status ReadSegment(size_t index, bool* ended);
+  Status AddSegment(LogFile* file);
+  Status CheckCompactedStart(size_t index) const;
   Status WalkCompacted(size_t index);
+  void PassCompacted(size_t index);
   Status WalkSegment(size_t index, bool* ended);
   bool Continues(const Frame& frame, std::string* why) const;
   Status TakeFrame(LogFile* file, const Frame& frame);
+  void PassProven();
   void ApplyRecords(const LogFile& file, const Frame& frame);
   StartPayload StartBehind(const Place& place) const;
   uint64_t NextSegmentNumber() const;
@@ -79,6 +109,13 @@ class Recovery {
   Status FindBehindEnd(bool (*accept)(const FrameHeader&, uint64_t), uint64_t argument, bool* found,
                        std::string* where);
   Status CheckCleanEnd();
+  // --- Hints.
+  uint64_t ProvenLsn();
+  bool HintFits(const LogFile& file, const SegmentSummary& summary, bool* unproven);
+  Status TakeByHint(size_t index, bool* taken);
+  void PassLogSegment(size_t index, const SegmentSummary& summary);
+  bool LoadHints();
+  void RemoveHint(const std::string& name);
   // --- Going on.
   Status ResumeClean(RecoveryResult* result);
   Status Rewrite(RecoveryResult* result);
@@ -110,7 +147,9 @@ class Recovery {
   Place durable_;               // behind the last frame with records that are all proven durable
   std::deque<Place> unproven_;  // behind each later frame with records
   uint64_t clock_ms_ = 0;
-  uint64_t records_ = 0;
+  OpenCounts counts_;
+  HintLoader hints_;                 // taken, and not in the index yet
+  uint64_t proven_lsn_ = 0;          // see ProvenLsn; 0: not looked up
   Segment* copy_segment_ = nullptr;  // where Rewrite copies to
 };
 

@@ -14,6 +14,7 @@ Status Recovery::RemoveVoid() {
   std::vector<std::string> names;
   CRABKV_RETURN_IF_ERROR(env_->ListDirectory(directory_, &names));
   for (const std::string& name : names) {
+    RemoveHint(name);
     uint64_t number = 0;
     bool is_void = ParseSegmentFileName(name, &number) && manifest_->Covers(number);
     if (ParseCompactedFileName(name, &number)) {
@@ -51,18 +52,18 @@ Status Recovery::PlaceCompacted() {
   return Status::Ok();
 }
 
+Status Recovery::CheckCompactedStart(size_t index) const {
+  const LogFile& file = files_[index];
+  const uint64_t min_lsn = file.compacted->min_lsn;
+  if (end_.lsn + 1 == min_lsn) return Status::Ok();
+  return Status::Corruption(
+      file.path, 0,
+      "begins with LSN " + std::to_string(min_lsn) + ", but what is before it ends with " + std::to_string(end_.lsn));
+}
+
 Status Recovery::WalkCompacted(size_t index) {
   LogFile& file = files_[index];
-  const CompactedSegment& listed = *file.compacted;
-  if (end_.lsn + 1 != listed.min_lsn) {
-    return Status::Corruption(file.path, 0,
-                              "begins with LSN " + std::to_string(listed.min_lsn) +
-                                  ", but what is before it ends with " + std::to_string(end_.lsn));
-  }
-  file.segment = segments_->Add(
-      std::make_unique<Segment>(file.number, file.header.salt, PadTo8(std::max<uint64_t>(file.size, 8)), file.path));
-  if (file.segment == nullptr) return Status::Error(Code::kTooLarge, "more segments than a store may have");
-  file.segment->compacted = std::make_unique<CompactedSegment>(listed);
+  CRABKV_RETURN_IF_ERROR(AddSegment(&file));
   FrameReader reader(file.file.get(), file.path, file.header.salt, SegmentHeader::kBytes, file.size);
   for (FrameType last = FrameType::kBlock; last != FrameType::kSeal;) {
     Frame frame;
@@ -76,6 +77,14 @@ Status Recovery::WalkCompacted(size_t index) {
     }
     if (frame.header.count != 0) ApplyRecords(file, frame);
   }
+  return Status::Ok();
+}
+
+// The walk stands behind it.
+void Recovery::PassCompacted(size_t index) {
+  const LogFile& file = files_[index];
+  const CompactedSegment& listed = *file.compacted;
+  file.segment->compacted = std::make_unique<CompactedSegment>(listed);
   file.segment->written.store(file.size, std::memory_order_relaxed);
   file.segment->last_lsn.store(listed.max_lsn, std::memory_order_relaxed);
   end_ = {index, file.size, listed.max_lsn, listed.last_log_crc};
@@ -83,7 +92,6 @@ Status Recovery::WalkCompacted(size_t index) {
   last_type_ = FrameType::kSeal;
   durable_ = end_;
   unproven_.clear();
-  return Status::Ok();
 }
 
 }  // namespace crabkv

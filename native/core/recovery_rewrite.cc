@@ -113,6 +113,7 @@ Status Recovery::ResumeClean(RecoveryResult* result) {
     end.offset = end_.offset;
     end.started = true;
     CRABKV_RETURN_IF_ERROR(last.file->Truncate(end_.offset));
+    last.hint_bytes = 0;  // of what the segment was before
   } else {
     // A new store, or one whose last segment is sealed.
     LogFile made;
@@ -199,6 +200,7 @@ void Recovery::ForgetBehind(const Place& place) {
     const uint64_t kept = i == place.file ? place.offset : 0;
     if (file.segment != nullptr) file.segment->written.store(kept, std::memory_order_relaxed);
     if (kept == 0) file.file.reset();
+    if (kept != file.size) file.hint_bytes = 0;
   }
 }
 

@@ -36,6 +36,7 @@ struct Segment {
   // Bytes [0, written) are in the file: readable through the mapping.
   std::atomic<uint64_t> written{0};
   std::atomic<uint64_t> file_bytes{0};  // with the space made ahead; for statistics
+  std::atomic<uint64_t> hint_bytes{0};  // of its hint file; 0: it has none
   std::atomic<int64_t> live_bytes{0};   // estimate, by size class
   std::atomic<int64_t> pins{0};
   std::atomic<uint64_t> last_lsn{0};  // of the last record written
@@ -44,6 +45,9 @@ struct Segment {
   // What SEAL tells. Written by the writer thread (and recovery before it); anyone may read it once the log has gone on
   // in a later segment.
   SealPayload counts;
+
+  // Whether it has a hint, or needs no further try to get one. Compactor thread, and closing after it.
+  bool hint_settled = false;
 
   bool is_log() const { return compacted == nullptr; }
   bool has_frames() const { return written.load(std::memory_order_acquire) > SegmentHeader::kBytes; }

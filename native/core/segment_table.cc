@@ -4,13 +4,19 @@
 
 namespace crabkv {
 
-SegmentTable::~SegmentTable() {
+SegmentTable::~SegmentTable() { Clear(); }
+
+void SegmentTable::Clear() {
+  std::lock_guard<std::mutex> lock(mutex_);
   for (auto& slot : chunks_) {
-    Chunk* chunk = slot.load(std::memory_order_relaxed);
+    Chunk* chunk = slot.exchange(nullptr, std::memory_order_relaxed);
     if (chunk == nullptr) continue;
     for (auto& segment : chunk->segments) delete segment.load(std::memory_order_relaxed);
     delete chunk;
   }
+  order_.clear();
+  free_handles_.clear();
+  last_handle_ = 0;
 }
 
 Segment* SegmentTable::AddUnplaced(std::unique_ptr<Segment> segment) {

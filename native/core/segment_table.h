@@ -32,6 +32,9 @@ class SegmentTable {
   // leads to it any more.
   bool Remove(Segment* segment);
 
+  // Closes and forgets all of them; handles begin anew. REQUIRES: nobody holds a pin, and nothing leads to any.
+  void Clear();
+
   Segment* Get(uint32_t handle) const {
     return chunks_[handle / kChunk]
         .load(std::memory_order_acquire)

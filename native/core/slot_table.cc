@@ -121,8 +121,19 @@ uint64_t FingerprintTable::Erase(const Fingerprint& fingerprint) {
   return old;
 }
 
-void FingerprintTable::Reserve(uint32_t count) {
-  if (CapacityFor(count) > capacity()) Rehash(CapacityFor(count));
+void FingerprintTable::Reserve(uint64_t count) {
+  const uint32_t wanted = CapacityFor(static_cast<uint32_t>(std::min<uint64_t>(count, UINT32_MAX / 2)));
+  if (wanted > capacity()) Rehash(wanted);
+}
+
+void FingerprintTable::Clear() {
+  Replace(nullptr, 0, 0);
+  count_ = 0;
+}
+
+void FingerprintTable::Trim() {
+  const uint32_t wanted = CapacityFor(count_ + count_ / 8);
+  if (count_ != 0 && wanted + wanted / 8 < capacity()) Rehash(wanted);
 }
 
 void FingerprintTable::Rehash(uint32_t capacity) {
@@ -146,7 +157,7 @@ void FingerprintTable::Rehash(uint32_t capacity) {
   }
 }
 
-void SlotTable::Set(const Fingerprint& fingerprint, Location location, uint64_t deadline_ms) {
+Location SlotTable::Set(const Fingerprint& fingerprint, Location location, uint64_t deadline_ms) {
   Location old;
   location.set_has_deadline(deadline_ms != 0);
   old.bits = locations.Put(fingerprint, location.bits);
@@ -157,15 +168,17 @@ void SlotTable::Set(const Fingerprint& fingerprint, Location location, uint64_t 
     deadlines->Erase(fingerprint);
     if (deadlines->count() == 0) deadlines.reset();
   }
+  return old;
 }
 
-void SlotTable::Erase(const Fingerprint& fingerprint) {
+Location SlotTable::Erase(const Fingerprint& fingerprint) {
   Location old;
   old.bits = locations.Erase(fingerprint);
   if (old && old.has_deadline()) {
     deadlines->Erase(fingerprint);
     if (deadlines->count() == 0) deadlines.reset();
   }
+  return old;
 }
 
 std::unique_ptr<SlotTable> SlotTable::Copy() const {

@@ -22,9 +22,13 @@ struct Location {
   static constexpr uint64_t kOffsetMax = ((uint64_t{1} << 30) - 1) * 8;
 
   static Location Make(uint32_t segment_handle, uint64_t offset, uint64_t record_bytes, bool has_deadline) {
+    Location location = Packed(segment_handle, offset, SizeClassOf(record_bytes));
+    location.set_has_deadline(has_deadline);
+    return location;
+  }
+  static Location Packed(uint32_t segment_handle, uint64_t offset, uint32_t size_class) {
     Location location;
-    location.bits = (uint64_t{segment_handle} << 44) | ((offset / 8) << 14) |
-                    (uint64_t{SizeClassOf(record_bytes)} << 5) | (has_deadline ? 1u : 0u);
+    location.bits = (uint64_t{segment_handle} << 44) | ((offset / 8) << 14) | (uint64_t{size_class} << 5);
     return location;
   }
   explicit operator bool() const { return bits != 0; }
@@ -69,7 +73,11 @@ class FingerprintTable {
   uint64_t Put(const Fingerprint& fingerprint, uint64_t value);
   // Returns what was there, or 0.
   uint64_t Erase(const Fingerprint& fingerprint);
-  void Reserve(uint32_t count);
+  // Room for `count` entries in all, so that they come in without a table growing.
+  void Reserve(uint64_t count);
+  void Clear();
+  // Gives back what more than a few further entries would need.
+  void Trim();
   // Calls visit(fingerprint, value) for each entry, in fingerprint order.
   template <typename Visit>
   void ForEach(Visit visit) const {
@@ -135,10 +143,15 @@ struct SlotTable {
   uint64_t DeadlineOf(const Fingerprint& fingerprint, Location location) const {
     return location.has_deadline() && deadlines != nullptr ? deadlines->Find(fingerprint) : 0;
   }
-  // Sets location and deadline (0: none). `location` gets its has-deadline flag from the deadline.
-  void Set(const Fingerprint& fingerprint, Location location, uint64_t deadline_ms);
-  void Erase(const Fingerprint& fingerprint);
+  // Sets location and deadline (0: none). `location` gets its has-deadline flag from the deadline. Returns where the
+  // key was before, as does Erase.
+  Location Set(const Fingerprint& fingerprint, Location location, uint64_t deadline_ms);
+  Location Erase(const Fingerprint& fingerprint);
   std::unique_ptr<SlotTable> Copy() const;
+  void Clear() {
+    locations.Clear();
+    deadlines.reset();
+  }
   uint64_t memory_bytes() const {
     return locations.memory_bytes() + (deadlines ? deadlines->memory_bytes() + sizeof(FingerprintTable) : 0);
   }

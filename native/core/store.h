@@ -151,9 +151,11 @@ struct StoreStats {
   uint64_t keys_with_deadline = 0;
   uint64_t index_bytes = 0;  // memory of the slot tables
   uint64_t segments = 0;
-  uint64_t log_bytes = 0;     // bytes in use in all segments
-  uint64_t live_bytes = 0;    // estimate, by size class
-  uint64_t disk_bytes = 0;    // file sizes, space made ahead included
+  uint64_t log_bytes = 0;   // bytes in use in all segments
+  uint64_t live_bytes = 0;  // estimate, by size class
+  uint64_t disk_bytes = 0;  // file sizes, space made ahead and hints included
+  uint64_t hint_bytes = 0;  // of them, in hints
+  uint64_t hinted_segments = 0;
   uint64_t last_version = 0;  // highest LSN given out
   uint64_t acknowledged_version = 0;
   uint64_t durable_version = 0;
@@ -170,7 +172,18 @@ struct StoreStats {
   uint64_t inline_reads = 0;  // promise reads answered at once, and those sent to a reader thread
   uint64_t cold_reads = 0;
   uint64_t open_ms = 0;
-  uint64_t open_records = 0;          // records read at open
+  // At open: records read, from so many segments, in so long; entries of hints taken instead of reading, the same.
+  uint64_t open_records = 0;
+  uint64_t open_read_segments = 0;
+  uint64_t open_read_ns = 0;
+  uint64_t open_hinted_keys = 0;
+  uint64_t open_hinted_segments = 0;
+  uint64_t open_hints_ns = 0;
+  // Why segments were read: they had no hint (the log's last one never has), one that is wrong, or one that can't be
+  // used yet because not all that the segment holds was proven durable.
+  uint64_t open_hints_missing = 0;
+  uint64_t open_hints_wrong = 0;
+  uint64_t open_hints_unproven = 0;
   uint64_t open_rewritten_bytes = 0;  // of the unproven tail that recovery wrote again
   uint64_t slots_moved = 0;           // to other shards, since it was opened
   bool clean_open = false;

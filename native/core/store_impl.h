@@ -16,6 +16,7 @@
 #include "native/core/manifest.h"
 #include "native/core/reader_pool.h"
 #include "native/core/record_reader.h"
+#include "native/core/recovery.h"
 #include "native/core/segment_table.h"
 #include "native/core/slot_loads.h"
 #include "native/core/store.h"
@@ -181,7 +182,7 @@ class StoreImpl final : public Store {
   // Set before the store is shared.
   uint32_t epoch_ = 0;
   uint64_t open_ms_ = 0;
-  uint64_t open_records_ = 0;
+  OpenCounts open_counts_;
   uint64_t open_last_lsn_ = 0;
   uint64_t open_durable_lsn_ = 0;
   uint64_t open_rewritten_bytes_ = 0;

@@ -7,6 +7,11 @@
 
 namespace crabkv {
 
+namespace {
+// How long closing may take for the sake of the next opening.
+constexpr uint64_t kLastHintsMs = 200;
+}  // namespace
+
 Status Store::Open(Env* env, const std::string& path, const Options& options, std::shared_ptr<Store>* store) {
   CRABKV_RETURN_IF_ERROR(ValidateOptions(options));
   InstallGuard();
@@ -57,7 +62,7 @@ Status StoreImpl::OpenFiles() {
   feed_floor_ = manifest_.compacted_lsn();
   epoch_ = manifest_.epoch;
   clean_open_ = recovered.clean;
-  open_records_ = recovered.records;
+  open_counts_ = recovered.counts;
   open_last_lsn_ = recovered.log.next_lsn - 1;
   open_durable_lsn_ = recovered.log.durable_lsn;
   open_rewritten_bytes_ = recovered.rewritten_bytes;
@@ -124,11 +129,12 @@ Status StoreImpl::RemoveLeftovers() {
   CRABKV_RETURN_IF_ERROR(env_->ListDirectory(path_, &names));
   for (const std::string& name : names) {
     uint64_t number = 0;
+    SegmentKind kind;
     const size_t stem = name.size() < 4 ? 0 : name.size() - 4;
     if (name.compare(stem, std::string::npos, ".tmp") != 0) continue;
     const std::string target = name.substr(0, stem);
     if (target != Manifest::kFileName && !ParseSegmentFileName(target, &number) &&
-        !ParseCompactedFileName(target, &number)) {
+        !ParseCompactedFileName(target, &number) && !ParseHintFileName(target, &kind, &number)) {
       continue;
     }
     CRABKV_RETURN_IF_ERROR(env_->Remove(path_ + "/" + name));
@@ -144,6 +150,7 @@ Status StoreImpl::Close() {
   if (log_ != nullptr) {
     close_status_ = log_->Stop();
     if (close_status_.ok()) close_status_ = NoteCleanEnd();
+    if (close_status_.ok()) compactor_->WriteLastHints(kLastHintsMs);
   }
   lock_.reset();
   return close_status_;
@@ -228,7 +235,10 @@ StoreStats StoreImpl::Stats() const {
     if (written == 0) return;
     stats.segments++;
     stats.log_bytes += written;
-    stats.disk_bytes += segment->file_bytes.load(std::memory_order_relaxed);
+    const uint64_t hint_bytes = segment->hint_bytes.load(std::memory_order_relaxed);
+    if (hint_bytes != 0) stats.hinted_segments++;
+    stats.hint_bytes += hint_bytes;
+    stats.disk_bytes += segment->file_bytes.load(std::memory_order_relaxed) + hint_bytes;
     stats.live_bytes +=
         static_cast<uint64_t>(std::max<int64_t>(0, segment->live_bytes.load(std::memory_order_relaxed)));
   });
@@ -241,7 +251,15 @@ StoreStats StoreImpl::Stats() const {
   stats.inline_reads = inline_reads_.load(std::memory_order_relaxed);
   stats.cold_reads = cold_reads_.load(std::memory_order_relaxed);
   stats.open_ms = open_ms_;
-  stats.open_records = open_records_;
+  stats.open_records = open_counts_.records;
+  stats.open_read_segments = open_counts_.segments;
+  stats.open_read_ns = open_counts_.read_ns;
+  stats.open_hinted_segments = open_counts_.hinted_segments;
+  stats.open_hinted_keys = open_counts_.hinted_keys;
+  stats.open_hints_ns = open_counts_.hints_ns;
+  stats.open_hints_missing = open_counts_.hints_missing;
+  stats.open_hints_wrong = open_counts_.hints_wrong;
+  stats.open_hints_unproven = open_counts_.hints_unproven;
   stats.open_rewritten_bytes = open_rewritten_bytes_;
   stats.slots_moved = index_.slots_moved();
   stats.clean_open = clean_open_;
