@@ -117,6 +117,9 @@ constexpr Command kCommands[] = {
     {"info", -1, kAsk, 0, 0, 0, "server", "[section ...]", "what the server counts", nullptr},
     {"bgrewriteaof", 1, kAdmin | kNoScript | kUp, 0, 0, 0, "server", "", "start a compaction; INFO tells how it goes",
      nullptr},
+    {"compact", -1, kAdmin | kNoScript | kUp, 0, 0, 0, "server", "[JSON]", "give back the space of what is dead",
+     nullptr},
+    {"stats", 1, kAdmin | kAsk, 0, 0, 0, "server", "", "what the store counts, as JSON", nullptr},
     {"shutdown", -1, kAdmin | kNoScript | kNoMulti | kAsk | kAllowBusy, 0, 0, 0, "server",
      "[NOSAVE|SAVE] [NOW] [FORCE]", "finish what was begun and end the server", nullptr},
     {"lastsave", 1, kAsk | kFast, 0, 0, 0, "server", "", "since when this server runs: everything is saved as it comes",
@@ -131,7 +134,6 @@ constexpr Command kCommands[] = {
     {"put", -3, kGrow | kTextOnly, 1, 1, 1, "text", "key value [ttl=seconds]", "store a value", TextPut},
     {"delete", 2, kWrite | kTextOnly, 1, 1, 1, "text", "key", "delete a key: OK, or that there is none", TextDelete},
     {"ex", -2, kRead | kTextOnly, 1, -1, 1, "text", "key [key ...]", "how many of the keys are there", Exists},
-    {"compact", 1, kAdmin | kTextOnly | kUp, 0, 0, 0, "text", "", "give back the space of what is dead", nullptr},
     {"help", -1, kTextOnly | kNoAuth, 0, 0, 0, "text", "", "this list", TextHelp},
 };
 constexpr size_t kCount = sizeof(kCommands) / sizeof(kCommands[0]);

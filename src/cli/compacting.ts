@@ -5,11 +5,11 @@ import { columns, formatBytes, formatCount, formatSeconds } from "./output.js";
 
 /** What can be compacted: an open store, or whatever else can do the same. */
 export interface Compactable {
-  compact(options: { readonly signal: AbortSignal }): Promise<CompactionReport>;
+  compact(options: { readonly signal: AbortSignal }): Promise<Partial<CompactionReport>>;
   stats(): LogSize | Promise<LogSize>;
 }
 
-interface LogSize {
+export interface LogSize {
   readonly logBytes: number;
 }
 
@@ -23,7 +23,7 @@ export interface CompactionAnswer {
 export async function compactAndTell(target: Compactable, signal: AbortSignal): Promise<CompactionAnswer> {
   const begin = performance.now();
   const { logBytes: logBytesBefore } = await target.stats();
-  let report: CompactionReport;
+  let report: Partial<CompactionReport>;
   try {
     report = await target.compact({ signal });
   } catch (error) {
@@ -36,16 +36,29 @@ export async function compactAndTell(target: Compactable, signal: AbortSignal): 
     );
   }
   const { logBytes: logBytesAfter } = await target.stats();
-  const { compactions, segmentsIn, segmentsOut, recordsKept, recordsDropped } = report;
-  const records = `${formatCount(recordsKept)} kept, ${formatCount(recordsDropped)} dropped`;
   const text = columns([
     ["log", `${formatBytes(logBytesBefore)} before, ${formatBytes(logBytesAfter)} after`],
-    ["segments", `${formatCount(segmentsIn)} replaced by ${formatCount(segmentsOut)}`],
-    ["records", compactions === 0 ? "nothing to drop" : records],
+    ...rowsOf(report),
     ["took", took(begin)],
   ]);
   const seconds = (performance.now() - begin) / 1000;
   return { text, fields: { logBytesBefore, logBytesAfter, ...report, seconds } };
+}
+
+/** None of a server that does not say more. */
+function rowsOf({
+  compactions,
+  segmentsIn = 0,
+  segmentsOut = 0,
+  recordsKept = 0,
+  recordsDropped = 0,
+}: Partial<CompactionReport>): string[][] {
+  if (compactions === undefined) return [];
+  const records = `${formatCount(recordsKept)} kept, ${formatCount(recordsDropped)} dropped`;
+  return [
+    ["segments", `${formatCount(segmentsIn)} replaced by ${formatCount(segmentsOut)}`],
+    ["records", compactions === 0 ? "nothing to drop" : records],
+  ];
 }
 
 function took(begin: number): string {

@@ -1,5 +1,4 @@
 // The command line as a whole: the commands, the options of all of them, and the help.
-import { createRequire } from "node:module";
 import { Command } from "commander";
 import { addCli } from "./commands/cli.js";
 import { addCompact } from "./commands/compact.js";
@@ -14,9 +13,7 @@ import { addServe } from "./commands/serve.js";
 import { addVerify } from "./commands/verify.js";
 import { usageProblem } from "./outcome.js";
 import { addGlobalOptions } from "./settings.js";
-
-// dist/cli and src/cli are both two folders below the package.
-const { version } = createRequire(import.meta.url)("../../package.json") as { version: string };
+import { version } from "../version.js";
 
 export function buildProgram(): Command {
   const program = new Command("crabkv")

@@ -4,6 +4,7 @@ import type { Command } from "commander";
 import { readConfigFile } from "./config-file.js";
 import type { ConfigFile } from "./config-file.js";
 import { UsageError } from "./outcome.js";
+import { PASSWORD_VARIABLE } from "./password.js";
 import { parseTtl } from "./setting-kinds.js";
 import type { Setting, SettingValue } from "./setting-kinds.js";
 import { flagOf, settingNames, settingTable, ttlMsOf } from "./setting-table.js";
@@ -34,8 +35,8 @@ export interface ResolvedSettings {
   readonly settings: ReadonlyMap<SettingName, ResolvedSetting>;
 }
 
-/** The variables that are no settings: of the tests, and which file to read. */
-const otherVariables: ReadonlySet<string> = new Set(["CRABKV_CONFIG", "CRABKV_ADDON"]);
+/** The variables that are no settings: of the tests, which file to read, and what nobody may see. */
+const otherVariables: ReadonlySet<string> = new Set(["CRABKV_CONFIG", "CRABKV_ADDON", PASSWORD_VARIABLE]);
 
 export function addGlobalOptions(program: Command): void {
   addSettings(program, ["dataDir"]);

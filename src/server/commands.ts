@@ -2,7 +2,7 @@
 // the table in native/protocol/command_table.cc, which describes them like all others.
 import { auth } from "./commands/auth.js";
 import { client, hello, reset, select } from "./commands/connection.js";
-import { config, info } from "./commands/admin.js";
+import { config, info, stats } from "./commands/admin.js";
 import { command } from "./commands/command.js";
 import { bgrewriteaof, compact } from "./commands/compaction.js";
 import { debug, functionCommand, lastSave, shutdown, slowlog, wait } from "./commands/operation.js";
@@ -32,6 +32,7 @@ const functions: ReadonlyMap<string, CommandFunction> = new Map<string, CommandF
   ["command", command],
   ["config", config],
   ["info", info],
+  ["stats", stats],
   ["compact", compact],
   ["bgrewriteaof", bgrewriteaof],
   ["shutdown", shutdown],

@@ -1,11 +1,12 @@
 // The compactions that clients ask for: at most one under way and one behind it, however many ask.
+import type { CompactionReport } from "../native.js";
 import type { Store } from "../store.js";
 
 export class RequestedCompactions {
   readonly #store: Pick<Store<string, string>, "compact" | "stats">;
   readonly #giveUp = new AbortController();
-  #running: Promise<void> | undefined;
-  #next: Promise<void> | undefined;
+  #running: Promise<CompactionReport> | undefined;
+  #next: Promise<CompactionReport> | undefined;
   /** How the last one ended. */
   lastFailed = false;
 
@@ -19,7 +20,7 @@ export class RequestedCompactions {
   }
 
   /** Resolves when all that was dead at the call is compacted. */
-  run(): Promise<void> {
+  run(): Promise<CompactionReport> {
     if (this.#running === undefined) return this.#start();
     // The one under way may have passed what died meanwhile: those who ask now share the next one.
     this.#next ??= this.#running.then(this.#startNext, this.#startNext);
@@ -31,12 +32,12 @@ export class RequestedCompactions {
     this.#giveUp.abort(new Error("the server is closing"));
   }
 
-  readonly #startNext = (): Promise<void> => {
+  readonly #startNext = (): Promise<CompactionReport> => {
     this.#next = undefined;
     return this.#start();
   };
 
-  #start(): Promise<void> {
+  #start(): Promise<CompactionReport> {
     const running = this.#compact().finally(() => {
       if (this.#running === running) this.#running = undefined;
     });
@@ -44,10 +45,11 @@ export class RequestedCompactions {
     return running;
   }
 
-  async #compact(): Promise<void> {
+  async #compact(): Promise<CompactionReport> {
     try {
-      await this.#store.compact({ signal: this.#giveUp.signal });
+      const report = await this.#store.compact({ signal: this.#giveUp.signal });
       this.lastFailed = false;
+      return report;
     } catch (error) {
       this.lastFailed = true;
       throw error;

@@ -243,7 +243,8 @@ export class Server implements ConnectionHost, CommitObserver, ListenerHost {
   unpause(): void {
     clearTimeout(this.#pause.timer);
     Object.assign(this.#pause, { what: PAUSE_NOTHING, untilMs: 0 });
-    native.serverPause(this.session.handle, this.nativeServer, PAUSE_NOTHING);
+    // Who uses the store in this process may have closed it.
+    if (this.session.handle !== 0) native.serverPause(this.session.handle, this.nativeServer, PAUSE_NOTHING);
     for (const connection of this.connections.values()) connection.unpause();
   }
 

@@ -1,10 +1,18 @@
 // cli: a prompt on a store, or a script of its commands on standard input.
 import type { Command } from "commander";
 import { openForReading, openForWriting, withStore } from "../opening.js";
+import { ownerOf } from "../owner.js";
 import { say } from "../output.js";
+import { askPassword, passwordIn, PASSWORD_VARIABLE } from "../password.js";
+import type { PromptTarget } from "../prompt/commands.js";
 import { History } from "../prompt/history.js";
 import { LineRunner } from "../prompt/line-runner.js";
 import { hasColours, runInteractive, runScript } from "../prompt/prompt.js";
+import { connectTo } from "../remote/connect.js";
+import { addPlaceFlags, placeFrom } from "../remote/place.js";
+import type { PlaceFlags } from "../remote/place.js";
+import { RemoteStore } from "../remote/remote-store.js";
+import { ttlMsOf } from "../setting-table.js";
 import { addSettings, settingsOf } from "../settings.js";
 import type { GlobalSettings } from "../settings.js";
 
@@ -15,36 +23,65 @@ interface CliSettings extends GlobalSettings {
 export function addCli(program: Command): void {
   const cli = program
     .command("cli")
-    .description("a prompt on the store; without a terminal, a script on standard input");
+    .description("a prompt on the store or on a server; without a terminal, a script on standard input");
+  addPlaceFlags(cli);
   addSettings(cli, ["sync", "compression", "shards", "cache", "defaultTtl", "writeBack"]);
-  addSettings(cli, ["segmentBytes", "keyBytesMax", "valueBytesMax", "history"]);
+  addSettings(cli, ["segmentBytes", "keyBytesMax", "valueBytesMax", "history", "passwordFile"]);
   addSettings(cli, ["compaction", "compactionDeadRatio", "compactionMinBytes", "compactionIoShare"]);
   cli.option("--read-only", "change nothing; other readers can have the store open too");
-  cli.action(() => runCli(settingsOf(cli.optsWithGlobals())));
+  cli.action(() => runCli(settingsOf(cli.optsWithGlobals()), cli.opts<PlaceFlags>()));
   cli.addHelpText(
     "after",
     `
 The prompt has the store open, so other processes find it locked until the prompt ends. A new store is made when there is none.
+Where crabkv serve has the store open, and with --addr, the prompt is a client of that server. Its password comes from
+--password-file, from CRABKV_PASSWORD, or is asked for at a terminal.
 help at the prompt lists its commands. A script ends with the exit code of the last line that failed; # begins a comment.`,
   );
 }
 
-async function runCli(settings: CliSettings): Promise<void> {
-  const { readOnly = false, json, history, dataDir } = settings;
-  const isTerminal = process.stdin.isTTY && process.stdout.isTTY;
+async function runCli(settings: CliSettings, flags: PlaceFlags): Promise<void> {
+  const { readOnly = false, dataDir } = settings;
+  const server = serverOf(settings, flags) ?? (await ownerOf(settings, readOnly));
+  if (server !== undefined) {
+    try {
+      await server.open();
+      await runPrompt(server, settings);
+    } finally {
+      server.close();
+    }
+    return;
+  }
   await withStore(readOnly ? openForReading(settings) : openForWriting(settings, true), async (store) => {
     // Perhaps not the one that was meant.
-    if (isTerminal && store.stats().keys === 0) say(`the store in ${dataDir} has no keys`);
-    const runner = new LineRunner(store, { json, colours: isTerminal && hasColours() });
-    const end = endOnSignal();
-    try {
-      await (isTerminal ? runInteractive(runner, openHistory(history), end.stop) : runScript(runner, end.stop));
-    } finally {
-      end.off();
-    }
-    // A person has seen what failed.
-    process.exitCode = end.exitCode() ?? (isTerminal ? undefined : runner.exitCode);
+    if (isTerminal() && store.stats().keys === 0) say(`the store in ${dataDir} has no keys`);
+    await runPrompt(store, settings);
   });
+}
+
+const isTerminal = (): boolean => process.stdin.isTTY && process.stdout.isTTY;
+
+/** Of --addr. */
+function serverOf(settings: CliSettings, flags: PlaceFlags): RemoteStore | undefined {
+  const place = placeFrom(flags);
+  if (place === undefined) return undefined;
+  let password = passwordIn(settings.passwordFile) ?? process.env[PASSWORD_VARIABLE];
+  const ask = isTerminal() ? async (): Promise<string | undefined> => (password = await askPassword()) : undefined;
+  const options = { defaultTtlMs: ttlMsOf(settings.defaultTtl), readOnly: settings.readOnly ?? false };
+  return new RemoteStore(() => connectTo(place, password, ask), options);
+}
+
+async function runPrompt(target: PromptTarget, { json, history }: CliSettings): Promise<void> {
+  const atTerminal = isTerminal();
+  const runner = new LineRunner(target, { json, colours: atTerminal && hasColours() });
+  const end = endOnSignal();
+  try {
+    await (atTerminal ? runInteractive(runner, openHistory(history), end.stop) : runScript(runner, end.stop));
+  } finally {
+    end.off();
+  }
+  // A person has seen what failed.
+  process.exitCode = end.exitCode() ?? (atTerminal ? undefined : runner.exitCode);
 }
 
 function openHistory(path: string): History {

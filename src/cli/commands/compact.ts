@@ -2,11 +2,13 @@
 import type { Command } from "commander";
 import { compactAndTell } from "../compacting.js";
 import type { CompactionAnswer } from "../compacting.js";
-import { openForWriting, withStore } from "../opening.js";
+import { openForWriting } from "../opening.js";
 import type { CliStore } from "../opening.js";
+import { withOwnerOrStore } from "../owner.js";
 import { FailureError, hasCode, messageOf } from "../outcome.js";
 import { printLine } from "../output.js";
 import { startProgress } from "../progress.js";
+import { RemoteStore } from "../remote/remote-store.js";
 import { addSettings, settingsOf } from "../settings.js";
 import type { GlobalSettings } from "../settings.js";
 import { untilSignal } from "../signals.js";
@@ -20,14 +22,16 @@ export function addCompact(program: Command): void {
   compact.addHelpText(
     "after",
     `
-It looks through all of the log. Ctrl-C gives it up at once, and what it has finished until then stays. A store that others
-write to compacts itself; where a server has it open, the server's COMPACT does what this command does.`,
+It looks through all of the log. Ctrl-C gives it up at once, and what it has finished until then stays. Where crabkv serve has
+the store open, the server does it, and goes on with it after Ctrl-C.`,
   );
 }
 
 async function runCompact(settings: GlobalSettings): Promise<void> {
   const { text, fields } = await untilSignal((signal) =>
-    withStore(openForCompaction(settings), (store) => compactStore(store, signal, !settings.json)),
+    withOwnerOrStore(settings, openForCompaction, (store) =>
+      store instanceof RemoteStore ? compactAndTell(store, signal) : compactStore(store, signal, !settings.json),
+    ),
   );
   printLine(settings.json ? JSON.stringify({ dataDir: settings.dataDir, ...fields }) : text);
 }
@@ -38,7 +42,7 @@ async function openForCompaction(settings: GlobalSettings): Promise<CliStore> {
     return await openForWriting({ ...settings, compaction: "manual" }, false);
   } catch (cause) {
     if (!hasCode(cause, "CRABKV_LOCKED")) throw cause;
-    const advice = "end that process or close its store; if it is crabkv serve, say COMPACT to it";
+    const advice = "end that process or close its store; a store that is written to compacts itself";
     throw new FailureError(messageOf(cause), { cause, advice });
   }
 }

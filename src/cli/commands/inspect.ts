@@ -4,7 +4,8 @@ import { basename, join } from "node:path";
 import type { Command } from "commander";
 import { dumpSegment } from "../../dump.js";
 import type { StoreStats } from "../../native.js";
-import { openForReading, withStore } from "../opening.js";
+import { openForReading } from "../opening.js";
+import { withOwnerOrStore } from "../owner.js";
 import { columns, formatBytes, formatCount, printLine, TextWriter } from "../output.js";
 import { settingsOf } from "../settings.js";
 import type { GlobalSettings } from "../settings.js";
@@ -23,7 +24,9 @@ export function addInspectionCommands(program: Command): void {
 }
 
 async function runStats(settings: GlobalSettings): Promise<void> {
-  const stats = await withStore(openForReading(settings), (store) => Promise.resolve(store.stats()));
+  // A server that has the store open tells the same as the store itself.
+  const found = await withOwnerOrStore(settings, openForReading, (store) => Promise.resolve(store.stats()));
+  const stats = found as StoreStats;
   if (settings.json) {
     printLine(JSON.stringify({ dataDir: settings.dataDir, ...stats }));
     return;

@@ -1,6 +1,8 @@
 // put, get and delete: one record from the command line.
 import type { Command } from "commander";
-import { openForReading, openForWriting, withStore } from "../opening.js";
+import { openForReading, openForWriting } from "../opening.js";
+import type { CliStore } from "../opening.js";
+import { withOwnerOrStore } from "../owner.js";
 import { NotFoundError, UsageError } from "../outcome.js";
 import { printLine } from "../output.js";
 import { fieldsOf } from "../records.js";
@@ -32,13 +34,14 @@ function checkText(name: "key" | "value", text: string): void {
 async function runPut(key: string, value: string, settings: GlobalSettings & TtlFlag): Promise<void> {
   checkText("key", key);
   checkText("value", value);
-  await withStore(openForWriting(settings, true), (store) => store.put(key, value, { ttlMs: settings.ttl }));
+  const opening = (): Promise<CliStore> => openForWriting(settings, true);
+  await withOwnerOrStore(settings, opening, (store) => store.put(key, value, { ttlMs: settings.ttl }));
   if (settings.json) printLine(JSON.stringify({ key, stored: true }));
 }
 
 async function runGet(key: string, settings: GlobalSettings & { newline: boolean }): Promise<void> {
   checkText("key", key);
-  const entry = await withStore(openForReading(settings), (store) => store.getEntry(key));
+  const entry = await withOwnerOrStore(settings, openForReading, (store) => store.getEntry(key));
   if (settings.json) {
     const { value, version, expiresAtMs } = entry ?? {};
     const fields = value === undefined ? {} : fieldsOf("value", value);
@@ -52,7 +55,8 @@ async function runGet(key: string, settings: GlobalSettings & { newline: boolean
 
 async function runDelete(key: string, settings: GlobalSettings): Promise<void> {
   checkText("key", key);
-  const deleted = await withStore(openForWriting(settings, false), (store) => store.delete(key));
+  const opening = (): Promise<CliStore> => openForWriting(settings, false);
+  const deleted = await withOwnerOrStore(settings, opening, (store) => store.delete(key));
   if (settings.json) printLine(JSON.stringify({ key, deleted }));
   if (!deleted) throw notFound(key);
 }

@@ -6,6 +6,7 @@ import type { ListeningAddress, ServeOptions, Server, TlsOptions } from "../../s
 import { storeOptionsOf } from "../opening.js";
 import { FailureError, UsageError } from "../outcome.js";
 import { printLine, say } from "../output.js";
+import { passwordIn } from "../password.js";
 import { parseAddress } from "../setting-kinds.js";
 import { flagOf, ttlMsOf } from "../setting-table.js";
 import type { SettingName } from "../setting-table.js";
@@ -103,14 +104,6 @@ function contentOf(file: string, name: SettingName): Buffer {
   } catch (cause) {
     throw new FailureError(`${flagOf(name)}: ${(cause as Error).message}`, { cause });
   }
-}
-
-/** The file's first line. */
-function passwordIn(file: string): string | undefined {
-  if (file === "off") return undefined;
-  const [password] = contentOf(file, "passwordFile").toString("utf8").split(/\r?\n/, 1);
-  if (password === undefined || password === "") throw new UsageError(`${file} has no password on its first line`);
-  return password;
 }
 
 function announce(server: Server, settings: GlobalSettings): void {

@@ -1,5 +1,4 @@
 // The commands of the prompt. They work on a target, which is an open store, or whatever else can do the same.
-import type { Entry } from "../../reads.js";
 import { compactAndTell } from "../compacting.js";
 import type { Compactable } from "../compacting.js";
 import type { Data } from "../opening.js";
@@ -10,22 +9,29 @@ import { parseTtl } from "../setting-kinds.js";
 import { settingTable, ttlMsOf } from "../setting-table.js";
 import { shown, wordOf } from "./words.js";
 
-interface WalkOptions {
+export interface WalkOptions {
   readonly prefix?: Data | undefined;
   readonly limit?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
+/** A value, and what is known of it: only an open store knows versions. */
+export interface TargetEntry {
+  readonly value: Data;
+  readonly version?: number;
+  readonly expiresAtMs?: number;
+}
+
 /** What the prompt needs of a store. Milliseconds to live; Infinity: never expires. */
 export interface PromptTarget extends Compactable {
   put(key: Data, value: Data, options: { readonly ttlMs: number | undefined }): Promise<void>;
-  getEntry(key: Data): Promise<Entry<Data> | undefined>;
+  getEntry(key: Data): Promise<TargetEntry | undefined>;
   delete(key: Data): Promise<boolean>;
   ttl(key: Data): Promise<number | undefined>;
   expire(key: Data, ttlMs: number): Promise<boolean>;
   persist(key: Data): Promise<boolean>;
   keys(options: WalkOptions): AsyncIterable<Data>;
-  records(options: WalkOptions): AsyncIterable<Entry<Data> & { readonly key: Data }>;
+  records(options: WalkOptions): AsyncIterable<TargetEntry & { readonly key: Data }>;
 }
 
 /** One answer, for people and for programs. */

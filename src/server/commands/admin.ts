@@ -2,6 +2,7 @@
 import { arch, platform } from "node:os";
 import type { CommandContext } from "../commands.js";
 import type { ConnectionHost } from "../server.js";
+import { version } from "../../version.js";
 import { ErrorReply, OK, TextReply } from "../replies.js";
 import type { Reply } from "../replies.js";
 import { SLOW_COMMANDS_MAX, SLOW_MS } from "../slow-commands.js";
@@ -84,6 +85,11 @@ function setAll(server: ConnectionHost, pairs: readonly string[]): Reply {
   return OK;
 }
 
+/** STATS: the store's own figures, by the names of `db.stats()`. */
+export function stats({ server }: CommandContext): Reply {
+  return new TextReply(JSON.stringify(server.store.stats()));
+}
+
 /** INFO [section ...] */
 export function info({ server, arguments: words }: CommandContext): Reply {
   const wanted = new Set(words.slice(1).map((word) => word.toString("latin1").toLowerCase()));
@@ -107,6 +113,7 @@ function sectionsOf(server: ConnectionHost): [string, Record<string, string | nu
       "Server",
       {
         redis_version: REDIS_VERSION,
+        crabkv_version: version,
         redis_mode: "standalone",
         os: platform(),
         arch_bits: 64,

@@ -1,7 +1,8 @@
 // COMPACT and BGREWRITEAOF: one waits for the compaction, the other only starts it.
 import type { CommandContext } from "../commands.js";
-import { ErrorReply, OK, Status } from "../replies.js";
+import { ErrorReply, OK, Status, TextReply } from "../replies.js";
 import type { Reply } from "../replies.js";
+import { SYNTAX_ERROR } from "./shared.js";
 
 const STARTED = new Status("Background append only file rewriting started");
 const IN_PROGRESS = new ErrorReply("ERR Background append only file rewriting already in progress");
@@ -9,10 +10,12 @@ const CANNOT = new ErrorReply(
   "ERR Can't execute an AOF background rewriting. Please check the server logs for more information.",
 );
 
-/** COMPACT: all that was overwritten, deleted or has expired goes, as far as the store can. */
-export async function compact({ server }: CommandContext): Promise<Reply> {
-  await server.compactions.run();
-  return OK;
+/** COMPACT [JSON]: all that was overwritten, deleted or has expired goes, as far as the store can. With JSON it says what went. */
+export async function compact({ server, arguments: words }: CommandContext): Promise<Reply> {
+  const wantsReport = words[1]?.toString("latin1").toLowerCase() === "json";
+  if (words.length > (wantsReport ? 2 : 1)) return SYNTAX_ERROR;
+  const report = await server.compactions.run();
+  return wantsReport ? new TextReply(JSON.stringify(report)) : OK;
 }
 
 /** BGREWRITEAOF: the same, in the background. INFO tells when and how it ends. */

@@ -1,0 +1,43 @@
+// The server that has a store open, as seen from its data directory: then commands go through it, and else they open the store.
+import { lstatSync } from "node:fs";
+import { ownerSocketPath } from "../server/owner-socket.js";
+import { withStore } from "./opening.js";
+import type { CliStore } from "./opening.js";
+import { hasCode } from "./outcome.js";
+import { connectTo } from "./remote/connect.js";
+import { RemoteStore } from "./remote/remote-store.js";
+import type { RemoteOptions } from "./remote/remote-store.js";
+import { ttlMsOf } from "./setting-table.js";
+import type { Settings } from "./setting-table.js";
+
+/** Undefined when there is none; also when one has died and left its socket. */
+export async function ownerOf(settings: Settings, readOnly = false): Promise<RemoteStore | undefined> {
+  const path = ownerSocketPath(settings.dataDir);
+  if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() !== true) return undefined;
+  const options: RemoteOptions = { defaultTtlMs: ttlMsOf(settings.defaultTtl), readOnly };
+  const owner = new RemoteStore(() => connectTo({ path, name: "the server of this store" }), options);
+  try {
+    await owner.open();
+    return owner;
+  } catch (error) {
+    // Without a right to the socket there is none to the store either, as opening it will say.
+    const cause = error instanceof Error ? error.cause : undefined;
+    if (["ECONNREFUSED", "ENOENT", "EACCES"].some((code) => hasCode(cause, code))) return undefined;
+    throw error;
+  }
+}
+
+/** Runs `work` on the store: through the server that has it open, else by opening it. */
+export async function withOwnerOrStore<T, S extends Settings>(
+  settings: S,
+  opening: (settings: S) => Promise<CliStore>,
+  work: (target: RemoteStore | CliStore) => Promise<T>,
+): Promise<T> {
+  const owner = await ownerOf(settings);
+  if (owner === undefined) return withStore(opening(settings), work);
+  try {
+    return await work(owner);
+  } finally {
+    owner.close();
+  }
+}
