@@ -116,11 +116,11 @@ test("on a terminal compact shows how far it is, and ctrl-C cancels it", async (
   expect(done.output).toMatch(/records +[\d,]+ kept, 38,000 dropped/);
 });
 
-test("a store that a server has says how to compact it there", async () => {
+test("a store that another process has open is said to be in use", async () => {
   const cwd = temporaryDirectory();
   await openStore(join(cwd, "data"));
   const result = await crabkv(["compact"], { cwd });
-  expect(result).toMatchObject({ code: 4, stderr: containing("say COMPACT to it") });
+  expect(result).toMatchObject({ code: 4, stderr: containing("end that process or close its store") });
 });
 
 test("the prompt compacts as the command does, and ctrl-C cancels only the line", async () => {

@@ -13,7 +13,7 @@ import type { Settings } from "./setting-table.js";
 /** Undefined when there is none; also when one has died and left its socket. */
 export async function ownerOf(settings: Settings, readOnly = false): Promise<RemoteStore | undefined> {
   const path = ownerSocketPath(settings.dataDir);
-  if (lstatSync(path, { throwIfNoEntry: false })?.isSocket() !== true) return undefined;
+  if (!isSocket(path)) return undefined;
   const options: RemoteOptions = { defaultTtlMs: ttlMsOf(settings.defaultTtl), readOnly };
   const owner = new RemoteStore(() => connectTo({ path, name: "the server of this store" }), options);
   try {
@@ -24,6 +24,15 @@ export async function ownerOf(settings: Settings, readOnly = false): Promise<Rem
     const cause = error instanceof Error ? error.cause : undefined;
     if (["ECONNREFUSED", "ENOENT", "EACCES"].some((code) => hasCode(cause, code))) return undefined;
     throw error;
+  }
+}
+
+// What is wrong with the path is for opening the store to say.
+function isSocket(path: string): boolean {
+  try {
+    return lstatSync(path).isSocket();
+  } catch {
+    return false;
   }
 }
 
