@@ -309,7 +309,8 @@ interface Native {
 
   // Sessions of servers, see native/protocol/session.h. What came out is at target[offset] if it fits there, else
   // sessionTake fetches it. Results: reply bytes, replies, reply group,
-  // reply form, midway: whether a request has begun that is not there in full, and executing: whether EXEC is under way.
+  // reply form, midway: whether a request has begun that is not there in full, executing: whether EXEC is under way,
+  // and what became of the first EXEC that has ended, see EXEC_COMMITTED.
   serverOpen(handle: Handle, numbers: Float64Array): number;
   /** By a command's place in the table, and one more for commands that are not there: 1 when it goes up although it could run natively. */
   serverHook(handle: Handle, server: number, goesUp: Uint8Array): void;
@@ -343,6 +344,8 @@ interface Native {
   sessionSet(handle: Handle, session: number, property: number, value: number): void;
   sessionEnd(handle: Handle, session: number): void;
   /** The table of commands, as JSON. */
+  /** Whether bytes match a pattern as KEYS takes it. */
+  matchesPattern(pattern: Uint8Array, bytes: Uint8Array): boolean;
   describeCommands(): string;
 
   /** The token, of the caller's choice, is for cancelCompaction. */
@@ -390,6 +393,7 @@ export const SET_AUTHENTICATED = 1;
 export const SET_FORGET = 2;
 export const SET_CLOSE_AFTER_REPLIES = 3;
 export const SET_MUTE = 4;
+export const SET_SUBSCRIBED = 5;
 /** What SET_MUTE takes. */
 export const MUTE_NONE = 0;
 export const MUTE_NEXT = 1;
@@ -413,6 +417,10 @@ export const RESULT_REPLY_GROUP = 12;
 export const RESULT_REPLY_FORM = 13;
 export const RESULT_MIDWAY = 14;
 export const RESULT_EXECUTING = 15;
+export const RESULT_EXEC_FATE = 16;
+/** What it is: none has ended, or the first that has. */
+export const EXEC_NONE = 0;
+export const EXEC_COMMITTED = 1;
 
 /** Operation kinds and guards, as in native/core/store.h. */
 export const KIND_CHECK = 0;

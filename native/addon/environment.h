@@ -38,7 +38,8 @@ enum ResultIndex : size_t {
   kResultReplyForm = 13,
   kResultMidway = 14,     // whether a request has begun that is not there in full
   kResultExecuting = 15,  // whether EXEC is under way
-  kResultCount = 16,
+  kResultExecFate = 16,   // what became of the EXEC that ended, see Session::Fate
+  kResultCount = 17,
 };
 
 class Environment {

@@ -76,6 +76,7 @@ napi_value SessionReplace(napi_env env, napi_callback_info info);
 napi_value SessionRunJob(napi_env env, napi_callback_info info);
 napi_value SessionSet(napi_env env, napi_callback_info info);
 napi_value SessionEnd(napi_env env, napi_callback_info info);
+napi_value MatchesPattern(napi_env env, napi_callback_info info);
 napi_value DescribeCommands(napi_env env, napi_callback_info info);
 
 // inspect.cc

@@ -72,6 +72,7 @@ constexpr NamedFunction kFunctions[] = {
     {"serverHook", ServerHook},
     {"sessionSet", SessionSet},
     {"sessionEnd", SessionEnd},
+    {"matchesPattern", MatchesPattern},
     {"describeCommands", DescribeCommands},
     {"stats", Stats},
     {"failure", Failure},

@@ -8,6 +8,7 @@
 #include "native/addon/arguments.h"
 #include "native/addon/cold.h"
 #include "native/addon/functions.h"
+#include "native/protocol/glob.h"
 
 namespace crabkv::addon {
 
@@ -38,6 +39,7 @@ enum SessionProperty : uint32_t {
   kForget = 2,
   kCloseAfterReplies = 3,
   kMute = 4,
+  kSetSubscribed = 5,
 };
 
 template <size_t kCount>
@@ -53,14 +55,17 @@ Session* FindSession(const Call<kCount>& call, Handle* handle) {
 napi_value Report(Environment& environment, Handle& handle, Session& session, Session::Outcome outcome,
                   const Span<uint8_t>& target, uint64_t offset) {
   double* results = environment.results();
-  // Of a captured reply it is that of the answer in its place.
-  const uint64_t group = outcome == Session::Outcome::kReplied ? 0 : session.TakeGroup();
+  // Of a captured reply these are for the answer in its place.
+  const bool captured = outcome == Session::Outcome::kReplied;
+  const uint64_t group = captured ? 0 : session.TakeGroup();
+  const Session::Fate fate = captured ? Session::Fate::kNone : session.TakeExecFate();
   ReadBuffer& output = session.output();
   results[kResultReplyBytes] = static_cast<double>(output.size());
   results[kResultReplies] = session.TakeReplyCount();
   results[kResultReplyGroup] = static_cast<double>(group);
   results[kResultMidway] = session.is_midway() ? 1 : 0;
   results[kResultReplyForm] = static_cast<double>(session.form());
+  results[kResultExecFate] = static_cast<double>(fate);
   results[kResultExecuting] = session.executing() ? 1 : 0;
   if (offset <= target.length && output.size() <= target.length - offset && output.size() != 0) {
     std::memcpy(target.data + offset, output.data(), output.size());
@@ -298,7 +303,7 @@ napi_value SessionSet(napi_env env, napi_callback_info info) {
   Session* session = FindSession(call, handle);
   uint64_t property = 0;
   uint64_t value = 0;
-  if (session == nullptr || !ReadInteger(env, call[2], "property", kMute, &property) ||
+  if (session == nullptr || !ReadInteger(env, call[2], "property", kSetSubscribed, &property) ||
       !ReadInteger(env, call[3], "value", 3, &value)) {
     return nullptr;
   }
@@ -318,6 +323,9 @@ napi_value SessionSet(napi_env env, napi_callback_info info) {
     case kMute:
       session->Mute(static_cast<Session::Muted>(value));
       break;
+    case kSetSubscribed:
+      session->set_subscribed(value != 0);
+      break;
   }
   return nullptr;
 }
@@ -332,6 +340,20 @@ napi_value SessionEnd(napi_env env, napi_callback_info info) {
   Handle* handle = call.environment().Find(id);
   if (handle != nullptr) handle->EndSession(session_id);
   return nullptr;
+}
+
+// matchesPattern(pattern, bytes): whether bytes match a pattern as KEYS takes it.
+napi_value MatchesPattern(napi_env env, napi_callback_info info) {
+  Call<2> call(env, info);
+  Span<uint8_t> pattern;
+  Span<uint8_t> bytes;
+  if (!ReadUint8Array(env, call[0], "pattern", &pattern) || !ReadUint8Array(env, call[1], "bytes", &bytes)) {
+    return nullptr;
+  }
+  const std::string_view pattern_view(reinterpret_cast<const char*>(pattern.data), pattern.length);
+  const std::string_view view(reinterpret_cast<const char*>(bytes.data), bytes.length);
+  napi_value matches;
+  return napi_get_boolean(env, protocol::MatchesGlob(pattern_view, view), &matches) == napi_ok ? matches : nullptr;
 }
 
 // describeCommands(): string, JSON.

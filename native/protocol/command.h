@@ -35,9 +35,10 @@ enum CommandFlag : uint32_t {
   kMovableKeys = 1 << 11,
   kAllowBusy = 1 << 12,
   // Ours:
-  kTextOnly = 1 << 16,   // a verb of the text protocol
-  kUp = 1 << 17,         // runs in TypeScript
-  kNotQueued = 1 << 18,  // MULTI does not queue it: it is about the transaction itself
+  kTextOnly = 1 << 16,    // a verb of the text protocol
+  kUp = 1 << 17,          // runs in TypeScript
+  kNotQueued = 1 << 18,   // MULTI does not queue it: it is about the transaction itself
+  kSubscribed = 1 << 19,  // runs on a connection of RESP2 that has subscribed
 };
 
 struct Command {

@@ -12,6 +12,7 @@ namespace {
 constexpr uint32_t kRead = kReadonly | kFast;
 constexpr uint32_t kGrow = kWrite | kDenyOom;
 constexpr uint32_t kTalk = kNoScript | kLoading | kStale | kFast;  // about the connection
+constexpr uint32_t kSubscribe = kPubSub | kNoScript | kLoading | kStale | kSubscribed | kUp;
 constexpr uint32_t kAboutMulti = kTalk | kAllowBusy | kNotQueued;
 constexpr uint32_t kAsk = kLoading | kStale | kUp;  // about the server
 
@@ -97,17 +98,30 @@ constexpr Command kCommands[] = {
      Watch},
     {"unwatch", 1, kTalk | kAllowBusy, 0, 0, 0, "transactions", "", "forget what is watched", Unwatch},
 
+    // --- Publish and subscribe.
+    {"subscribe", -2, kSubscribe, 0, 0, 0, "pubsub", "channel [channel ...]", "get what is published on channels",
+     nullptr},
+    {"unsubscribe", -1, kSubscribe, 0, 0, 0, "pubsub", "[channel ...]", "no more, or of none", nullptr},
+    {"psubscribe", -2, kSubscribe, 0, 0, 0, "pubsub", "pattern [pattern ...]",
+     "get what is published on all channels that match", nullptr},
+    {"punsubscribe", -1, kSubscribe, 0, 0, 0, "pubsub", "[pattern ...]", "no more, or of none", nullptr},
+    {"publish", 3, kPubSub | kLoading | kStale | kFast | kUp, 0, 0, 0, "pubsub", "channel message",
+     "send to whom it may concern; how many these are", nullptr},
+    {"pubsub", -2, kUp, 0, 0, 0, "pubsub", "CHANNELS [pattern]|NUMSUB [channel ...]|NUMPAT|HELP",
+     "who has subscribed to what", nullptr},
+
     // --- Connection and server.
-    {"ping", -1, kFast, 0, 0, 0, "connection", "[message]", "PONG", Ping},
+    {"ping", -1, kFast | kSubscribed, 0, 0, 0, "connection", "[message]", "PONG", Ping},
     {"echo", 2, kLoading | kStale | kFast, 0, 0, 0, "connection", "message", "the message", Echo},
-    {"quit", -1, kTalk | kAllowBusy | kNoAuth | kNotQueued, 0, 0, 0, "connection", "", "close the connection", Quit},
+    {"quit", -1, kTalk | kAllowBusy | kNoAuth | kNotQueued | kSubscribed, 0, 0, 0, "connection", "",
+     "close the connection", Quit},
     {"time", 1, kLoading | kStale | kFast, 0, 0, 0, "server", "", "the server's clock: seconds and microseconds", Time},
     {"hello", -1, kTalk | kAllowBusy | kNoAuth | kUp, 0, 0, 0, "connection",
      "[2|3 [AUTH user password] [SETNAME name]]", "choose the protocol's version", nullptr},
     {"auth", -2, kTalk | kAllowBusy | kNoAuth | kUp, 0, 0, 0, "connection", "[user] password", "say who this is",
      nullptr},
     {"select", 2, kLoading | kStale | kFast | kUp, 0, 0, 0, "connection", "0", "choose the only database", nullptr},
-    {"reset", 1, kTalk | kAllowBusy | kNoAuth | kNotQueued | kUp, 0, 0, 0, "connection", "",
+    {"reset", 1, kTalk | kAllowBusy | kNoAuth | kNotQueued | kSubscribed | kUp, 0, 0, 0, "connection", "",
      "begin anew, as after connecting", nullptr},
     {"client", -2, kNoScript | kAsk, 0, 0, 0, "connection",
      "ID|INFO|LIST|GETNAME|SETNAME|SETINFO|KILL|PAUSE|UNPAUSE|REPLY|NO-EVICT ...", "about this connection and others",

@@ -1,11 +1,16 @@
 // What concerns the connection alone and runs here.
 #include "native/protocol/commands.h"
+#include "native/protocol/session.h"
 
 namespace crabkv::protocol {
 
 Run Ping(Call& call) {
   if (call.size() > 2) return call.Error("ERR wrong number of arguments for 'ping' command");
-  if (call.size() == 1) {
+  if (call.session.is_restricted()) {
+    call.reply.Array(2);
+    call.reply.Bulk("pong");
+    call.reply.Bulk(call.size() == 1 ? std::string_view() : call[1]);
+  } else if (call.size() == 1) {
     call.reply.Simple("PONG");
   } else {
     call.reply.Bulk(call[1]);

@@ -143,27 +143,35 @@ void Session::Mute(Muted which) {
 
 // Writes the error when the command cannot run.
 bool Session::Refuses(const Command* command) {
-  const std::vector<std::string_view>& arguments = parser_.Arguments();
   if (command == nullptr) {
     RefuseUnknown();
     return true;
   }
-  const int count = static_cast<int>(arguments.size());
-  if (command->arity >= 0 ? count != command->arity : count < -command->arity) {
-    std::string message = "ERR wrong number of arguments for '" + std::string(command->name) + "' command";
-    if (reply_.is_text()) message += std::string(", which takes: ") + command->syntax;
+  const std::string message = RefusalOf(*command);
+  if (message.empty()) return false;
+  if (command->run == &protocol::Exec && message.substr(0, 4) == "ERR ") {
+    reply_.Error("EXECABORT Transaction discarded because of: " + message.substr(4));
+    EndMulti();
+  } else {
     reply_.Error(message);
-    return true;
   }
-  if (!authenticated_ && (command->flags & kNoAuth) == 0) {
-    reply_.Error("NOAUTH Authentication required.");
-    return true;
+  return true;
+}
+
+// Why the command cannot run; empty when it can.
+std::string Session::RefusalOf(const Command& command) {
+  const int count = static_cast<int>(parser_.Arguments().size());
+  if (command.arity >= 0 ? count != command.arity : count < -command.arity) {
+    const std::string message = "ERR wrong number of arguments for '" + std::string(command.name) + "' command";
+    return reply_.is_text() ? message + ", which takes: " + command.syntax : message;
   }
-  if (multi_ != nullptr && (command->flags & kNoMulti) != 0) {
-    reply_.Error("ERR Command not allowed inside a transaction");
-    return true;
+  if (!authenticated_ && (command.flags & kNoAuth) == 0) return "NOAUTH Authentication required.";
+  if (is_restricted() && (command.flags & kSubscribed) == 0) {
+    return "ERR Can't execute '" + std::string(command.name) +
+           "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context";
   }
-  return false;
+  if (multi_ != nullptr && (command.flags & kNoMulti) != 0) return "ERR Command not allowed inside a transaction";
+  return std::string();
 }
 
 void Session::RefuseUnknown() {
@@ -283,7 +291,7 @@ Session::Outcome Session::Resume() {
     const Status failure = *warm_up_failure_;
     warm_up_failure_.reset();
     reply_begin_ = output_.size();
-    if (multi_ != nullptr) EndMulti();
+    if (multi_ != nullptr) EndExec(Fate::kDropped);
     reply_.Error(ErrorOf(failure));
     EndCommand();
     return RunRequests();

@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "native/protocol/command.h"
@@ -84,6 +85,9 @@ class Session {
   // Replies in it, and the commit group that must be acknowledged before they may be seen; both begin anew.
   uint32_t TakeReplyCount();
   uint64_t TakeGroup();
+  // What became of the first EXEC that has ended since: what its commands did up there may count, or not.
+  enum class Fate : uint8_t { kNone = 0, kCommitted = 1, kDropped = 2 };
+  Fate TakeExecFate() { return std::exchange(exec_fate_, Fate::kNone); }
 
   // --- For kUp and kJob.
   const std::vector<std::string_view>& arguments();
@@ -99,6 +103,10 @@ class Session {
   }
   bool authenticated() const { return authenticated_; }
   void set_authenticated(bool authenticated);
+  // Whether the connection has subscribed to something.
+  void set_subscribed(bool subscribed) { subscribed_ = subscribed; }
+  // Then before RESP3, where a reply could be taken for a message, only kSubscribed commands run.
+  bool is_restricted() const { return subscribed_ && form_ != ReplyForm::kResp3; }
   // CLIENT REPLY, whose own reply counts: that and the next are left out, or all. Inside of EXEC it is about EXEC's.
   enum class Muted : uint8_t { kNone = 0, kNext = 1, kAll = 2 };
   void Mute(Muted which);
@@ -146,6 +154,7 @@ class Session {
   Outcome AbandonExec(const Status& why);
   Outcome FinishExec();
   void EndMulti();
+  void EndExec(Fate fate);
   bool StopFor(const Status& status);
   // The bound on what a command makes, after it has run.
   bool IsTooLarge() const { return reply_.overflowed() || transaction_.held_bytes() > settings_->reply_bytes_max; }
@@ -154,6 +163,7 @@ class Session {
   Outcome Fail(std::string_view message);
   bool IsPaused(const Command& command) const;
   bool Refuses(const Command* command);
+  std::string RefusalOf(const Command& command);
   void RefuseUnknown();
   bool IsHooked(const Command& command) const;
   // Of the command under way.
@@ -179,6 +189,7 @@ class Session {
   bool spoke_resp_ = false;
   bool first_request_ = true;
   bool authenticated_;
+  bool subscribed_ = false;
   const Command* command_ = nullptr;  // of the request under way
   uint64_t reply_begin_ = 0;          // of the command under way
   uint32_t tries_ = 0;
@@ -195,6 +206,7 @@ class Session {
   std::shared_ptr<void> job_result_;
   std::shared_ptr<Status> warm_up_failure_;  // how the job that warms up ended
   std::unique_ptr<MultiState> multi_;
+  Fate exec_fate_ = Fate::kNone;
   std::vector<Watched> watched_;
   const std::shared_ptr<ChangeCounters> change_counters_;
 };

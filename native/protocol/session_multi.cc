@@ -101,6 +101,11 @@ void Session::EndMulti() {
   watched_.clear();
 }
 
+void Session::EndExec(Fate fate) {
+  if (exec_fate_ == Fate::kNone) exec_fate_ = fate;
+  EndMulti();
+}
+
 void Session::Forget() {
   if (muted_replies_ == kAllReplies) muted_replies_ = 0;
   if (multi_ == nullptr || !multi_->executing) EndMulti();
@@ -168,7 +173,7 @@ Session::Outcome Session::RunQueued() {
     transaction_.Reset();
     if (!WatchedStandStill()) {
       reply_.NullArray();
-      EndMulti();
+      EndExec(Fate::kDropped);
       EndCommand();
       return waits_ = Outcome::kNeedMore;
     }
@@ -206,12 +211,13 @@ Session::Outcome Session::PauseExec(Outcome outcome) {
 Session::Outcome Session::AbandonExec(const Status& why) {
   multi_->next = 0;
   if (StopFor(Status(why))) return waits_;
-  EndMulti();
+  EndExec(Fate::kDropped);
   EndCommand();
   return waits_ = Outcome::kNeedMore;
 }
 
 Session::Outcome Session::FinishExec() {
+  Fate fate = Fate::kDropped;
   switch (transaction_.Commit(true, &group_)) {
     case Transaction::Fate::kStopped:
       return AbandonExec(transaction_.status());
@@ -227,9 +233,10 @@ Session::Outcome Session::FinishExec() {
       reply_.NullArray();
       break;
     case Transaction::Fate::kCommitted:
+      fate = Fate::kCommitted;
       break;
   }
-  EndMulti();
+  EndExec(fate);
   EndCommand();
   return waits_ = Outcome::kNeedMore;
 }

@@ -6,6 +6,7 @@ import { config, info, stats } from "./commands/admin.js";
 import { command } from "./commands/command.js";
 import { bgrewriteaof, compact } from "./commands/compaction.js";
 import { debug, functionCommand, lastSave, shutdown, slowlog, wait } from "./commands/operation.js";
+import { psubscribe, publish, pubsub, punsubscribe, subscribe, unsubscribe } from "./commands/pubsub.js";
 import type { Connection } from "./connection.js";
 import type { ConnectionHost } from "./server.js";
 import { ErrorReply } from "./replies.js";
@@ -15,6 +16,8 @@ import type { Reply } from "./replies.js";
 export interface CommandContext {
   readonly connection: Connection;
   readonly server: ConnectionHost;
+  /** Whether EXEC is under way, and this is one of its commands. */
+  readonly isExecuting: boolean;
   /** The name first. */
   readonly arguments: readonly Buffer[];
 }
@@ -41,6 +44,12 @@ const functions: ReadonlyMap<string, CommandFunction> = new Map<string, CommandF
   ["slowlog", slowlog],
   ["function", functionCommand],
   ["debug", debug],
+  ["subscribe", subscribe],
+  ["unsubscribe", unsubscribe],
+  ["psubscribe", psubscribe],
+  ["punsubscribe", punsubscribe],
+  ["publish", publish],
+  ["pubsub", pubsub],
 ]);
 
 export function runCommand(context: CommandContext): CommandResult {

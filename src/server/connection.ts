@@ -90,9 +90,14 @@ export class Connection {
     return this.#output.waitingBytes;
   }
 
-  /** Bytes that are no reply (a push), in order with the replies. */
-  push(bytes: Buffer): void {
-    if (!this.#closed) this.#send(bytes, 0);
+  /** Bytes that are no reply, in order with the replies, and not before this group is acknowledged. */
+  push(bytes: Buffer, group: Group): void {
+    if (!this.#closed) this.#send(bytes, group, 0);
+  }
+
+  /** Whether it has subscribed to something. */
+  setSubscribed(subscribed: boolean): void {
+    this.#session.setSubscribed(subscribed);
   }
 
   setForm(form: ReplyForm): void {
@@ -135,6 +140,8 @@ export class Connection {
     this.setAuthenticated(this.#host.password === undefined || this.#listener.trusted);
     this.#session.forget();
     this.setForm(FORM_RESP2);
+    this.#host.pubsub.forget(this);
+    this.setSubscribed(false);
     this.name = "";
   }
 
@@ -257,7 +264,7 @@ export class Connection {
   // The readers' queue is full, or the store closes: the command is answered so, and the connection ends.
   readonly #failJob = (error: unknown): void => {
     if (this.#closed) return;
-    this.#send(encodeReply(new ErrorReply(`ERR ${(error as Error).message}`), this.form), 1);
+    this.#send(encodeReply(new ErrorReply(`ERR ${(error as Error).message}`), this.form), 0, 1);
     this.closeAfterReply();
     this.#parked = false;
     this.end();
@@ -272,7 +279,7 @@ export class Connection {
       this.#runHooked(words);
       return undefined;
     }
-    const context: CommandContext = { connection: this, server: this.#host, arguments: words };
+    const context: CommandContext = { connection: this, server: this.#host, isExecuting, arguments: words };
     const sinceMs = performance.now();
     const reply = runCommand(context);
     if (reply === undefined) return this.#call(() => this.#session.proceed(false));
@@ -335,12 +342,14 @@ export class Connection {
     this.form = session.form;
     if (!session.isMidway) this.#midwaySinceMs = 0;
     else if (this.#midwaySinceMs === 0 || session.hasReplied) this.#midwaySinceMs = this.lastActiveMs;
+    const ended = session.endedExec;
     session.takeReplies(this.#output);
+    if (ended !== undefined) this.#host.pubsub.settle(this, ended.group);
     this.#checkWaiting();
   }
 
-  #send(bytes: Buffer, replies: number): void {
-    this.#output.send(bytes, 0, replies);
+  #send(bytes: Buffer, group: Group, replies: number): void {
+    this.#output.send(bytes, group, replies);
     this.#checkWaiting();
   }
 

@@ -66,7 +66,12 @@ export class HookedRun {
   async #runInside(command: HookedCommand): Promise<{ reply: Reply } | { reply?: undefined; bytes: Buffer }> {
     if (this.#closed) throw new Error(CLOSED);
     this.#applyChanges(command);
-    const reply = runCommand({ connection: this.#connection, server: this.#host, arguments: command.words });
+    const reply = runCommand({
+      connection: this.#connection,
+      server: this.#host,
+      isExecuting: false,
+      arguments: command.words,
+    });
     if (reply !== undefined) return { reply: await reply };
     const bytes = new Promise<Buffer>((resolve, reject) => (this.#replied = { resolve, reject }));
     this.#goOn(this.#session.proceed(true));

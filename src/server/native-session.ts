@@ -1,7 +1,10 @@
 // A session of the addon (native/protocol/session.h) with the memory that its replies come in. Calls throw when the store is
 // closed.
 import {
+  EXEC_COMMITTED,
+  EXEC_NONE,
   native,
+  RESULT_EXEC_FATE,
   RESULT_EXECUTING,
   RESULT_MIDWAY,
   RESULT_REPLIES,
@@ -14,8 +17,9 @@ import {
   SET_FORGET,
   SET_FORM,
   SET_MUTE,
+  SET_SUBSCRIBED,
 } from "../native.js";
-import type { SessionOutcome } from "../native.js";
+import type { Group, SessionOutcome } from "../native.js";
 import type { Session } from "../session.js";
 import type { Output } from "./output.js";
 import type { ReplyForm } from "./replies.js";
@@ -112,6 +116,13 @@ export class NativeSession {
     return results[RESULT_REPLIES] !== 0;
   }
 
+  /** After the last call: undefined when no EXEC has ended in it; else the group of the first that did, or that it was not committed. */
+  get endedExec(): { readonly group: Group | undefined } | undefined {
+    const fate = results[RESULT_EXEC_FATE];
+    if (fate === EXEC_NONE) return undefined;
+    return { group: fate === EXEC_COMMITTED ? results[RESULT_REPLY_GROUP]! : undefined };
+  }
+
   /** After OUTCOME_UP: whether it is a command of the EXEC that is under way. */
   get isExecuting(): boolean {
     return results[RESULT_EXECUTING] !== 0;
@@ -148,6 +159,10 @@ export class NativeSession {
   /** One of MUTE_NONE, MUTE_NEXT, MUTE_ALL. */
   mute(which: number): void {
     this.#set(SET_MUTE, which);
+  }
+
+  setSubscribed(subscribed: boolean): void {
+    this.#set(SET_SUBSCRIBED, subscribed ? 1 : 0);
   }
 
   /** No MULTI, no WATCH. */

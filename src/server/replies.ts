@@ -18,6 +18,11 @@ export class SetReply {
   constructor(readonly items: readonly Reply[]) {}
 }
 
+/** What a client did not ask for: a push in RESP3, else an array. */
+export class PushReply {
+  constructor(readonly items: readonly Reply[]) {}
+}
+
 /** Text for people: a verbatim string in RESP3, else a bulk string; lines in the text protocol. */
 export class TextReply {
   constructor(readonly text: string) {}
@@ -32,6 +37,7 @@ export type Reply =
   | Status
   | ErrorReply
   | SetReply
+  | PushReply
   | TextReply
   | RawReply
   | string
@@ -51,7 +57,7 @@ export function checkReply(value: unknown): Reply {
   }
   const isSimple = [Status, ErrorReply, TextReply, RawReply, Buffer].some((type) => value instanceof type);
   if (isSimple) return value as Reply;
-  if (value instanceof SetReply) value.items.forEach(checkReply);
+  if (value instanceof SetReply || value instanceof PushReply) value.items.forEach(checkReply);
   else if (value instanceof Map) for (const item of flatten(value as ReadonlyMap<string, Reply>)) checkReply(item);
   else if (Array.isArray(value)) value.forEach(checkReply);
   else throw new TypeError(`a reply cannot be ${describe(value)}`);
@@ -90,6 +96,7 @@ function addResp(parts: Buffer[], reply: Reply, form: ReplyForm): void {
   else if (reply instanceof Status) line(`+${oneLine(reply.text)}`);
   else if (reply instanceof ErrorReply) line(`-${oneLine(reply.message)}`);
   else if (reply instanceof SetReply) all(isResp3 ? "~" : "*", reply.items.length, reply.items);
+  else if (reply instanceof PushReply) all(isResp3 ? ">" : "*", reply.items.length, reply.items);
   else if (reply instanceof RawReply) parts.push(reply.bytes);
   else if (reply instanceof Map) all(isResp3 ? "%" : "*", isResp3 ? reply.size : reply.size * 2, flatten(reply));
   else if (Array.isArray(reply)) all("*", reply.length, reply as Reply[]);
@@ -120,7 +127,7 @@ function addText(parts: Buffer[], reply: Reply, form: ReplyForm): void {
   else if (typeof reply === "string" || Buffer.isBuffer(reply)) line(`${word}${quoteText(Buffer.from(reply), form)}`);
   else if (reply instanceof Status) line(oneLine(reply.text));
   else if (reply instanceof ErrorReply) line(`ERR ${oneLine(reply.message.replace(/^ERR /, ""))}`);
-  else if (reply instanceof SetReply) all(reply.items.length, reply.items);
+  else if (reply instanceof SetReply || reply instanceof PushReply) all(reply.items.length, reply.items);
   else if (reply instanceof RawReply) parts.push(reply.bytes);
   else if (reply instanceof Map) all(reply.size * 2, flatten(reply));
   else if (Array.isArray(reply)) all(reply.length, reply as Reply[]);

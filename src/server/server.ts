@@ -15,6 +15,7 @@ import { Hooks } from "./hooks.js";
 import type { CommandHook, HookOptions } from "./hooks.js";
 import { openFilesMax } from "./open-files.js";
 import { Password } from "./password.js";
+import { PubSub } from "./pubsub.js";
 import { encodeReply, ErrorReply, FORM_BARE_TEXT, FORM_RESP2, FORM_TEXT } from "./replies.js";
 import type { ReplyForm } from "./replies.js";
 import { SlowCommands } from "./slow-commands.js";
@@ -46,6 +47,7 @@ export interface ConnectionHost {
   readonly slowCommands: SlowCommands;
   readonly addresses: readonly ListeningAddress[];
   readonly hooks: Hooks;
+  readonly pubsub: PubSub;
   /** CLIENT PAUSE, for so many milliseconds; added to a pause that is on. */
   pause(what: Paused, ms: number): void;
   /** CLIENT UNPAUSE. */
@@ -104,6 +106,8 @@ export class Server implements ConnectionHost, CommitObserver, ListenerHost {
   readonly startedAtMs = Date.now();
   /** @internal */
   readonly slowCommands = new SlowCommands();
+  /** @internal */
+  readonly pubsub = new PubSub();
   readonly #listeners: Listener[] = [];
   /** For the command line, when the server has opened the store itself. */
   #ownerListener: Listener | undefined;
@@ -271,6 +275,7 @@ export class Server implements ConnectionHost, CommitObserver, ListenerHost {
   closed(connection: Connection): void {
     this.connections.delete(connection.id);
     this.#holding.delete(connection);
+    this.pubsub.forget(connection);
     if (this.connections.size === 0) this.#emptied?.();
   }
 

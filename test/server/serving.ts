@@ -60,6 +60,14 @@ export class Client {
     return got;
   }
 
+  /** Waits for something, or the end; takes what is there. */
+  async receive(): Promise<string> {
+    while (this.#received.length === 0 && !this.ended) await new Promise<void>((resolve) => (this.#wake = resolve));
+    const got = this.received;
+    this.#received = Buffer.alloc(0);
+    return got;
+  }
+
   /** Waits until the server has closed; answers with everything that is left. */
   async untilEnded(): Promise<string> {
     while (!this.ended) await new Promise<void>((resolve) => (this.#wake = resolve));

@@ -155,6 +155,8 @@ function sectionsOf(server: ConnectionHost): [string, Record<string, string | nu
         total_connections_received: counters.connectionsReceived,
         rejected_connections: counters.connectionsRejected,
         commands_in_typescript: counters.commandsUp,
+        pubsub_channels: server.pubsub.channels.length,
+        pubsub_patterns: server.pubsub.patternCount,
         inline_reads: stats.inlineReads,
         cold_reads: stats.coldReads,
       },

@@ -1,6 +1,7 @@
 // What CLIENT does to connections: KILL, PAUSE, REPLY.
 import type { CommandContext } from "../commands.js";
 import type { Connection } from "../connection.js";
+import type { PubSub } from "../pubsub.js";
 import { MUTE_ALL, MUTE_NEXT, MUTE_NONE, PAUSE_ALL, PAUSE_WRITES } from "../../native.js";
 import { ErrorReply, OK } from "../replies.js";
 import type { Reply } from "../replies.js";
@@ -25,7 +26,7 @@ export function kill({ connection, server, arguments: words }: CommandContext): 
       skipMe = value.toLowerCase() === "yes";
       continue;
     }
-    const filter = filterOf(name, value);
+    const filter = filterOf(name, value, server.pubsub);
     if (filter instanceof ErrorReply) return filter;
     filters.push(filter);
   }
@@ -40,7 +41,7 @@ export function kill({ connection, server, arguments: words }: CommandContext): 
   return chosen.length === 0 ? new ErrorReply("ERR No such client") : OK;
 }
 
-function filterOf(name: string, value: string): Filter | ErrorReply {
+function filterOf(name: string, value: string, pubsub: PubSub): Filter | ErrorReply {
   switch (name) {
     case "id": {
       const id = parseInteger(Buffer.from(value, "latin1")) ?? 0n;
@@ -54,7 +55,7 @@ function filterOf(name: string, value: string): Filter | ErrorReply {
     case "type": {
       const type = value.toLowerCase();
       if (!clientTypes.has(type)) return new ErrorReply(`ERR Unknown client type '${value}'`);
-      return () => type === "normal"; // until there are others
+      return (other) => type === (pubsub.countOf(other) > 0 ? "pubsub" : "normal"); // there are no others
     }
     case "user":
       return value === "default" ? () => true : new ErrorReply(`ERR No such user '${value}'`);

@@ -1,6 +1,8 @@
 // HELLO, SELECT, RESET and CLIENT: what a connection says of itself.
 import type { CommandContext } from "../commands.js";
 import type { Connection } from "../connection.js";
+import type { PubSub } from "../pubsub.js";
+import type { ConnectionHost } from "../server.js";
 import { kill, noEvict, pause, reply } from "./clients.js";
 import { authenticate } from "./auth.js";
 import { ErrorReply, FORM_RESP2, FORM_RESP3, OK, Status, TextReply } from "../replies.js";
@@ -85,9 +87,9 @@ export function client(context: CommandContext): Reply {
     case "setinfo":
       return words.length === 4 ? setInfo(connection, words[2]!, words[3]!) : wrongArity("client|setinfo");
     case "info":
-      return words.length === 2 ? new TextReply(`${lineOf(connection)}\n`) : wrongArity("client|info");
+      return words.length === 2 ? new TextReply(`${lineOf(connection, server.pubsub)}\n`) : wrongArity("client|info");
     case "list":
-      return new TextReply(listOf(server.connections.values(), words.slice(2)));
+      return new TextReply(listOf(server, words.slice(2)));
     case "kill":
       return words.length >= 3 ? kill(context) : wrongArity("client|kill");
     case "pause":
@@ -121,17 +123,17 @@ function setInfo(connection: Connection, attribute: Buffer, bytes: Buffer): Repl
   return OK;
 }
 
-function listOf(connections: Iterable<Connection>, filter: readonly Buffer[]): string {
+function listOf(server: ConnectionHost, filter: readonly Buffer[]): string {
   const words = filter.map((word) => word.toString("latin1").toLowerCase());
   const ids = words[0] === "id" ? new Set(words.slice(1).map(Number)) : undefined;
   let text = "";
-  for (const connection of connections) {
-    if (ids === undefined || ids.has(connection.id)) text += `${lineOf(connection)}\n`;
+  for (const connection of server.connections.values()) {
+    if (ids === undefined || ids.has(connection.id)) text += `${lineOf(connection, server.pubsub)}\n`;
   }
   return text;
 }
 
-function lineOf(connection: Connection): string {
+function lineOf(connection: Connection, pubsub: PubSub): string {
   const nowMs = Date.now();
   const fields = {
     id: connection.id,
@@ -141,6 +143,8 @@ function lineOf(connection: Connection): string {
     age: Math.floor((nowMs - connection.createdAtMs) / 1000),
     idle: Math.floor((nowMs - connection.lastActiveMs) / 1000),
     db: 0,
+    sub: pubsub.countOf(connection, "channels"),
+    psub: pubsub.countOf(connection, "patterns"),
     omem: connection.waitingBytes,
     cmd: connection.lastCommand,
     user: "default",
