@@ -1,11 +1,14 @@
 // `npm run test:long`: the randomized tests with amounts that CI has no time for. About three quarters of an hour as it is; each amount can be
 // given, and 0 leaves a test out:
 //
-//   node test/long.mjs --commands=1000000 --kills=1000 --cuts=10000 --terminations=1000 --opens=1000 --disks=2000000 [--seed=n]
+//   node test/long.mjs --commands=1000000 --kills=1000 --cuts=10000 --terminations=1000 --opens=1000 --disks=2000000 \
+//     --lives=100 --storm=100000 --rounds=5 [--seed=n]
 //
 // commands: of the model test; kills: SIGKILLs in each sync mode; cuts: power cuts over all sync modes (Linux, root);
 // terminations: of workers with commits in flight; opens: and closes, of one store in one process; disks: that a power cut could
-// have left, made from traces (a million takes about seven minutes on two processors).
+// have left, made from traces (a million takes about seven minutes on two processors); lives: of a server that clients use while it
+// is killed, in each sync mode and with power cuts; storm: clients that come and go; rounds: of KEYS and SCAN over a million keys,
+// from 3 on with a bound on how long others wait, which a machine that does other work does not keep.
 import { spawnSync } from "node:child_process";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
@@ -24,6 +27,9 @@ const { values } = parseArgs({
     terminations: { type: "string", default: "1000" },
     opens: { type: "string", default: "1000" },
     disks: { type: "string", default: "2000000" },
+    lives: { type: "string", default: "100" },
+    storm: { type: "string", default: "100000" },
+    rounds: { type: "string", default: "5" },
     seed: { type: "string" },
   },
 });
@@ -34,6 +40,9 @@ const tests = [
   ["cuts", "CRABKV_TEST_CUTS", "test/crash/power-cuts.test.ts"],
   ["terminations", "CRABKV_TEST_TERMINATIONS", "test/leaks.test.ts"],
   ["opens", "CRABKV_TEST_OPENS", "test/leaks.test.ts"],
+  ["lives", "CRABKV_TEST_LIVES", "test/server/crashes.test.ts"],
+  ["storm", "CRABKV_TEST_STORM", "test/server/abuse-connections.test.ts"],
+  ["rounds", "CRABKV_TEST_ROUNDS", "test/server/abuse-keys.test.ts"],
 ];
 
 function amountOf(name) {

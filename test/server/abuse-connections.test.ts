@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { amountOf } from "../seed.js";
+import { amountOf, timeoutFor } from "../seed.js";
 import { temporaryDirectory } from "../temporary.js";
 import {
   Bystander,
@@ -46,36 +46,43 @@ test("10,000 idle clients take a few KiB each, and cost those who work nothing",
   await bystander.served();
 });
 
-test("clients that come and go, in every way there is, leave nothing behind", async () => {
-  const count = amountOf("CRABKV_TEST_STORM", 4000, 400);
-  const server = await ServerProcess.start({ dataDir: dataDir(), flags: ["--sync", "os"] });
-  const bystander = new Bystander(server.port);
-  const normal = await bystander.latencyFor(300);
-  const leave: ((port: number) => Promise<unknown>)[] = [
-    (port) => closed(port, (socket) => socket.end()),
-    (port) => closed(port, (socket) => socket.destroy()),
-    (port) => closed(port, (socket) => socket.resetAndDestroy()),
-    (port) => closed(port, (socket) => socket.end(request("GET", "bystander"))),
-    (port) => closed(port, (socket) => (socket.write(request("GET", "bystander")), socket.resetAndDestroy())),
-    (port) => closed(port, (socket) => (socket.write("*2\r\n$3\r\nGET\r\n$100\r\nhalf"), socket.destroy())),
-    (port) =>
-      closed(port, (socket) => (socket.write(request("MULTI")), socket.write(request("WATCH", "a")), socket.destroy())),
-    (port) => closed(port, (socket) => socket.write(request("QUIT"))),
-  ];
-  const storm = (async () => {
-    const AT_A_TIME = 100;
-    for (let done = 0; done < count; done += AT_A_TIME) {
-      await Promise.all(Array.from({ length: AT_A_TIME }, (_, i) => leave[i % leave.length]!(server.port)));
-    }
-  })();
-  const during = await bystander.latencyDuring(storm);
-  await untilClientsAre(server.port, 2);
-  const before = server.memory().now;
-  for (let i = 0; i < 10; i++) await Promise.all(leave.map((way) => way(server.port)));
-  console.log(`beside ${count} clients that came and went: ${shownLatency(during)}; before: ${shownLatency(normal)}`);
-  await untilClientsAre(server.port, 2);
-  if (memoryCounts) expect(server.memory().now - before).toBeLessThan(20 * MIB);
-});
+const storm = amountOf("CRABKV_TEST_STORM", 4000, 400);
+test(
+  "clients that come and go, in every way there is, leave nothing behind",
+  { timeout: timeoutFor(storm, 10) },
+  async () => {
+    const server = await ServerProcess.start({ dataDir: dataDir(), flags: ["--sync", "os"] });
+    const bystander = new Bystander(server.port);
+    const normal = await bystander.latencyFor(300);
+    const leave: ((port: number) => Promise<unknown>)[] = [
+      (port) => closed(port, (socket) => socket.end()),
+      (port) => closed(port, (socket) => socket.destroy()),
+      (port) => closed(port, (socket) => socket.resetAndDestroy()),
+      (port) => closed(port, (socket) => socket.end(request("GET", "bystander"))),
+      (port) => closed(port, (socket) => (socket.write(request("GET", "bystander")), socket.resetAndDestroy())),
+      (port) => closed(port, (socket) => (socket.write("*2\r\n$3\r\nGET\r\n$100\r\nhalf"), socket.destroy())),
+      (port) =>
+        closed(
+          port,
+          (socket) => (socket.write(request("MULTI")), socket.write(request("WATCH", "a")), socket.destroy()),
+        ),
+      (port) => closed(port, (socket) => socket.write(request("QUIT"))),
+    ];
+    const storming = (async () => {
+      const AT_A_TIME = 100;
+      for (let done = 0; done < storm; done += AT_A_TIME) {
+        await Promise.all(Array.from({ length: AT_A_TIME }, (_, i) => leave[i % leave.length]!(server.port)));
+      }
+    })();
+    const during = await bystander.latencyDuring(storming);
+    await untilClientsAre(server.port, 2);
+    const before = server.memory().now;
+    for (let i = 0; i < 10; i++) await Promise.all(leave.map((way) => way(server.port)));
+    console.log(`beside ${storm} clients that came and went: ${shownLatency(during)}; before: ${shownLatency(normal)}`);
+    await untilClientsAre(server.port, 2);
+    if (memoryCounts) expect(server.memory().now - before).toBeLessThan(20 * MIB);
+  },
+);
 
 async function closed(port: number, leave: (socket: ReturnType<typeof quietSocket>) => unknown): Promise<void> {
   const socket = quietSocket(port);
