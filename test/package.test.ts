@@ -25,7 +25,7 @@ test("dependencies are pinned to exact versions", () => {
     devDependencies: Record<string, string>;
   };
   const loose = Object.entries({ ...dependencies, ...devDependencies }).filter(
-    ([, range]) => !/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(range),
+    ([, range]) => !/^(npm:[\w@/-]+@)?\d+\.\d+\.\d+(-[\w.]+)?$/.test(range),
   );
   expect(loose).toEqual([]);
 });
