@@ -4,12 +4,12 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { settingNames, settingTable } from "../src/cli/setting-table.js";
+import { sectionOf } from "./readme-programs.js";
 import { cleanEnv, cliPath } from "./run-program.js";
 import { crabkvOnTerminal } from "./terminal.js";
 import { temporaryDirectory } from "./temporary.js";
 
-const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
-const section = readme.slice(readme.indexOf("## The command line"), readme.indexOf("## Extending the server"));
+const section = sectionOf("## The command line");
 
 test("the commands of the README run as they stand there", () => {
   const cwd = temporaryDirectory();
