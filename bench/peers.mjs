@@ -3,6 +3,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { redisVersion } from "./server-process.mjs";
 
 const here = import.meta.dirname;
 const readJson = (path) => JSON.parse(readFileSync(path, "utf8"));
@@ -14,7 +15,8 @@ function isInstalled([name, version]) {
 
 /** The version of a store that is measured: our own, or a peer's. */
 export function versionOf(store) {
-  const folder = store === "crabkv" ? join(here, "..") : join(here, "node_modules", store);
+  if (store === "redis") return redisVersion();
+  const folder = store.startsWith("crabkv") ? join(here, "..") : join(here, "node_modules", store);
   return readJson(join(folder, "package.json")).version;
 }
 

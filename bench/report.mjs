@@ -13,7 +13,9 @@ const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 const ms = (value) => `${value.toFixed(2)} ms`;
 const figureText = (row, value) => (row.unit === "ms" ? ms(value) : `${whole.format(value)}/s`);
 const goalText = ({ atLeast, atMost, reached }) =>
-  `${atMost === undefined ? `at least ${times(atLeast)}` : `at most ${times(atMost)}`}: ${reached ? "reached" : "NOT reached"}`;
+  atLeast === undefined && atMost === undefined
+    ? "no goal"
+    : `${atMost === undefined ? `at least ${times(atLeast)}` : `at most ${times(atMost)}`}: ${reached ? "reached" : "NOT reached"}`;
 const times = (ratio) => `${ratio.toFixed(2)}×`;
 
 export function machineText(machine, settings) {
@@ -57,13 +59,13 @@ export function summaryText(results, loadAtEnd, cores) {
   const lines = ["\nSummary"];
   for (const { row, summaries, comparisons } of results) {
     if (comparisons.length === 0) {
-      lines.push(`  ${row.name.padEnd(16)}${figureText(row, summaries.get(row.ours).median).padStart(13)}`);
+      lines.push(`  ${row.name.padEnd(20)}${figureText(row, summaries.get(row.ours).median).padStart(13)}`);
     }
     for (const comparison of comparisons) {
       const { peer, ratio } = comparison;
       const rates = [row.ours, peer].map((side) => figureText(row, summaries.get(side).median).padStart(13));
       const goal = `${times(ratio).padStart(8)}  ${goalText(comparison)}`;
-      lines.push(`  ${row.name.padEnd(16)}${rates.join(" ")}  ${peer.label.padEnd(42)}${goal}`);
+      lines.push(`  ${row.name.padEnd(20)}${rates.join(" ")}  ${peer.label.padEnd(42)}${goal}`);
     }
   }
   // A side has one busy thread and one or two that mostly wait.

@@ -1,6 +1,8 @@
 // The rows of the report: what is measured, against whom, and the ratio to reach ("at least" in the project's goals; "at most"
 // where less is better, which is what a `unit` of time says). A peer with several variants is represented by whichever is
 // best in the run.
+import { serverRows } from "./server-rows.mjs";
+
 const lmdbOneStep = { store: "lmdb", variant: "one-step", label: "lmdb, overlappingSync: false, await put" };
 const lmdbFlushed = { store: "lmdb", variant: "flushed", label: "lmdb, await put, await flushed" };
 
@@ -113,12 +115,15 @@ export const rows = [
       },
     ],
   },
+  ...serverRows,
 ];
 
 /** What a row's durability promises, for people. */
 export const durabilities = {
   killed: "an acknowledged write survives a killed process",
   power: "an acknowledged write survives power loss",
+  second: "power loss takes at most the last second and the sync then in flight",
+  memory: "redis-server keeps nothing on disk; of CrabKV an acknowledged write survives a killed process",
 };
 
 export const sidesOf = (row) => [row.ours, ...row.peers.flatMap((peer) => peer.variants)];

@@ -36,7 +36,7 @@ export function compare(row, summaries) {
       max: Math.max(...single),
       atLeast,
       atMost,
-      reached: atMost === undefined ? ratio >= atLeast : ratio <= atMost,
+      reached: atMost === undefined ? ratio >= (atLeast ?? 0) : ratio <= atMost,
     };
   });
 }

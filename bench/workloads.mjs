@@ -1,6 +1,7 @@
 // What one process measures: a workload takes an open store, warms up where it reads, runs for a bounded time, and checks
 // that what it did was done. Rates are operations (records, keys) a second.
 import { ownWorkloads } from "./own-workloads.mjs";
+import { serverWorkloads } from "./server-workloads.mjs";
 import { spaceWorkloads } from "./space-workloads.mjs";
 import { checkOf, keyOf, randomIndexes, records, valueOf } from "./data.mjs";
 
@@ -125,4 +126,13 @@ async function fill(store, db, task) {
   return { operations: task.count, ms: performance.now() - start };
 }
 
-export const workloads = { fill, putAll, putEach, get, getMany, ...ownWorkloads, ...spaceWorkloads };
+export const workloads = {
+  fill,
+  putAll,
+  putEach,
+  get,
+  getMany,
+  ...ownWorkloads,
+  ...spaceWorkloads,
+  ...serverWorkloads,
+};

@@ -1,0 +1,56 @@
+// The rows that compare the server with redis-server, by redis-benchmark; without it installed they are left out.
+import { redisVersion } from "./server-process.mjs";
+
+const CONNECTIONS = 50;
+const MANY_CONNECTIONS = 1500;
+
+const row = (name, title, durability, workload, load, atLeast) => ({
+  name,
+  title,
+  durability,
+  workload,
+  load,
+  ours: { store: "crabkv-server", label: "crabkv serve" },
+  peers: [{ atLeast, variants: [{ store: "redis", label: "redis-server" }] }],
+});
+
+const serve = (test, pipeline, durability, atLeast) =>
+  row(
+    `server-${test}-${pipeline}-${durability}`,
+    `${test.toUpperCase()} from ${CONNECTIONS} connections, pipeline ${pipeline}`,
+    durability,
+    "serve",
+    { test, pipeline, connections: CONNECTIONS },
+    atLeast,
+  );
+
+const all = [
+  serve("set", 1, "memory", 0.8),
+  serve("set", 16, "memory"),
+  serve("set", 64, "memory"),
+  serve("set", 1, "second", 0.8),
+  serve("set", 16, "second", 2),
+  serve("set", 64, "second", 3),
+  serve("set", 1, "power"),
+  serve("set", 16, "power", 1.5),
+  serve("set", 64, "power"),
+  serve("get", 1, "memory", 0.8),
+  serve("get", 16, "memory", 1.2),
+  serve("get", 64, "memory", 2),
+  serve("get", 1, "second", 0.8),
+  serve("get", 16, "second", 1.2),
+  serve("get", 64, "second", 2),
+  serve("get", 1, "power", 0.8),
+  serve("get", 16, "power", 1.2),
+  serve("get", 64, "power", 2),
+  row(
+    "server-mixed-1500",
+    `80 % GET, 20 % SET from ${MANY_CONNECTIONS} connections`,
+    "second",
+    "serveMixed",
+    { pipeline: 1, connections: MANY_CONNECTIONS },
+    0.8,
+  ),
+];
+
+export const serverRows = redisVersion() === undefined ? [] : all;

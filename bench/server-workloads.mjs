@@ -1,0 +1,47 @@
+// Workloads of servers: redis-benchmark against whichever it is. `load` of the row says the test, the connections and the pipeline.
+import { benchmark, fill, keysIn } from "./server-process.mjs";
+import { VALUE_BYTES } from "./data.mjs";
+
+// Of requests, so that a run takes a few times `seconds`, whoever is faster; by what either side reaches on two cores.
+const RATE_BY_PIPELINE = { 1: 50_000, 16: 300_000, 64: 500_000 };
+const RATE_OF_SYNCS = 0.3;
+
+const requestsOf = ({ load, durability, seconds }) =>
+  Math.round(RATE_BY_PIPELINE[load.pipeline] * (durability === "power" ? RATE_OF_SYNCS : 1) * seconds);
+
+const latencyText = ({ p50, p99, max }) => `p50 ${p50} ms, p99 ${p99} ms, at most ${max} ms`;
+
+async function checkKeys(port, atLeast) {
+  const keys = await keysIn(port);
+  if (!(keys >= atLeast)) throw new Error(`the server has ${keys} keys, not ${atLeast}`);
+}
+
+/** SET or GET of random keys; a GET finds what it asks for. */
+async function serve(_, { port }, task) {
+  const { load, count } = task;
+  const settings = { ...load, keys: count, valueBytes: VALUE_BYTES };
+  if (load.test === "get") await fill(port, count, VALUE_BYTES);
+  else await benchmark(port, { ...settings, requests: Math.round(requestsOf(task) / 4) }); // its code is compiled then
+  const result = await benchmark(port, { ...settings, requests: requestsOf(task) });
+  await checkKeys(port, load.test === "get" ? count : 1000);
+  return { figure: result.rate, note: latencyText(result) };
+}
+
+/** Four GETs to a SET, each from its share of the connections; until both are through. */
+async function serveMixed(_, { port }, task) {
+  const { load, count } = task;
+  await fill(port, count, VALUE_BYTES);
+  const share = (test, part) => ({
+    ...{ test, pipeline: load.pipeline, keys: count, valueBytes: VALUE_BYTES },
+    connections: load.connections * part,
+    requests: Math.round(requestsOf(task) * part),
+  });
+  const shares = [share("get", 0.8), share("set", 0.2)];
+  const results = await Promise.all(shares.map((one) => benchmark(port, one)));
+  const seconds = Math.max(...results.map(({ rate }, i) => shares[i].requests / rate));
+  await checkKeys(port, count);
+  const note = results.map((result, i) => `${shares[i].test}: ${latencyText(result)}`).join("; ");
+  return { figure: requestsOf(task) / seconds, note };
+}
+
+export const serverWorkloads = { serve, serveMixed };
