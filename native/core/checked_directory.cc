@@ -130,11 +130,16 @@ void Opening::ChooseLogs() {
       cut.next_segment != 0 && !std::binary_search(logs_.begin(), logs_.end(), cut.next_segment) &&
       std::find(names_.begin(), names_.end(), SegmentFileName(cut.next_segment) + ".tmp") != names_.end();
   for (const uint64_t number : logs_) {
-    if (manifest.Covers(number) || (number > cut.segment && number < cut.next_segment)) continue;
+    const ListedLog* listed = nullptr;
+    if (!manifest.HasLog(number, &listed)) continue;
     CheckedSegment segment;
     segment.number = number;
     segment.name = SegmentFileName(number);
     checked_->segments.push_back(std::move(segment));
+  }
+  for (const ListedLog& listed : manifest.logs) {
+    if (std::binary_search(logs_.begin(), logs_.end(), listed.number)) continue;
+    Note(SegmentFileName(listed.number), 0, "is missing, but the MANIFEST lists it");
   }
   if (!unnamed) return;
   // An opening that died before it could name the copy of the log's tail.
@@ -183,6 +188,11 @@ Status Opening::Open(CheckedSegment* segment) {
   CRABKV_RETURN_IF_ERROR(segment->file->Size(&segment->limit));
   const LogCut& cut = checked_->manifest.cut;
   if (!segment->compacted && segment->number == cut.segment) segment->limit = std::min(segment->limit, cut.offset);
+  for (const ListedLog& listed : checked_->manifest.logs) {
+    if (segment->compacted || segment->number != listed.number) continue;
+    if (segment->limit < listed.bytes) Note(segment->name, segment->limit, "is shorter than the MANIFEST says");
+    segment->limit = std::min(segment->limit, listed.bytes);
+  }
   return Status::Ok();
 }
 

@@ -77,6 +77,9 @@ void Compactor::Main() {
     if (!requests_.empty()) {
       lock.unlock();
       AnswerRequests();
+    } else if (!works_.empty()) {
+      lock.unlock();
+      RunWork();
     } else if (poked_) {
       poked_ = false;
       poked_ns_ = target_.env->MonotonicNs();
@@ -97,7 +100,10 @@ void Compactor::Main() {
   }
   std::vector<Pending> left;
   left.swap(requests_);
+  std::deque<Work> works;
+  works.swap(works_);
   lock.unlock();
+  for (const Work& work : works) work.done(Status::Error(Code::kClosed, "the store is closed"));
   for (const Pending& request : left) {
     request.done(Status::Error(Code::kClosed, "the store is closed"), CompactionReport());
   }
@@ -116,6 +122,54 @@ void Compactor::Sleep(std::unique_lock<std::mutex>* lock) {
   } else {
     wakes_.wait(*lock);
   }
+}
+
+uint64_t Compactor::RequestWork(std::function<Status(const StepDone&)> work, std::function<void(const Status&)> done) {
+  std::unique_lock<std::mutex> lock(mutex_);
+  const uint64_t id = ++last_request_;
+  if (!stopping_) {
+    works_.push_back({id, std::move(work), std::move(done), false});
+    wakes_.notify_all();
+    return id;
+  }
+  lock.unlock();
+  done(Status::Error(Code::kClosed, "the store is closed"));
+  return id;
+}
+
+// It is answered when it has ended, so that nothing of it goes on behind the answer.
+void Compactor::CancelWork(uint64_t request) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  for (Work& work : works_) work.cancelled = work.cancelled || work.id == request;
+  wakes_.notify_all();
+}
+
+void Compactor::RunWork() {
+  std::unique_lock<std::mutex> lock(mutex_);
+  const Work& work = works_.front();  // stays where it is while others come
+  const StepDone step = [this, &work](uint64_t bytes_read) {
+    std::unique_lock<std::mutex> hold(mutex_);
+    return Pace(&hold, bytes_read) && !work.cancelled;
+  };
+  const bool cancelled = work.cancelled;
+  lock.unlock();
+  Status status = failure_;
+  step_began_ns_ = target_.env->MonotonicNs();
+  if (cancelled) status = Status::Error(Code::kAborted, "cancelled");
+  if (status.ok()) status = work.run(step);
+  lock.lock();
+  if (stopping_ && status.Is(Code::kAborted)) status = Status::Error(Code::kClosed, "the store is closed");
+  const auto done = std::move(works_.front().done);
+  works_.pop_front();
+  lock.unlock();
+  done(status);
+}
+
+bool Compactor::SomebodyWaits() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (works_.empty() && requests_.empty()) return false;
+  poked_ = true;  // what is left comes after
+  return true;
 }
 
 // Those that wait for everything share a run.
@@ -221,6 +275,7 @@ void Compactor::RunAutomatic(bool growing) {
   if (!failure_.ok()) return;
   bool ended_segment = false;
   while (GoOn(0)) {
+    if (SomebodyWaits()) return;
     CloseReplaced();
     View view = Look();
     const PlanLimits limits = Limits();
@@ -322,18 +377,23 @@ Status Compactor::RunOnce(const View& view, const Plan& plan, CompactionReport* 
 // Between steps: whether to go on, after a pause that keeps to the share.
 bool Compactor::GoOn(uint64_t bytes_read) {
   std::unique_lock<std::mutex> lock(mutex_);
+  return Pace(&lock, bytes_read) && !(requested_ && running_.empty());
+}
+
+// REQUIRES: mutex_ is held by `lock`.
+bool Compactor::Pace(std::unique_lock<std::mutex>* lock, uint64_t bytes_read) {
   step_bytes_ += bytes_read;
   const uint64_t share = target_.options->compaction_io_percent;
   if (step_bytes_ >= kStepBytes && share < 100) {
     const uint64_t worked_ns = target_.env->MonotonicNs() - step_began_ns_;
     const uint64_t until_ns = target_.env->MonotonicNs() + worked_ns * (100 - share) / share;
     for (uint64_t now = 0; !stopping_ && (now = target_.env->MonotonicNs()) < until_ns;) {
-      target_.env->WaitFor(wakes_, lock, (until_ns - now) / 1000000 + 1);
+      target_.env->WaitFor(wakes_, *lock, (until_ns - now) / 1000000 + 1);
     }
     step_bytes_ = 0;
     step_began_ns_ = target_.env->MonotonicNs();
   }
-  return !stopping_ && !(requested_ && running_.empty());
+  return !stopping_;
 }
 
 // A hint gives way to whatever else there is to do.

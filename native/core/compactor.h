@@ -1,11 +1,12 @@
 // The compactor thread: decides when to compact what (compaction_plan.h), runs one compaction at a time (compaction.h),
 // keeps to its share of the time, closes replaced segments once nobody holds them, and between all that has hints
-// written.
+// written. Other work that can't have files removed under it (backups) runs here, too.
 #pragma once
 
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <mutex>
 #include <thread>
@@ -36,6 +37,10 @@ class Compactor {
     return Enqueue({0, std::move(done), first, count});
   }
   void Cancel(uint64_t request);
+  // Runs `work` while no compaction does, and then tells `done` once. `work` calls what it is given between steps, with
+  // the bytes read since the last call; false: give up, with kAborted. kClosed when the store is closed.
+  uint64_t RequestWork(std::function<Status(const StepDone&)> work, std::function<void(const Status&)> done);
+  void CancelWork(uint64_t request);
   // Has the hints written that are missing, unless that takes longer than `limit_ms`. After Stop.
   void WriteLastHints(uint64_t limit_ms);
   void AddStats(StoreStats* stats) const;
@@ -46,6 +51,12 @@ class Compactor {
     CompactionDone done;
     uint64_t first;  // the run that was asked for; count 0: everything
     uint64_t count;
+  };
+  struct Work {
+    uint64_t id;
+    std::function<Status(const StepDone&)> run;
+    std::function<void(const Status&)> done;
+    bool cancelled;
   };
   // The segments as they are now.
   struct View {
@@ -73,6 +84,9 @@ class Compactor {
   Status RunPlan(const View& view, const Plan& plan, CompactionReport* total);
   Status RunOnce(const View& view, const Plan& plan, CompactionReport* report);
   bool GoOn(uint64_t bytes_read);
+  bool Pace(std::unique_lock<std::mutex>* lock, uint64_t bytes_read);
+  void RunWork();
+  bool SomebodyWaits();
   void CloseReplaced();
   bool GoOnWithHints(uint64_t bytes_read);
 
@@ -83,10 +97,11 @@ class Compactor {
 
   std::mutex mutex_;
   std::condition_variable wakes_;
-  bool stopping_ = false;  // guarded by mutex_, as are the next four
+  bool stopping_ = false;  // guarded by mutex_, as are the next five
   bool poked_ = true;      // an opened store may be worth it
   std::vector<Pending> requests_;
   std::vector<Pending> running_;  // requests that are being answered; all cancelled: give up
+  std::deque<Work> works_;        // the first one may be running
   uint64_t last_request_ = 0;
 
   // Compactor thread.

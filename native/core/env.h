@@ -45,6 +45,8 @@ class File {
   virtual Status Sync() = 0;
   virtual Status Truncate(uint64_t size) = 0;
   virtual Status Size(uint64_t* size) = 0;
+  // How many names the file has: with more than one, its bytes are somebody else's, too.
+  virtual Status Links(uint64_t* links) = 0;
   // Maps [0, length), which may reach beyond the end of the file as it is now; the view follows later writes.
   virtual Status Map(uint64_t length, std::unique_ptr<Mapping>* mapping) = 0;
 };
@@ -83,6 +85,9 @@ class Env {
   virtual Status Identify(const std::string& path, FileId* id) = 0;
   // Of a file, which replaces one of the new name; or of a directory, which may replace an empty one.
   virtual Status Rename(const std::string& from, const std::string& to) = 0;
+  // Gives the file `from` a second name, `to`, which must not exist. What a file system can't do has the error numbers
+  // EXDEV, EPERM, EMLINK or ENOTSUP.
+  virtual Status Link(const std::string& from, const std::string& to) = 0;
   virtual Status Remove(const std::string& path) = 0;
   virtual Status RemoveDirectory(const std::string& path) = 0;  // an empty one
   // Makes created, renamed and removed names in `path` survive power loss. Never retried after a failure.

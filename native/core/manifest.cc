@@ -1,5 +1,6 @@
 #include "native/core/manifest.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "native/core/coding.h"
@@ -14,16 +15,21 @@ constexpr uint64_t kEditHeaderBytes = 16;
 constexpr uint64_t kFileBytesMax = uint64_t{64} << 20;
 constexpr uint32_t kHashSipHash13 = 1;
 
-enum class EditType : uint32_t { kStore = 1, kEpoch = 2, kClean = 3, kCompacted = 4 };
+// Of the header: whoever does not know it must not open the directory, least of all for writing.
+constexpr uint32_t kBackupFlag = 1;
+
+enum class EditType : uint32_t { kStore = 1, kEpoch = 2, kClean = 3, kCompacted = 4, kBackup = 5 };
 constexpr uint64_t kCompactedFields = 10;
+constexpr uint64_t kListedLogFields = 3;
 
 std::string PathIn(const std::string& directory) { return directory + "/" + Manifest::kFileName; }
 
-std::string EncodeHeader() {
+std::string EncodeHeader(bool is_backup) {
   std::string bytes(kHeaderBytes, '\0');
   std::memcpy(&bytes[0], kMagic, 8);
   PutU16(&bytes[8], kFormatMajor);
   PutU16(&bytes[10], kFormatMinor);
+  PutU32(&bytes[12], is_backup ? kBackupFlag : 0);
   PutU32(&bytes[28], Crc32c(bytes.data(), 28));
   return bytes;
 }
@@ -39,7 +45,7 @@ Status CheckHeader(std::string_view bytes, const std::string& path) {
                                             std::to_string(GetU16(bytes.data() + 8)) +
                                             "; this version of CrabKV reads version " + std::to_string(kFormatMajor));
   }
-  if ((GetU32(bytes.data() + 12) & ~kKnownIncompatibleFlags) != 0) {
+  if ((GetU32(bytes.data() + 12) & ~(kKnownIncompatibleFlags | kBackupFlag)) != 0) {
     return Status::Error(Code::kFormat,
                          path + ": the store uses format features that this version of CrabKV does not know");
   }
@@ -73,6 +79,23 @@ std::vector<uint64_t> FieldsOf(const std::vector<CompactedSegment>& segments) {
   return fields;
 }
 
+std::vector<uint64_t> EpochFields(const ManifestState& state) {
+  std::vector<uint64_t> fields = {state.epoch,      state.epoch_first_lsn,  state.cut.segment,
+                                  state.cut.offset, state.cut.next_segment, state.clock_ms};
+  if (state.lineage != 0) fields.push_back(state.lineage);
+  return fields;
+}
+
+std::vector<uint64_t> CleanFields(const ManifestState& state) {
+  return {state.clean_last_lsn, state.clean_last_crc, state.clock_ms};
+}
+
+std::vector<uint64_t> BackupFields(const ManifestState& state) {
+  std::vector<uint64_t> fields = {state.backup_wall_ms};
+  for (const ListedLog& log : state.logs) fields.insert(fields.end(), {log.number, log.salt, log.bytes});
+  return fields;
+}
+
 bool ValidEdit(std::string_view bytes, uint64_t* edit_bytes) {
   if (bytes.size() < kEditHeaderBytes) return false;
   const uint64_t payload = GetU32(bytes.data() + 12);
@@ -97,6 +120,7 @@ Status ApplyEdit(std::string_view edit, const std::string& path, ManifestState* 
     state->cut.offset = field(3);
     state->cut.next_segment = field(4);
     state->clock_ms = field(5);
+    state->lineage = fields >= 7 ? field(6) : 0;
     state->clean = false;
   } else if (type == static_cast<uint32_t>(EditType::kClean) && fields >= 3) {
     state->clean = true;
@@ -118,6 +142,11 @@ Status ApplyEdit(std::string_view edit, const std::string& path, ManifestState* 
       segment.last_log_crc = static_cast<uint32_t>(field(i + 9));
       segment.last_log_epoch = static_cast<uint32_t>(field(i + 9) >> 32);
       state->compacted.push_back(segment);
+    }
+  } else if (type == static_cast<uint32_t>(EditType::kBackup) && fields % kListedLogFields == 1) {
+    state->backup_wall_ms = field(0);
+    for (uint64_t i = 1; i < fields; i += kListedLogFields) {
+      state->logs.push_back({field(i), field(i + 1), field(i + 2)});
     }
   } else {
     return Status::Error(Code::kFormat, path + ": unknown manifest edit " + std::to_string(type));
@@ -157,7 +186,7 @@ Status ApplyEdits(std::string_view bytes, const std::string& path, ManifestState
   // was whole once.
   for (uint64_t later = at + 8; later + kEditHeaderBytes <= bytes.size(); later += 8) {
     const uint32_t type = GetU32(bytes.data() + later + 8);
-    if (type >= 1 && type <= 4 && ValidEdit(bytes.substr(later), &edit_bytes)) {
+    if (type >= 1 && type <= 5 && ValidEdit(bytes.substr(later), &edit_bytes)) {
       return Status::Corruption(path, at, "an edit fails its CRC and later ones do not");
     }
   }
@@ -170,6 +199,18 @@ bool ManifestState::Covers(uint64_t log_number) const {
     if (log_number >= segment.first_log && log_number <= segment.last_log) return true;
   }
   return false;
+}
+
+bool ManifestState::HasLog(uint64_t log_number, const ListedLog** listed) const {
+  *listed = nullptr;
+  if (!is_backup) {
+    // What a cut voids may still be there.
+    return !Covers(log_number) && !(log_number > cut.segment && log_number < cut.next_segment);
+  }
+  const auto found =
+      std::find_if(logs.begin(), logs.end(), [&](const ListedLog& log) { return log.number == log_number; });
+  if (found != logs.end()) *listed = &*found;
+  return *listed != nullptr;
 }
 
 Status Manifest::Load(Env* env, const std::string& directory, ManifestState* state) {
@@ -185,20 +226,25 @@ Status Manifest::Load(Env* env, const std::string& directory, ManifestState* sta
   CRABKV_RETURN_IF_ERROR(ApplyEdits(bytes, path, state, &end, &crc));
   // Write puts both edits in place with one rename, so they are always whole.
   if (state->epoch == 0) return Status::Corruption(path, end, "the store's own entries fail their CRC");
+  state->is_backup = (GetU32(bytes.data() + 12) & kBackupFlag) != 0;
+  if (state->is_backup && (!state->clean || state->backup_wall_ms == 0)) {
+    return Status::Corruption(path, end, "the entries of the backup fail their CRC");
+  }
   return Status::Ok();
 }
 
 Status Manifest::Write(Env* env, const std::string& directory, const ManifestState& state, bool* unsure) {
   if (unsure != nullptr) *unsure = false;
-  std::string bytes = EncodeHeader();
+  std::string bytes = EncodeHeader(state.is_backup);
   uint32_t crc = 0;
   AppendEdit(&bytes, EditType::kStore,
              {state.store_id.high, state.store_id.low, state.hash_seed[0], state.hash_seed[1], kHashSipHash13}, &crc);
-  AppendEdit(
-      &bytes, EditType::kEpoch,
-      {state.epoch, state.epoch_first_lsn, state.cut.segment, state.cut.offset, state.cut.next_segment, state.clock_ms},
-      &crc);
+  AppendEdit(&bytes, EditType::kEpoch, EpochFields(state), &crc);
   if (!state.compacted.empty()) AppendEdit(&bytes, EditType::kCompacted, FieldsOf(state.compacted), &crc);
+  if (state.is_backup) {
+    AppendEdit(&bytes, EditType::kBackup, BackupFields(state), &crc);
+    AppendEdit(&bytes, EditType::kClean, CleanFields(state), &crc);
+  }
   const std::string path = PathIn(directory);
   const std::string temporary = path + ".tmp";
   bool leftover = false;
@@ -222,7 +268,7 @@ Status Manifest::AppendClean(Env* env, const std::string& directory, const Manif
   uint32_t crc = 0;
   CRABKV_RETURN_IF_ERROR(ApplyEdits(bytes, path, &ignored, &end, &crc));
   std::string edit;
-  AppendEdit(&edit, EditType::kClean, {state.clean_last_lsn, state.clean_last_crc, state.clock_ms}, &crc);
+  AppendEdit(&edit, EditType::kClean, CleanFields(state), &crc);
   std::unique_ptr<File> file;
   CRABKV_RETURN_IF_ERROR(env->OpenFile(path, OpenMode::kReadWrite, &file));
   CRABKV_RETURN_IF_ERROR(file->WriteAt(end, edit));

@@ -1,8 +1,8 @@
 // The MANIFEST: who the store is, which opening wrote last, and whether it ended cleanly. It does not list log
-// segments, only compacted ones. The file is written anew (temporary name, sync, rename, directory sync) by every
-// opening for writing and every compaction, so nothing in it is believed only because a page cache shows it; a clean
-// close appends one edit. Edits carry their own CRC and that of the edit before. Not thread-safe: used by opening, then
-// by the compactor thread, then by closing.
+// segments, only compacted ones; that of a backup, which nothing is ever added to, lists all. The file is written anew
+// (temporary name, sync, rename, directory sync) by every opening for writing and every compaction, so nothing in it is
+// believed only because a page cache shows it; a clean close appends one edit. Edits carry their own CRC and that of
+// the edit before. Not thread-safe: used by opening, then by the compactor thread, then by closing.
 #pragma once
 
 #include <cstdint>
@@ -43,6 +43,13 @@ struct CompactedSegment {
   uint32_t last_log_epoch = 0;
 };
 
+// A log segment of a backup: what lies behind `bytes`, and what is not listed, is no part of it.
+struct ListedLog {
+  uint64_t number = 0;
+  uint64_t salt = 0;
+  uint64_t bytes = 0;
+};
+
 struct ManifestState {
   StoreId store_id;
   uint64_t hash_seed[2] = {0, 0};
@@ -54,12 +61,21 @@ struct ManifestState {
   uint32_t clean_last_crc = 0;              // header CRC of the log's last frame
   uint64_t clock_ms = 0;                    // the store's clock at the last edit
   std::vector<CompactedSegment> compacted;  // in LSN order
+  // Chosen at random when the store was restored from a backup, 0 if it never was: two stores of one id that have gone
+  // on from the same backup differ in it.
+  uint64_t lineage = 0;
+  // A backup: closed cleanly, and never written to, because its files may be those of the store that it was made of.
+  bool is_backup = false;
+  uint64_t backup_wall_ms = 0;  // when it was made
+  std::vector<ListedLog> logs;  // of a backup only, in LSN order
 
   // Every LSN up to this one was durable when a compaction relied on it, and changes up to it may be missing from the
   // log.
   uint64_t compacted_lsn() const { return compacted.empty() ? 0 : compacted.back().max_lsn; }
   // Whether a compacted segment took the place of this log segment.
   bool Covers(uint64_t log_number) const;
+  // Whether the file is a part of the store, and then, for those of a backup, `*listed`; else null.
+  bool HasLog(uint64_t log_number, const ListedLog** listed) const;
 };
 
 class Manifest {
@@ -68,7 +84,7 @@ class Manifest {
 
   // kMissing when there is none.
   static Status Load(Env* env, const std::string& directory, ManifestState* state);
-  // Replaces the file by one that says `state` (without a clean end).
+  // Replaces the file by one that says `state`: of a backup with its clean end, of a store without.
   // After a failure `*unsure`, if given, says whether the new one may be there nevertheless.
   static Status Write(Env* env, const std::string& directory, const ManifestState& state, bool* unsure = nullptr);
   // Adds the clean end of `state` to a file that Write made.

@@ -118,6 +118,10 @@ class PosixEnv final : public Env {
     return std::rename(from.c_str(), to.c_str()) == 0 ? Status::Ok() : PathError(errno, "rename", from);
   }
 
+  Status Link(const std::string& from, const std::string& to) override {
+    return ::link(from.c_str(), to.c_str()) == 0 ? Status::Ok() : PathError(errno, "link", to);
+  }
+
   Status Remove(const std::string& path) override {
     return ::unlink(path.c_str()) == 0 ? Status::Ok() : PathError(errno, "remove", path);
   }

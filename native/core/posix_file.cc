@@ -92,6 +92,13 @@ class PosixFile final : public File {
     return Status::Ok();
   }
 
+  Status Links(uint64_t* links) override {
+    struct stat info;
+    if (::fstat(fd_.get(), &info) != 0) return Status::FromErrno(errno, "stat", path_);
+    *links = static_cast<uint64_t>(info.st_nlink);
+    return Status::Ok();
+  }
+
   Status Map(uint64_t length, std::unique_ptr<Mapping>* mapping) override {
     void* const data = ::mmap(nullptr, length, PROT_READ, MAP_SHARED, fd_.get(), 0);
     if (data == MAP_FAILED) return Status::FromErrno(errno, "map", path_);

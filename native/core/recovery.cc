@@ -45,15 +45,18 @@ Status Recovery::ListSegments() {
   CRABKV_RETURN_IF_ERROR(env_->ListDirectory(directory_, &names));
   for (const std::string& name : names) {
     LogFile file;
-    if (!ParseSegmentFileName(name, &file.number) || manifest_->Covers(file.number)) continue;
     // Read-only openings can't finish an interrupted cut; they pass over what it voids.
-    const LogCut& cut = manifest_->cut;
-    if (file.number > cut.segment && file.number < cut.next_segment) continue;
+    if (!ParseSegmentFileName(name, &file.number) || !manifest_->HasLog(file.number, &file.listed)) continue;
     file.path = directory_ + "/" + name;
     files_.push_back(std::move(file));
   }
   if (options_.read_only) CRABKV_RETURN_IF_ERROR(ListUnnamedCopy());
   std::sort(files_.begin(), files_.end(), [](const LogFile& a, const LogFile& b) { return a.number < b.number; });
+  for (const ListedLog& listed : manifest_->logs) {
+    if (std::any_of(files_.begin(), files_.end(), [&](const auto& file) { return file.listed == &listed; })) continue;
+    return Status::Corruption(directory_ + "/" + SegmentFileName(listed.number), 0,
+                              "is missing, but the MANIFEST lists it");
+  }
   CRABKV_RETURN_IF_ERROR(PlaceCompacted());
   for (LogFile& file : files_) CRABKV_RETURN_IF_ERROR(OpenSegment(&file));
   return Status::Ok();
@@ -99,8 +102,13 @@ Status Recovery::OpenSegment(LogFile* file) {
                               "the file is segment " + std::to_string(file->header.number) + " by its header");
   }
   if (file->compacted == nullptr) {
-    if (file->header.kind == SegmentKind::kLog) return Status::Ok();
-    return Status::Error(Code::kFormat, file->path + " is no log segment");
+    if (file->header.kind != SegmentKind::kLog) return Status::Error(Code::kFormat, file->path + " is no log segment");
+    if (file->listed == nullptr) return Status::Ok();
+    if (file->header.salt != file->listed->salt || file->size < file->listed->bytes) {
+      return Status::Corruption(file->path, 0, "is not the log segment that the MANIFEST lists");
+    }
+    file->size = file->listed->bytes;
+    return Status::Ok();
   }
   const CompactedSegment& listed = *file->compacted;
   if (file->header.kind != SegmentKind::kCompacted || file->header.salt != listed.salt || file->size != listed.bytes) {
@@ -157,6 +165,7 @@ Status Recovery::ReadSegment(size_t index, bool* ended) {
 }
 
 Status Recovery::AddSegment(LogFile* file) {
+  file->behind = end_;
   uint64_t capacity = PadTo8(std::max<uint64_t>(file->size, 8));
   if (file->compacted == nullptr) capacity = std::max(capacity, StandardSegmentCapacity(options_));
   file->segment = segments_->Add(std::make_unique<Segment>(file->number, file->header.salt, capacity, file->path));

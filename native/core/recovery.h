@@ -62,6 +62,13 @@ class Recovery {
   Status Run(ManifestState* manifest, RecoveryResult* result);
 
  private:
+  // A place between two frames.
+  struct Place {
+    size_t file = 0;      // index in files_
+    uint64_t offset = 0;  // 0: before the log's first frame
+    uint64_t lsn = 0;     // of the last record before it
+    uint32_t crc = 0;     // header CRC of the frame before it
+  };
   struct LogFile {
     uint64_t number = 0;
     std::string path;
@@ -72,13 +79,8 @@ class Recovery {
     const CompactedSegment* compacted = nullptr;  // null for a log segment
     uint64_t hint_bytes = 0;                      // of its hint file, if that is good
     bool hint_damaged = false;                    // which the head did not show
-  };
-  // A place between two frames.
-  struct Place {
-    size_t file = 0;      // index in files_
-    uint64_t offset = 0;  // 0: before the log's first frame
-    uint64_t lsn = 0;     // of the last record before it
-    uint32_t crc = 0;     // header CRC of the frame before it
+    const ListedLog* listed = nullptr;            // of a backup
+    Place behind;                                 // where the log stood before this segment's first frame
   };
 
   // --- What is there.
@@ -117,6 +119,7 @@ class Recovery {
   bool LoadHints();
   void RemoveHint(const std::string& name);
   // --- Going on.
+  Status CutBeforeShared();
   Status ResumeClean(RecoveryResult* result);
   Status Rewrite(RecoveryResult* result);
   Status RewriteFrames(LogFile* from, uint64_t begin, uint64_t end, class SegmentCopy* copy);

@@ -129,8 +129,19 @@ Status Recovery::ResumeClean(RecoveryResult* result) {
   return Status::Ok();
 }
 
+// A backup may share the file that is to be cut: then all that the log has in it is copied, and it loses its name here.
+Status Recovery::CutBeforeShared() {
+  if (durable_.offset == 0 || files_[durable_.file].compacted != nullptr) return Status::Ok();
+  uint64_t links = 0;
+  CRABKV_RETURN_IF_ERROR(files_[durable_.file].file->Links(&links));
+  if (links > 1) durable_ = files_[durable_.file].behind;
+  return Status::Ok();
+}
+
 Status Recovery::Rewrite(RecoveryResult* result) {
   CRABKV_RETURN_IF_ERROR(SetAsideBehindEnd());
+  const Place proven = durable_;
+  CRABKV_RETURN_IF_ERROR(CutBeforeShared());
   SegmentHeader header;
   header.number = NextSegmentNumber();
   header.store_id = manifest_->store_id;
@@ -140,8 +151,9 @@ Status Recovery::Rewrite(RecoveryResult* result) {
   if (durable_.offset != 0) {
     start = StartBehind(durable_);
     cut.segment = start.previous_number;
-    // Behind a compacted segment the cut shortens no file.
-    if (files_[durable_.file].compacted == nullptr) cut.offset = durable_.offset;
+    // Behind a compacted segment the cut shortens no file, and nor does one between two segments.
+    const LogFile& last = files_[durable_.file];
+    if (last.compacted == nullptr) cut.offset = durable_.file == proven.file ? durable_.offset : last.size;
   }
   cut.next_segment = header.number;
 
@@ -198,7 +210,10 @@ void Recovery::ForgetBehind(const Place& place) {
   for (size_t i = place.file; i < files_.size(); i++) {
     LogFile& file = files_[i];
     const uint64_t kept = i == place.file ? place.offset : 0;
-    if (file.segment != nullptr) file.segment->written.store(kept, std::memory_order_relaxed);
+    if (file.segment != nullptr) {
+      file.segment->written.store(kept, std::memory_order_relaxed);
+      file.segment->last_lsn.store(i == place.file ? place.lsn : 0, std::memory_order_relaxed);
+    }
     if (kept == 0) file.file.reset();
     if (kept != file.size) file.hint_bytes = 0;
   }
@@ -329,7 +344,10 @@ Status Recovery::CutSegment(const LogCut& cut, bool again) {
   uint64_t size = 0;
   CRABKV_RETURN_IF_ERROR(env_->OpenFile(directory_ + "/" + SegmentFileName(cut.segment), OpenMode::kReadWrite, &file));
   CRABKV_RETURN_IF_ERROR(file->Size(&size));
-  if (size <= cut.offset && !again) return Status::Ok();
+  uint64_t links = 0;
+  CRABKV_RETURN_IF_ERROR(file->Links(&links));
+  // With a second name it was whole when the cut was made, and must stay as it is.
+  if (links > 1 || (size <= cut.offset && !again)) return Status::Ok();
   if (size <= cut.offset) CRABKV_RETURN_IF_ERROR(file->WriteAt(cut.offset, std::string(8, '\0')));
   CRABKV_RETURN_IF_ERROR(file->Truncate(cut.offset));
   return file->Sync();

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "native/core/checked_directory.h"
+#include "native/core/new_directory.h"
 #include "native/core/newest_records.h"
 #include "native/core/store_filler.h"
 
@@ -12,46 +13,23 @@ namespace crabkv {
 
 namespace {
 
-constexpr char kPartial[] = ".partial";
-
-std::string ParentOf(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
-
-std::string WithoutTrailingSlashes(std::string path) {
-  while (path.size() > 1 && path.back() == '/') path.pop_back();
-  return path;
-}
-
 class Repair {
  public:
   Repair(Env* env, std::string source, const std::string& target, const StepDone& step, RepairReport* report)
-      : env_(env),
-        source_(std::move(source)),
-        target_(WithoutTrailingSlashes(target)),
-        partial_(target_ + kPartial),
-        step_(step),
-        report_(report) {}
+      : env_(env), source_(std::move(source)), target_(env, target, "repair"), step_(step), report_(report) {}
 
   Status Run();
 
  private:
-  Status CheckTarget();
-  Status IsInsideSource(std::string path, bool* inside);
   Status FindNewest();
   Status Walk(uint64_t lsn_max, VerifyReport* found, uint64_t* last_lsn);
   void TellKept();
   Status Fill();
   Status Copy(RecordPlace place, const RecordHeader& record, StoreFiller* filler);
-  Status Publish();
-  void Discard();
 
   Env* const env_;
   const std::string source_;
-  const std::string target_;
-  const std::string partial_;
+  NewDirectory target_;
   const StepDone& step_;
   RepairReport* const report_;
 
@@ -61,54 +39,6 @@ class Repair {
   Codec compression_ = Codec::kNone;
   std::vector<char> record_;
 };
-
-// Up from the path, by what the directories are and not what they are called.
-Status Repair::IsInsideSource(std::string path, bool* inside) {
-  FileId source, id;
-  CRABKV_RETURN_IF_ERROR(env_->Identify(source_, &source));
-  bool exists = false;
-  for (;;) {
-    CRABKV_RETURN_IF_ERROR(env_->Exists(path, &exists));
-    if (exists) break;
-    path = ParentOf(path);
-  }
-  CRABKV_RETURN_IF_ERROR(env_->Identify(path, &id));
-  *inside = id == source;
-  while (!*inside) {
-    FileId above;
-    path += "/..";
-    if (!env_->Identify(path, &above).ok() || above == id) return Status::Ok();
-    id = above;
-    *inside = id == source;
-  }
-  return Status::Ok();
-}
-
-Status Repair::CheckTarget() {
-  bool inside = false;
-  CRABKV_RETURN_IF_ERROR(IsInsideSource(target_, &inside));
-  if (inside) {
-    return Status::Error(Code::kInvalidArgument, "the target " + target_ + " is the store to repair, or inside of it");
-  }
-  bool exists = false;
-  CRABKV_RETURN_IF_ERROR(env_->Exists(target_, &exists));
-  if (exists) {
-    std::vector<std::string> names;
-    CRABKV_RETURN_IF_ERROR(env_->ListDirectory(target_, &names));
-    if (!names.empty()) return Status::Error(Code::kExists, "the target " + target_ + " is not empty");
-    FileId id, parent;
-    CRABKV_RETURN_IF_ERROR(env_->Identify(target_, &id));
-    CRABKV_RETURN_IF_ERROR(env_->Identify(ParentOf(target_), &parent));
-    if (id.device != parent.device) {
-      return Status::Error(Code::kInvalidArgument,
-                           "the target " + target_ + " is a mount point; name a directory in it");
-    }
-  }
-  CRABKV_RETURN_IF_ERROR(env_->Exists(partial_, &exists));
-  if (!exists) return Status::Ok();
-  return Status::Error(Code::kExists,
-                       partial_ + " is there, perhaps from a repair that was killed; remove it or name another target");
-}
 
 Status Repair::Walk(uint64_t lsn_max, VerifyReport* found, uint64_t* last_lsn) {
   newest_ = std::make_unique<NewestRecords>(env_, checked_.has_manifest);
@@ -186,7 +116,7 @@ Status Repair::Copy(RecordPlace place, const RecordHeader& record, StoreFiller* 
 
 Status Repair::Fill() {
   StoreFiller filler;
-  CRABKV_RETURN_IF_ERROR(filler.Open(env_, partial_, compression_));
+  CRABKV_RETURN_IF_ERROR(filler.Open(env_, target_.partial(), compression_));
   Status failed;
   const RecordSink copy = [&](size_t segment, uint64_t offset, const RecordHeader& record, std::string_view key) {
     uint64_t deadline_ms = 0;
@@ -205,38 +135,19 @@ Status Repair::Fill() {
   return filler.Finish();
 }
 
-Status Repair::Publish() {
-  CRABKV_RETURN_IF_ERROR(env_->Rename(partial_, target_));
-  return env_->SyncDirectory(ParentOf(target_));
-}
-
-// As far as it goes: what is in the way of this is what failed already.
-void Repair::Discard() {
-  std::vector<std::string> names;
-  Status ignored = env_->ListDirectory(partial_, &names);
-  for (const std::string& name : names) ignored = env_->Remove(partial_ + "/" + name);
-  ignored = env_->RemoveDirectory(partial_);
-  static_cast<void>(ignored);
-}
-
 Status Repair::Run() {
-  if (target_.empty()) return Status::Error(Code::kInvalidArgument, "the target must have a name");
   CRABKV_RETURN_IF_ERROR(OpenToCheck(env_, source_, &checked_, &report_->found));
-  CRABKV_RETURN_IF_ERROR(CheckTarget());
+  CRABKV_RETURN_IF_ERROR(target_.Check(source_));
   if (checked_.segments.size() > NewestRecords::kSegmentsMax) {
     return Status::Error(Code::kTooLarge, "more segments than a store may have");
   }
   CRABKV_RETURN_IF_ERROR(FindNewest());
   TellKept();
-  CRABKV_RETURN_IF_ERROR(env_->CreateDirectory(partial_));
-  const Status filled = Fill();
-  if (!filled.ok()) {
-    Discard();
-    return filled;
-  }
-  const Status published = Publish();
-  if (!published.ok()) Discard();
-  return published;
+  CRABKV_RETURN_IF_ERROR(target_.Begin());
+  Status status = Fill();
+  if (status.ok()) status = target_.Publish();
+  if (!status.ok()) target_.Discard();
+  return status;
 }
 
 }  // namespace

@@ -95,6 +95,17 @@ struct CompactionReport {
 };
 using CompactionDone = std::function<void(const Status&, const CompactionReport&)>;
 
+// What a backup took. Of the bytes, some are shared with the store's own files, some were copied, and some an earlier
+// backup had taken already.
+struct BackupReport {
+  uint64_t version = 0;  // the store as of this version
+  uint64_t files = 0;
+  uint64_t linked_bytes = 0;
+  uint64_t copied_bytes = 0;
+  uint64_t skipped_bytes = 0;
+};
+using BackupDone = std::function<void(const Status&, const BackupReport&)>;
+
 // Told when groups of writes reach their fate. Watermarks only rise. For each group, in every mode: either
 // OnAcknowledged(g') with g' >= g, or OnFailed(first <= g <= last). In SyncMode::kAlways both watermarks move together.
 class CommitListener {
@@ -194,6 +205,8 @@ struct StoreStats {
   uint64_t compaction_read_bytes = 0;
   uint64_t compaction_written_bytes = 0;
   uint64_t compaction_dropped_records = 0;
+  uint64_t backup_bytes = 0;  // of the backup under way, and how many of them are done; 0 when there is none
+  uint64_t backup_bytes_done = 0;
 };
 
 class Store {
@@ -278,6 +291,17 @@ class Store {
   // Answers the request with kClosed and gives up its run if nobody else waits for it. No effect on one that is
   // answered.
   virtual void CancelCompaction(uint64_t request) = 0;
+
+  // --- Backup.
+  // Makes `directory` a backup of the store as of a version that has everything acknowledged before the call, or brings
+  // the backup that is there up to it; see native/FORMAT.md, Backups. Writes go on; no compaction runs meanwhile.
+  // `done` is called once, on a native thread, when nothing more is done: with kReadOnly, kClosed, kAborted
+  // (cancelled), kBusy (writes failed meanwhile: try again), kFailed (the store's sticky failure), what
+  // BackupTarget::Prepare says of the directory, kDiskFull, kCorruption, kIo. After an error the backup that was there
+  // is there, or none (or, if it was the last step that failed, the new one).
+  virtual uint64_t StartBackup(const std::string& directory, BackupDone done) = 0;
+  // Has the request end soon with kAborted, unless it is done first.
+  virtual void CancelBackup(uint64_t request) = 0;
 
   // Reads all of the store that is written, as of the call, and reports what fails a check; reads and writes go on. OK
   // whatever is found; kAborted when `step` gives up, kIo, kClosed. May block; the store must not be closed before.

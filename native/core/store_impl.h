@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "native/core/backup.h"
 #include "native/core/clock.h"
 #include "native/core/commit_log.h"
 #include "native/core/compactor.h"
@@ -62,6 +63,8 @@ class StoreImpl final : public Store {
 
   uint64_t StartCompaction(CompactionDone done) override;
   void CancelCompaction(uint64_t request) override;
+  uint64_t StartBackup(const std::string& directory, BackupDone done) override;
+  void CancelBackup(uint64_t request) override;
   // Compacts `count` of the segments that can be, from the one at place `first` modulo their number on, whatever that
   // frees; for tests of what may be dropped when.
   uint64_t StartCompactionOf(uint64_t first, uint64_t count, CompactionDone done);
@@ -166,6 +169,7 @@ class StoreImpl final : public Store {
   std::unique_ptr<Clock> clock_;
   std::unique_ptr<CommitLog> log_;        // null when read-only
   std::unique_ptr<Compactor> compactor_;  // null when read-only
+  BackupProgress backup_progress_;
   std::atomic<uint64_t> feed_floor_{0};
   std::mutex feeds_mutex_;
   std::vector<const LogFeed*> feeds_;  // guarded by feeds_mutex_

@@ -88,6 +88,10 @@ void StoreImpl::StartCompactor() {
 Status StoreImpl::LoadOrCreateManifest() {
   const Status status = Manifest::Load(env_, path_, &manifest_);
   if (status.ok() && options_.error_if_exists) return Status::Error(Code::kExists, "a store exists in " + path_);
+  if (status.ok() && manifest_.is_backup && !options_.read_only) {
+    return Status::Error(Code::kReadOnly,
+                         path_ + " is a backup, and can be read only; crabkv restore makes a store of it");
+  }
   if (!status.Is(Code::kMissing)) return status;
   if (!options_.create_if_missing || options_.read_only) return status;
   CRABKV_RETURN_IF_ERROR(RefuseOrphanedSegments());
@@ -196,6 +200,24 @@ void StoreImpl::CancelCompaction(uint64_t request) {
   if (compactor_ != nullptr) compactor_->Cancel(request);
 }
 
+uint64_t StoreImpl::StartBackup(const std::string& directory, BackupDone done) {
+  if (compactor_ == nullptr) {
+    done(Status::Error(Code::kReadOnly, "the store is open read-only"), BackupReport());
+    return 0;
+  }
+  const BackupSource source = {env_, path_, &manifest_, &segments_, &index_, log_.get(), clock_.get()};
+  auto report = std::make_shared<BackupReport>();
+  return compactor_->RequestWork(
+      [this, source, directory, report](const StepDone& step) {
+        return Backup(source, directory, &backup_progress_).Run(step, report.get());
+      },
+      [report, done = std::move(done)](const Status& status) { done(status, *report); });
+}
+
+void StoreImpl::CancelBackup(uint64_t request) {
+  if (compactor_ != nullptr) compactor_->CancelWork(request);
+}
+
 void StoreImpl::AddListener(CommitListener* listener) {
   if (log_ != nullptr) log_->AddListener(listener);
 }
@@ -248,6 +270,8 @@ StoreStats StoreImpl::Stats() const {
   if (log_ != nullptr) log_->AddStats(&stats);
   if (compactor_ != nullptr) compactor_->AddStats(&stats);
   stats.feed_floor = FeedFloor();
+  stats.backup_bytes = backup_progress_.bytes.load(std::memory_order_relaxed);
+  stats.backup_bytes_done = backup_progress_.bytes_done.load(std::memory_order_relaxed);
   stats.inline_reads = inline_reads_.load(std::memory_order_relaxed);
   stats.cold_reads = cold_reads_.load(std::memory_order_relaxed);
   stats.open_ms = open_ms_;

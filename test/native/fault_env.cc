@@ -33,6 +33,8 @@ const char* NameOf(CallKind kind) {
       return "map";
     case kListCall:
       return "list";
+    case kLinkCall:
+      return "link";
     case kFreeSpaceCall:
       return "statvfs";
     default:
@@ -97,6 +99,11 @@ class FaultEnv::FaultFile final : public File {
   Status Size(uint64_t* size) override {
     return env_->Run(MakeCall(kStatCall, path_),
                      [&](const Verdict& verdict) { return verdict.error == 0 ? base_->Size(size) : Status::Ok(); });
+  }
+
+  Status Links(uint64_t* links) override {
+    return env_->Run(MakeCall(kStatCall, path_),
+                     [&](const Verdict& verdict) { return verdict.error == 0 ? base_->Links(links) : Status::Ok(); });
   }
 
   Status Map(uint64_t length, std::unique_ptr<Mapping>* mapping) override {
@@ -298,6 +305,17 @@ void FaultEnv::Release(Blocks* blocks, uint64_t from_offset) {
   if (from < blocks->size()) blocks->resize(from);
 }
 
+void FaultEnv::ReleaseName(const std::string& path, const std::shared_ptr<Blocks>& blocks) {
+  {
+    const std::lock_guard<std::mutex> hold(mutex_);
+    blocks_.erase(path);
+    for (const auto& [name, others] : blocks_) {
+      if (others == blocks) return;
+    }
+  }
+  Release(blocks.get(), 0);
+}
+
 // --- Env
 
 Status FaultEnv::OpenFile(const std::string& path, OpenMode mode, std::unique_ptr<File>* file) {
@@ -340,10 +358,23 @@ Status FaultEnv::Rename(const std::string& from, const std::string& to) {
     const std::shared_ptr<Blocks> replaced = from == to ? nullptr : BlocksOf(to);
     CRABKV_RETURN_IF_ERROR(base_->Rename(from, to));
     if (replaced == nullptr) return Status::Ok();
-    Release(replaced.get(), 0);
+    ReleaseName(to, replaced);
     const std::lock_guard<std::mutex> hold(mutex_);
     blocks_.erase(from);
     blocks_[to] = moved;
+    return Status::Ok();
+  });
+}
+
+Status FaultEnv::Link(const std::string& from, const std::string& to) {
+  Call call = MakeCall(kLinkCall, from);
+  call.to = to;
+  return Run(std::move(call), [&](const Verdict& verdict) {
+    if (verdict.error != 0) return Status::Ok();
+    const std::shared_ptr<Blocks> blocks = BlocksOf(from);
+    CRABKV_RETURN_IF_ERROR(base_->Link(from, to));
+    const std::lock_guard<std::mutex> hold(mutex_);
+    blocks_[to] = blocks;
     return Status::Ok();
   });
 }
@@ -353,9 +384,7 @@ Status FaultEnv::Remove(const std::string& path) {
     if (verdict.error != 0) return Status::Ok();
     const std::shared_ptr<Blocks> blocks = BlocksOf(path);
     CRABKV_RETURN_IF_ERROR(base_->Remove(path));
-    Release(blocks.get(), 0);
-    const std::lock_guard<std::mutex> hold(mutex_);
-    blocks_.erase(path);
+    ReleaseName(path, blocks);
     return Status::Ok();
   });
 }

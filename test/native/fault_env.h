@@ -33,16 +33,17 @@ enum CallKind : uint32_t {
   kListCall = 1 << 11,
   kFreeSpaceCall = 1 << 12,
   kStatCall = 1 << 13,  // Exists, Identify, Size
-  kAllCalls = (1 << 14) - 1,
+  kLinkCall = 1 << 14,
+  kAllCalls = (1 << 15) - 1,
   // What changes the disk: between two of these a power cut finds the same.
   kChangingCalls = kOpenCall | kWriteCall | kSyncCall | kTruncateCall | kRenameCall | kRemoveCall | kSyncDirectoryCall |
-                   kCreateDirectoryCall | kLockCall,
+                   kCreateDirectoryCall | kLockCall | kLinkCall,
 };
 
 struct Call {
   CallKind kind;
   std::string path;     // as the caller gave it; of a file, as it was opened
-  std::string to;       // Rename
+  std::string to;       // Rename, Link
   uint64_t offset = 0;  // Write, Read; the new size for Truncate
   uint64_t length = 0;  // Write, Read, Map
   bool ok = true;
@@ -101,6 +102,7 @@ class FaultEnv final : public Env {
   Status Exists(const std::string& path, bool* exists) override;
   Status Identify(const std::string& path, FileId* id) override;
   Status Rename(const std::string& from, const std::string& to) override;
+  Status Link(const std::string& from, const std::string& to) override;
   Status Remove(const std::string& path) override;
   Status RemoveDirectory(const std::string& path) override;
   Status SyncDirectory(const std::string& path) override;
@@ -139,6 +141,8 @@ class FaultEnv final : public Env {
   // How many of `length` bytes at `offset` may be written; takes the space for them.
   uint64_t Allocate(Blocks* blocks, uint64_t offset, uint64_t length);
   void Release(Blocks* blocks, uint64_t from_offset);
+  // The file has lost a name, and its space with the last one.
+  void ReleaseName(const std::string& path, const std::shared_ptr<Blocks>& blocks);
 
   Env* const base_;
   MemEnv* const memory_;

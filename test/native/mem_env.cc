@@ -84,6 +84,15 @@ class MemEnv::OpenMemFile final : public File {
     return Status::Ok();
   }
 
+  Status Links(uint64_t* links) override {
+    const std::lock_guard<std::mutex> hold(env_->mutex_);
+    *links = 0;
+    for (const auto& [path, directory] : env_->directories_) {
+      for (const auto& [name, file] : directory.current) *links += file == file_ ? 1 : 0;
+    }
+    return Status::Ok();
+  }
+
   Status Map(uint64_t length, std::unique_ptr<Mapping>* mapping) override {
     if (length == 0) return Status::FromErrno(EINVAL, "map", path_);
     if (length > file_->bytes_max()) return Status::FromErrno(ENOMEM, "map", path_);
@@ -275,6 +284,21 @@ Status MemEnv::Rename(const std::string& from, const std::string& to) {
   if (from_name == to_name) return Status::Ok();
   Change(DirectoryAt(from_directory), {to_name, file, from_name});
   Record(TraceStep::Kind::kRename, from, to);
+  return Status::Ok();
+}
+
+Status MemEnv::Link(const std::string& from, const std::string& to) {
+  std::string directory, name;
+  Split(Normalize(to), &directory, &name);
+  const std::lock_guard<std::mutex> hold(mutex_);
+  const std::shared_ptr<MemFile> file = FileAt(Normalize(from));
+  Directory* const at = DirectoryAt(directory);
+  if (file == nullptr) return MissingDirectory("link", from);
+  if (at == nullptr) return MissingDirectory("link", to);
+  if (FileAt(Normalize(to)) != nullptr || DirectoryAt(Normalize(to)) != nullptr) {
+    return Status::FromErrno(EEXIST, "link", to);
+  }
+  Change(at, {name, file, ""});
   return Status::Ok();
 }
 

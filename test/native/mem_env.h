@@ -86,6 +86,7 @@ class MemEnv : public Env {
   Status Identify(const std::string& path, FileId* id) override;
   // Of files within one directory, and of directories: that is durable at once, as is removing one.
   Status Rename(const std::string& from, const std::string& to) override;
+  Status Link(const std::string& from, const std::string& to) override;
   Status Remove(const std::string& path) override;
   Status RemoveDirectory(const std::string& path) override;
   Status SyncDirectory(const std::string& path) override;
