@@ -54,7 +54,7 @@ export interface ErrorDetails {
  * | `CRABKV_FORMAT` | Not a store, or one of a format that this version does not read. |
  * | `CRABKV_MISSING` | There is no store and `createIfMissing` is off. |
  * | `CRABKV_EXISTS` | There is a store and `errorIfExists` is on. |
- * | `CRABKV_READ_ONLY` | A write to a store that was opened with `readOnly`. |
+ * | `CRABKV_READ_ONLY` | A write to a store that was opened with `readOnly`, or a backup opened without it. |
  * | `CRABKV_OPTIONS_DIFFER` | The store is open in this process with another value of the option named. |
  * | `CRABKV_FAILED` | The store took a failure earlier: no writes until it is reopened; see `failure`. |
  * | `CRABKV_ABORTED` | Cancelled. |

@@ -11,19 +11,26 @@ export interface TaskOptions {
 const names: ReadonlySet<string> = new Set<keyof TaskOptions>(["signal"]);
 let tokens = 0;
 
-/** `start` begins the work under a token by which the addon can be told to give it up. Throws on bad options. */
-export function runTask<T>(options: unknown, start: (token: number) => Promise<T>): Promise<T> {
+/**
+ * `start` begins the work under a token by which `cancel` can have the addon give it up. Throws on bad options, and when the
+ * signal is aborted already.
+ */
+export function runTask<T>(
+  options: unknown,
+  start: (token: number, signal: AbortSignal | undefined) => Promise<T>,
+  cancel: (token: number) => void = (token) => native.cancelTask(token),
+): Promise<T> {
   const signal = checkSignal((checkKnown(options, names, "options") as TaskOptions).signal);
   signal?.throwIfAborted();
   const token = ++tokens % 2 ** 32;
-  const done = start(token);
+  const done = start(token, signal);
   if (signal === undefined) return done;
-  const cancel = (): void => native.cancelTask(token);
-  signal.addEventListener("abort", cancel, { once: true });
+  const onAbort = (): void => cancel(token);
+  signal.addEventListener("abort", onAbort, { once: true });
   return done
     .catch((error: unknown) => {
       signal.throwIfAborted();
       throw error;
     })
-    .finally(() => signal.removeEventListener("abort", cancel));
+    .finally(() => signal.removeEventListener("abort", onAbort));
 }

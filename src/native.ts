@@ -71,6 +71,28 @@ export interface VerifyReport {
   readonly unfinished?: { readonly file: string; readonly offset: number };
 }
 
+/** What a backup took: the store as of `version`. */
+export interface BackupReport {
+  readonly version: number;
+  readonly files: number;
+  /** Of the files: shared with the store's own, until compaction replaces these. */
+  readonly linkedBytes: number;
+  readonly copiedBytes: number;
+  /** Of the files that an earlier backup in the same directory had taken. */
+  readonly skippedBytes: number;
+}
+
+/** What a restoration made: a store as it was at `version`. */
+export interface RestoreReport {
+  readonly version: number;
+  /** Copied, and what is in them. */
+  readonly files: number;
+  readonly bytes: number;
+  readonly records: number;
+  /** When the backup was made, in milliseconds since 1970. */
+  readonly backupTimeMs: number;
+}
+
 /** What a repair found and did, see repair.ts. */
 export interface NativeRepairReport extends VerifyReport {
   readonly keys: number;
@@ -156,6 +178,9 @@ export interface NativeStats {
   readonly compactionReadBytes: number;
   readonly compactionWrittenBytes: number;
   readonly compactionDroppedRecords: number;
+  /** Of the backup under way, and how many of them are done; 0 when there is none. */
+  readonly backupBytes: number;
+  readonly backupBytesDone: number;
 }
 
 /** What is asked of a slot. */
@@ -355,6 +380,11 @@ interface Native {
   verify(handle: Handle, path: string, token: number): Promise<VerifyReport>;
   /** `kept`: for each fault and each of its keys, a KeptVersion of native/core/repair.h. The token as above. */
   repair(path: string, targetPath: string, token: number): Promise<NativeRepairReport>;
+  /** The token, of the caller's choice, is for cancelBackup. */
+  backup(handle: Handle, targetPath: string, token: number): Promise<BackupReport>;
+  cancelBackup(handle: Handle, token: number): void;
+  /** The token is for cancelTask. */
+  restore(backupPath: string, targetPath: string, token: number): Promise<RestoreReport>;
   cancelTask(token: number): void;
   stats(handle: Handle): NativeStats;
   failure(handle: Handle): Error | undefined;

@@ -1,5 +1,7 @@
 // An open store apart from its data: its events, its work in the background, what it tells of itself, and its end. store.ts
 // builds the operations on it.
+import { backupSession } from "./backup.js";
+import type { BackupOptions } from "./backup.js";
 import { compact } from "./compaction.js";
 import type { CompactOptions } from "./compaction.js";
 import type { Codec } from "./encodings.js";
@@ -7,7 +9,7 @@ import { rejected } from "./errors.js";
 import { StoreEmitter } from "./events.js";
 import { decodeRange } from "./iteration.js";
 import { native } from "./native.js";
-import type { CompactionReport, StoreStats, VerifyReport } from "./native.js";
+import type { BackupReport, CompactionReport, StoreStats, VerifyReport } from "./native.js";
 import type { ResolvedOptions } from "./options.js";
 import type { SlotMove } from "./rebalance-policy.js";
 import { Rebalancer } from "./rebalancer.js";
@@ -83,6 +85,27 @@ export class OpenStore<K> extends StoreEmitter<K> {
   verify(options?: VerifyOptions): Promise<VerifyReport> {
     try {
       return verifySession(this.#session, options);
+    } catch (error) {
+      return rejected(error);
+    }
+  }
+
+  /**
+   * Makes the directory `targetPath` a backup of the store, or brings the backup of this store that is there up to date: everything
+   * accepted before the call, and of what is written meanwhile a prefix of the log, so batches as a whole; the report's `version` says
+   * up to where. Reads and writes go on; no compaction runs meanwhile, and the work keeps to `compaction.ioShare`. Files that nothing
+   * changes any more are hard links where the file system can do that, so a backup that is to survive the disk belongs on another one.
+   * A backup opens with `readOnly` only; {@link restore} makes a store of it. Until the last step the directory has the backup of
+   * before, or none.
+   *
+   * @throws (rejects) `TypeError` when `targetPath` is the store's directory or inside of it; `CRABKV_EXISTS` when it is something else
+   * than a backup of this store, or one of a later state; `CRABKV_LOCKED` while somebody reads it; `CRABKV_DISK_FULL`, `CRABKV_IO`,
+   * `CRABKV_CORRUPTION`; `CRABKV_BUSY` when writes failed meanwhile; `CRABKV_FAILED`, `CRABKV_READ_ONLY`, `CRABKV_CLOSED`; the signal's
+   * reason.
+   */
+  backup(targetPath: string, options?: BackupOptions): Promise<BackupReport> {
+    try {
+      return backupSession(this.#session, targetPath, options);
     } catch (error) {
       return rejected(error);
     }

@@ -1,11 +1,10 @@
 // Making a new store of what checks out in a damaged one. The work is done on a native thread.
-import { existsSync, realpathSync } from "node:fs";
-import { resolve } from "node:path";
-import { describe, rejected } from "./errors.js";
+import { rejected } from "./errors.js";
 import { runTask } from "./native-task.js";
 import type { TaskOptions } from "./native-task.js";
 import { native } from "./native.js";
 import type { Fault, NativeRepairReport, VerifyReport } from "./native.js";
+import { newDirectoryPath, requirePath } from "./paths.js";
 
 /** Options of {@link repair}. */
 export type RepairOptions = TaskOptions;
@@ -50,19 +49,13 @@ const keptVersions: readonly KeptVersion[] = ["none", "older", "newer", "unknown
  */
 export function repair(path: string, targetPath: string, options?: RepairOptions): Promise<RepairReport> {
   try {
-    checkPath("path", path);
-    checkPath("targetPath", targetPath);
-    const absolute = resolve(targetPath);
-    // A link to an empty directory is not what is to be replaced.
-    const target = existsSync(absolute) ? realpathSync(absolute) : absolute;
+    requirePath("path", path);
+    requirePath("targetPath", targetPath);
+    const target = newDirectoryPath(targetPath);
     return runTask(options, (token) => native.repair(path, target, token)).then(reportOf);
   } catch (error) {
     return rejected(error);
   }
-}
-
-function checkPath(name: string, path: unknown): void {
-  if (typeof path !== "string" || path === "") throw new TypeError(`${name} must be a string, not ${describe(path)}`);
 }
 
 function reportOf({ kept, ...report }: NativeRepairReport): RepairReport {

@@ -1,9 +1,10 @@
 // Checking what is on disk, of an open store and of a directory. The reading is done on a native thread.
-import { closedError, describe, rejected } from "./errors.js";
+import { closedError, rejected } from "./errors.js";
 import { runTask } from "./native-task.js";
 import type { TaskOptions } from "./native-task.js";
 import { native } from "./native.js";
 import type { VerifyReport } from "./native.js";
+import { requirePath } from "./paths.js";
 import type { Session } from "./session.js";
 
 /** Options of {@link verify} and {@link Store.verify}. */
@@ -18,7 +19,7 @@ export type VerifyOptions = TaskOptions;
  */
 export function verify(path: string, options?: VerifyOptions): Promise<VerifyReport> {
   try {
-    if (typeof path !== "string" || path === "") throw new TypeError(`path must be a string, not ${describe(path)}`);
+    requirePath("path", path);
     return runTask(options, (token) => native.verify(0, path, token));
   } catch (error) {
     return rejected(error);

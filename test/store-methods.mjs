@@ -1,6 +1,14 @@
 // Every public method of a store, and how it is called: the table that test/lifecycle.test.ts and programs/after-failure.mjs go
 // through. `made` makes, while the store is well, what the call needs.
 
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+const scratch = mkdtempSync(join(tmpdir(), "crabkv-methods-"));
+process.on("exit", () => rmSync(scratch, { recursive: true, force: true }));
+let backups = 0;
+
 /** Keys that the calls find: one that never expires, and one that would. */
 export const records = [
   { key: "k", value: "1" },
@@ -47,6 +55,7 @@ export const methods = [
   write("flush", (db) => db.flush()),
   write("compact", (db) => db.compact()),
   read("verify", (db) => db.verify()),
+  write("backup", (db) => db.backup(join(scratch, `backup-${backups++}`))),
   write("clear", (db) => db.clear()),
   value("stats", (db) => db.stats()),
   value("failure", (db) => db.failure),

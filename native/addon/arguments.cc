@@ -190,6 +190,13 @@ bool ReadString(napi_env env, napi_value value, const char* name, std::string* o
   return napi_get_value_string_utf8(env, value, out->data(), length + 1, &length) == napi_ok;
 }
 
+bool ReadPath(napi_env env, napi_value value, const char* name, std::string* path) {
+  if (!ReadString(env, value, name, path)) return false;
+  if (path->find('\0') == std::string::npos) return true;
+  ThrowTypeError(env, (std::string(name) + " must not contain null bytes").c_str());
+  return false;
+}
+
 bool ReadUint8Array(napi_env env, napi_value value, const char* name, Span<uint8_t>* out) {
   return ReadTypedArray(env, value, napi_uint8_array, name, out);
 }

@@ -69,6 +69,8 @@ bool ThrowTooLarge(Environment& environment, const std::string& name, uint64_t b
 bool HasLoneSurrogate(std::u16string_view text);
 // A string, as its own copy.
 bool ReadString(napi_env env, napi_value value, const char* name, std::string* out);
+// The same, without null bytes.
+bool ReadPath(napi_env env, napi_value value, const char* name, std::string* path);
 
 // --- Typed arrays made by src/native.ts (never a caller's, so nobody detaches or shares them). The memory is borrowed
 // for the call.

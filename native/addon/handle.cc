@@ -227,6 +227,11 @@ void Handle::CancelCompaction(uint32_t token) {
   if (found != compactions_.end()) store_->CancelCompaction(found->second);
 }
 
+void Handle::CancelBackup(uint32_t token) {
+  const auto found = backups_.find(token);
+  if (found != backups_.end()) store_->CancelBackup(found->second);
+}
+
 uint32_t Handle::AddScan(std::unique_ptr<Scan> scan) {
   const uint32_t scan_id = ++scan_ids_given_;
   scans_[scan_id].scan = std::move(scan);
@@ -292,6 +297,7 @@ std::shared_ptr<Handle::Release> Handle::TakeRelease() {
   sessions_.clear();  // they look at the store
   // The store may stay open for others; what this handle asked for is answered now.
   for (const auto& compaction : compactions_) store_->CancelCompaction(compaction.second);
+  for (const auto& backup : backups_) store_->CancelBackup(backup.second);
   environment_.tasks().CancelOf(id_);
   auto release = std::make_shared<Release>();
   release->store = std::move(store_);

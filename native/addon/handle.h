@@ -121,6 +121,11 @@ class Handle {
   void CancelCompaction(uint32_t token);
   void EndCompaction(uint32_t token) { compactions_.erase(token); }
 
+  // --- Backups, likewise.
+  void AddBackup(uint32_t token, uint64_t request) { backups_[token] = request; }
+  void CancelBackup(uint32_t token);
+  void EndBackup(uint32_t token) { backups_.erase(token); }
+
   // --- Scans and feeds. Each is used by one job at a time, and destroyed on this thread or, at close, by Release.
   struct ScanSlot {
     std::unique_ptr<Scan> scan;
@@ -166,6 +171,7 @@ class Handle {
   std::shared_ptr<CommitInbox> inbox_;
   std::shared_ptr<JobCount> jobs_ = std::make_shared<JobCount>();
   std::unordered_map<uint32_t, uint64_t> compactions_;
+  std::unordered_map<uint32_t, uint64_t> backups_;
   std::unordered_map<uint32_t, ScanSlot> scans_;
   uint32_t scan_ids_given_ = 0;
   std::unordered_map<uint32_t, std::shared_ptr<protocol::ServerSettings>> servers_;

@@ -45,6 +45,8 @@ napi_value Stats(napi_env env, napi_callback_info info) {
   writer.Number("feedFloor", stats.feed_floor);
   writer.Flag("compacting", stats.compacting);
   writer.Number("compactions", stats.compactions);
+  writer.Number("backupBytes", stats.backup_bytes);
+  writer.Number("backupBytesDone", stats.backup_bytes_done);
   writer.Number("compactionReadBytes", stats.compaction_read_bytes);
   writer.Number("compactionWrittenBytes", stats.compaction_written_bytes);
   writer.Number("compactionDroppedRecords", stats.compaction_dropped_records);

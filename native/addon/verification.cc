@@ -1,4 +1,4 @@
-// Verifications and repairs: each on a native thread of its own, answered through the gate.
+// Verifications, repairs and restorations: each on a native thread of its own, answered through the gate.
 #include <string>
 #include <utility>
 
@@ -8,6 +8,7 @@
 #include "native/addon/text.h"
 #include "native/core/env.h"
 #include "native/core/repair.h"
+#include "native/core/restore.h"
 #include "native/core/verify.h"
 
 namespace crabkv::addon {
@@ -122,12 +123,25 @@ class RepairDelivery final : public TaskDelivery {
   RepairReport report_;
 };
 
-bool ReadPath(napi_env env, napi_value value, const char* name, std::string* path) {
-  if (!ReadString(env, value, name, path)) return false;
-  if (path->find('\0') == std::string::npos) return true;
-  ThrowTypeError(env, (std::string(name) + " must not contain null bytes").c_str());
-  return false;
-}
+class RestoreDelivery final : public TaskDelivery {
+ public:
+  RestoreDelivery(napi_deferred deferred, uint32_t token, std::string path, std::string target)
+      : TaskDelivery(deferred, token), path_(std::move(path)), target_(std::move(target)) {}
+
+ private:
+  Status Work(const StepDone& step) override { return RestoreBackup(DefaultEnv(), path_, target_, step, &report_); }
+  void Write(Environment&, ObjectWriter* writer) override {
+    writer->Number("version", report_.version);
+    writer->Number("files", report_.files);
+    writer->Number("bytes", report_.bytes);
+    writer->Number("records", report_.records);
+    writer->Number("backupTimeMs", report_.backup_wall_ms);
+  }
+
+  const std::string path_;
+  const std::string target_;
+  RestoreReport report_;
+};
 
 // Runs what `make(deferred)` makes on a thread of its own; returns the promise. `handle` null: of no open store.
 template <typename Make>
@@ -185,6 +199,21 @@ napi_value RepairStore(napi_env env, napi_callback_info info) {
   const auto number = static_cast<uint32_t>(token);
   return StartTask(call.environment(), nullptr, 0, number, [&](napi_deferred deferred) {
     return std::make_unique<RepairDelivery>(deferred, number, path, target);
+  });
+}
+
+// restore(backupPath, targetPath, token): Promise<report>
+napi_value RestoreStore(napi_env env, napi_callback_info info) {
+  Call<3> call(env, info);
+  std::string path, target;
+  uint64_t token = 0;
+  if (!ReadPath(env, call[0], "backupPath", &path) || !ReadPath(env, call[1], "targetPath", &target) ||
+      !ReadInteger(env, call[2], "token", UINT32_MAX, &token)) {
+    return nullptr;
+  }
+  const auto number = static_cast<uint32_t>(token);
+  return StartTask(call.environment(), nullptr, 0, number, [&](napi_deferred deferred) {
+    return std::make_unique<RestoreDelivery>(deferred, number, path, target);
   });
 }
 

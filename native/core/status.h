@@ -24,7 +24,7 @@ enum class Code : uint8_t {
   kFormat = 10,          // not a store, or of a format this version does not read
   kMissing = 11,         // no store there and create_if_missing is off
   kExists = 12,          // a store is there and error_if_exists is on
-  kReadOnly = 13,        // a write to a store opened read-only
+  kReadOnly = 13,        // a write to a store opened read-only, or a backup opened for writing
   kOptionsDiffer = 14,   // already open in this process with other options
   kFailed = 15,          // the store has taken a sticky failure: no writes until it is reopened
   kAborted = 16,         // cancelled by the caller

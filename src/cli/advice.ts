@@ -15,7 +15,7 @@ const ofStore: Readonly<Partial<Record<CrabKVErrorCode, string>>> = {
   CRABKV_FAILED: "check the disk, then run it again: opening the store anew recovers what was stored",
   CRABKV_BUSY: "run it again, with less at once",
   CRABKV_TOO_LARGE: "--key-bytes-max and --value-bytes-max, of commands that write, raise the bounds",
-  CRABKV_READ_ONLY: "the data directory must be writable for this",
+  CRABKV_READ_ONLY: "the data directory must be writable for this; of a backup, crabkv restore makes a store that is",
   CRABKV_OPTIONS_DIFFER: "use the same settings for every opening of the store",
   CRABKV_INTERNAL: "this is a bug in CrabKV; please report it with the command that shows it",
 };

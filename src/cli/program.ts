@@ -1,5 +1,6 @@
 // The command line as a whole: the commands, the options of all of them, and the help.
 import { Command } from "commander";
+import { addBackup } from "./commands/backup.js";
 import { addCli } from "./commands/cli.js";
 import { addCompact } from "./commands/compact.js";
 import { addConfig } from "./commands/config.js";
@@ -9,6 +10,7 @@ import { addImport } from "./commands/import.js";
 import { addInspectionCommands } from "./commands/inspect.js";
 import { addRecordCommands } from "./commands/records.js";
 import { addRepair } from "./commands/repair.js";
+import { addRestore } from "./commands/restore.js";
 import { addServe } from "./commands/serve.js";
 import { addVerify } from "./commands/verify.js";
 import { usageProblem } from "./outcome.js";
@@ -30,6 +32,8 @@ export function buildProgram(): Command {
   addInspectionCommands(program);
   addVerify(program);
   addRepair(program);
+  addBackup(program);
+  addRestore(program);
   addCompact(program);
   addConfig(program);
   addCli(program);

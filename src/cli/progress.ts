@@ -10,13 +10,13 @@ export interface Progress {
 
 const silent: Progress = { update: () => undefined, stop: () => undefined };
 
-/** `total` undefined: how much there is to do is not known, and records are counted. */
-export function startProgress(label: string, total: number | undefined, enabled: boolean): Progress {
+/** `total` undefined: how much there is to do is not known, and records (or what `unit` says) are counted. */
+export function startProgress(label: string, total: number | undefined, enabled: boolean, unit = "records"): Progress {
   if (!enabled || !process.stderr.isTTY) return silent;
   const format =
     total === undefined
-      ? `${label} {records} records`
-      : `${label} {bar} {percentage}%  {records} records  {eta_formatted}`;
+      ? `${label} {records} ${unit}`
+      : `${label} {bar} {percentage}%  {records} ${unit}  {eta_formatted}`;
   const options = {
     format,
     stream: process.stderr,

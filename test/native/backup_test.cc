@@ -43,7 +43,7 @@ TEST(A_backup_holds_all_that_was_acknowledged_and_can_be_restored) {
       auto store = OpenStore(&env, SmallOptions(mode));
       REQUIRE(store != nullptr);
       Writer writer(store.get(), &log, random.Next());
-      for (int round = 0; round < 6; round++) {
+      for (uint64_t round = 0; round < std::max<uint64_t>(Rounds(6), 2); round++) {
         EXPECT(writer.Write(60));
         if (round % 3 == 1) EXPECT_OK(Compact(store.get()));
         if (round == 4) EXPECT_OK(CompactRun(store.get(), random.Next(), 2));
