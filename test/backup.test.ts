@@ -200,9 +200,9 @@ test("entries() and a backup each show one moment, while batches are written", a
   const accounts = Array.from({ length: 50 }, (_, i) => `account${i}`);
   const balances = new Map(accounts.map((name) => [name, 100]));
   await db.putMany(accounts.map((key) => ({ key, value: "100" })));
-  let writing = true;
+  const state = { writing: true };
   const writer = (async () => {
-    for (let i = 0; writing; i++) {
+    for (let i = 0; state.writing; i++) {
       const [from, to] = [accounts[i % 50]!, accounts[(i * 7 + 3) % 50]!];
       balances.set(from, balances.get(from)! - 1);
       balances.set(to, balances.get(to)! + 1);
@@ -227,7 +227,7 @@ test("entries() and a backup each show one moment, while batches are written", a
       expect(entries.reduce((sum, [, balance]) => sum + Number(balance), 0)).toBe(5000);
     }
   } finally {
-    writing = false;
+    state.writing = false;
     await writer;
   }
 });

@@ -112,7 +112,15 @@ test("HELP and COMMAND know both, and RESP has them, too", async () => {
   expect(help).toMatch(/^COMPACT \[JSON\] +give back the space of what is dead$/m);
   expect(help).toMatch(/^BGREWRITEAOF +start a compaction/m);
   const program = new Client(server.address.port);
-  program.say(Buffer.concat([request("COMMAND", "INFO", "bgrewriteaof"), request("COMPACT"), request("COMPACT", "x"), request("COMPACT", "json"), request("QUIT")]));
+  program.say(
+    Buffer.concat([
+      request("COMMAND", "INFO", "bgrewriteaof"),
+      request("COMPACT"),
+      request("COMPACT", "x"),
+      request("COMPACT", "json"),
+      request("QUIT"),
+    ]),
+  );
   const told = await program.untilEnded();
   expect(told).toContain("+admin\r\n+noscript\r\n");
   expect(told).toMatch(/\+OK\r\n-ERR syntax error\r\n\$\d+\r\n\{"compactions":\d/);
