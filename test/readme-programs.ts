@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect } from "vitest";
 import { runProgram } from "./run-program.js";
+import type { ProgramResult } from "./run-program.js";
 import { temporaryDirectory } from "./temporary.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -35,11 +36,16 @@ export function projectDirectory(packages: readonly string[]): string {
   return directory;
 }
 
-/** Runs a program in a project to its good end. It must print what its `console.log(…); // …` show, and nothing else. */
-export async function expectShown(program: string, directory: string): Promise<void> {
+/** Runs a program in a project to its end. */
+export function runAsProgram(program: string, directory: string): Promise<ProgramResult> {
   const path = join(directory, "example.mjs");
   writeFileSync(path, program);
-  const { code, stdout, stderr } = await runProgram(path, [], { cwd: directory });
+  return runProgram(path, [], { cwd: directory });
+}
+
+/** The same, to its good end. It must print what its `console.log(…); // …` show, and nothing else. */
+export async function expectShown(program: string, directory: string): Promise<void> {
+  const { code, stdout, stderr } = await runAsProgram(program, directory);
   const shown = [...program.matchAll(/console\.log\(.*; \/\/ (.*)$/gm)].map(([, text]) => `${text}\n`);
   expect({ code, stdout, stderr }, program).toEqual({ code: 0, stdout: shown.join(""), stderr: "" });
 }
