@@ -355,6 +355,9 @@ interface Native {
   sessionTake(handle: Handle, session: number, target: Uint8Array): void;
   /** Of the command that went up. */
   sessionArguments(handle: Handle, session: number): Buffer[];
+  /** Which keyspace notifications are wanted, NOTIFY_… bits; and those of commands that were committed (session.h has their form). */
+  serverNotify(handle: Handle, server: number, classes: number): void;
+  sessionTakeNotifications(handle: Handle, session: number, target: Uint8Array): void;
   /** Of the commands that the EXEC that went up would run. */
   sessionQueued(handle: Handle, session: number): Buffer[][];
   /** Whether the command that went up, or one that its EXEC would run, has become this one: not when it cannot run there. */
@@ -451,6 +454,13 @@ export const RESULT_EXEC_FATE = 16;
 /** What it is: none has ended, or the first that has. */
 export const EXEC_NONE = 0;
 export const EXEC_COMMITTED = 1;
+export const RESULT_NOTIFICATION_BYTES = 17;
+
+/** Classes of keyspace notifications, as in native/protocol/command.h. */
+export const NOTIFY_GENERIC = 1;
+export const NOTIFY_STRING = 2;
+export const NOTIFY_EXPIRED = 4;
+export const NOTIFY_NEW = 8;
 
 /** Operation kinds and guards, as in native/core/store.h. */
 export const KIND_CHECK = 0;

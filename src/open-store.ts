@@ -155,6 +155,7 @@ export class OpenStore<K> extends StoreEmitter<K> {
   };
 
   readonly #onExpired = (chunk: ArrayBuffer): void => {
+    for (const observer of this.#session.observers) observer.expired(chunk);
     if (this.listenerCount("expired") === 0) return;
     this.emit(
       "expired",

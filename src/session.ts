@@ -15,6 +15,8 @@ const LAST_FLUSH_TRIES = 500;
 export interface CommitObserver {
   acknowledgedUpTo(group: Group): void;
   failedBetween(first: Group, last: Group, error: Error): void;
+  /** Active expiry has removed these keys, see keysOf() in ttl.ts; that is acknowledged. */
+  expired(chunk: ArrayBuffer): void;
   /** The store is about to close, and still holds its directory's lock. */
   storeCloses(): void;
 }

@@ -46,6 +46,7 @@ const others: Record<string, string> = {
   tlsCa: "ca.pem",
   tlsAddr: "127.0.0.1:4002",
   textStyle: "bare",
+  notifyKeyspaceEvents: "KEA",
   passwordFile: "secret",
   insecure: "yes",
   enableDebug: "yes",

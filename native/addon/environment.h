@@ -36,10 +36,11 @@ enum ResultIndex : size_t {
   kResultReplies = 11,
   kResultReplyGroup = 12,
   kResultReplyForm = 13,
-  kResultMidway = 14,     // whether a request has begun that is not there in full
-  kResultExecuting = 15,  // whether EXEC is under way
-  kResultExecFate = 16,   // what became of the EXEC that ended, see Session::Fate
-  kResultCount = 17,
+  kResultMidway = 14,             // whether a request has begun that is not there in full
+  kResultExecuting = 15,          // whether EXEC is under way
+  kResultExecFate = 16,           // what became of the EXEC that ended, see Session::Fate
+  kResultNotificationBytes = 17,  // see sessionTakeNotifications
+  kResultCount = 18,
 };
 
 class Environment {

@@ -74,6 +74,8 @@ napi_value SessionAnswer(napi_env env, napi_callback_info info);
 napi_value SessionProceed(napi_env env, napi_callback_info info);
 napi_value SessionTake(napi_env env, napi_callback_info info);
 napi_value SessionArguments(napi_env env, napi_callback_info info);
+napi_value ServerNotify(napi_env env, napi_callback_info info);
+napi_value SessionTakeNotifications(napi_env env, napi_callback_info info);
 napi_value SessionQueued(napi_env env, napi_callback_info info);
 napi_value SessionReplace(napi_env env, napi_callback_info info);
 napi_value SessionRunJob(napi_env env, napi_callback_info info);

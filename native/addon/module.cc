@@ -68,6 +68,8 @@ constexpr NamedFunction kFunctions[] = {
     {"sessionProceed", SessionProceed},
     {"sessionTake", SessionTake},
     {"sessionArguments", SessionArguments},
+    {"serverNotify", ServerNotify},
+    {"sessionTakeNotifications", SessionTakeNotifications},
     {"sessionQueued", SessionQueued},
     {"sessionReplace", SessionReplace},
     {"sessionRunJob", SessionRunJob},

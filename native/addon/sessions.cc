@@ -65,6 +65,7 @@ napi_value Report(Environment& environment, Handle& handle, Session& session, Se
   results[kResultReplyGroup] = static_cast<double>(group);
   results[kResultMidway] = session.is_midway() ? 1 : 0;
   results[kResultReplyForm] = static_cast<double>(session.form());
+  results[kResultNotificationBytes] = captured ? 0 : static_cast<double>(session.notifications().size());
   results[kResultExecFate] = static_cast<double>(fate);
   results[kResultExecuting] = session.executing() ? 1 : 0;
   if (offset <= target.length && output.size() <= target.length - offset && output.size() != 0) {
@@ -238,6 +239,34 @@ napi_value SessionTake(napi_env env, napi_callback_info info) {
   if (output.size() > target.length) return ThrowRangeError(env, "target is too small for the replies");
   if (output.size() != 0) std::memcpy(target.data, output.data(), output.size());
   output.Clear();
+  return nullptr;
+}
+
+// sessionTakeNotifications(handle, session, target): moves them to the front of target.
+napi_value SessionTakeNotifications(napi_env env, napi_callback_info info) {
+  Call<3> call(env, info);
+  Handle* handle = call.handle();
+  Session* session = FindSession(call, handle);
+  Span<uint8_t> target;
+  if (session == nullptr || !ReadUint8Array(env, call[2], "target", &target)) return nullptr;
+  std::string& notifications = session->notifications();
+  if (notifications.size() > target.length) return ThrowRangeError(env, "target is too small");
+  if (!notifications.empty()) std::memcpy(target.data, notifications.data(), notifications.size());
+  notifications = std::string();
+  return nullptr;
+}
+
+// serverNotify(handle, server, classes): NotificationClass bits of the keyspace notifications that are wanted.
+napi_value ServerNotify(napi_env env, napi_callback_info info) {
+  Call<3> call(env, info);
+  Handle* handle = call.handle();
+  uint32_t server_id = 0;
+  uint64_t classes = 0;
+  napi_get_value_uint32(env, call[1], &server_id);
+  if (handle == nullptr || !ReadInteger(env, call[2], "classes", UINT32_MAX, &classes)) return nullptr;
+  ServerSettings* const settings = handle->FindServer(server_id);
+  if (settings == nullptr) return ThrowTypeError(env, "server is not open");
+  settings->notification_classes = static_cast<uint32_t>(classes);
   return nullptr;
 }
 

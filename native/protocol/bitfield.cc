@@ -171,7 +171,7 @@ Run RunBitField(Call& call, bool read_only) {
   }
   // What is as it was is not written: WATCH would see a change, as it does not in Redis.
   const bool changed = writes && (!old.found || value != old.value);
-  if (changed) call.keys.Put(call[1], value, old.found ? old.expires_at_ms : call.default_deadline_ms());
+  if (changed) call.Put("setbit", call[1], value, old.found ? old.expires_at_ms : call.default_deadline_ms());
   return Run::kDone;
 }
 

@@ -129,7 +129,8 @@ Run SetBit(Call& call) {
   const uint8_t mask = static_cast<uint8_t>(1u << (7 - offset % 8));
   const uint8_t before = static_cast<uint8_t>(value[byte]);
   value[byte] = static_cast<char>(bit == 1 ? before | mask : before & ~mask);
-  call.keys.Put(call[1], std::string_view(value, bytes), old.found ? old.expires_at_ms : call.default_deadline_ms());
+  call.Put("setbit", call[1], std::string_view(value, bytes),
+           old.found ? old.expires_at_ms : call.default_deadline_ms());
   call.reply.Integer((before & mask) != 0 ? 1 : 0);
   return Run::kDone;
 }
@@ -207,7 +208,7 @@ Run BitOp(Call& call) {
   if (bytes == 0) {
     KeyView target;
     if (!call.keys.Look(call[2], &target)) return Run::kStopped;
-    if (target.found) call.keys.Delete(call[2]);
+    if (target.found) call.Delete(call[2]);
     return Run::kDone;
   }
   char* const result = call.keys.Allocate(bytes);
@@ -215,7 +216,7 @@ Run BitOp(Call& call) {
   sources[0].copy(result, sources[0].size());
   for (size_t i = 1; i < sources.size(); i++) Combine(operation, sources[i], result, bytes);
   for (uint64_t i = 0; operation == BitOperation::kNot && i < bytes; i++) result[i] = static_cast<char>(~result[i]);
-  call.keys.Put(call[2], std::string_view(result, bytes), call.default_deadline_ms());
+  call.Put("set", call[2], std::string_view(result, bytes), call.default_deadline_ms());
   return Run::kDone;
 }
 

@@ -54,6 +54,14 @@ struct Command {
   Run (*run)(Call& call);  // null: kUp
 };
 
+// Classes of keyspace notifications, by Redis' letters; a bit each.
+enum NotificationClass : uint32_t {
+  kNotifyGeneric = 1 << 0,  // g
+  kNotifyString = 1 << 1,   // $
+  kNotifyExpired = 1 << 2,  // x
+  kNotifyNew = 1 << 3,      // n
+};
+
 // One command on its way.
 struct Call {
   const std::vector<std::string_view>& arguments;
@@ -81,6 +89,12 @@ struct Call {
     reply.Error(message);
     return Run::kDone;
   }
+  // Keyspace notifications (notifications.cc), which go out if the command is committed. Notify says what has happened
+  // to a key; Put and Delete do it, too.
+  bool Notifies(NotificationClass what) const;
+  void Notify(NotificationClass what, std::string_view event, std::string_view key) const;
+  void Put(std::string_view event, std::string_view key, std::string_view value, uint64_t expires_at_ms);
+  void Delete(std::string_view key);
   Run SyntaxError() { return Error("ERR syntax error"); }
 };
 

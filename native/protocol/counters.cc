@@ -9,11 +9,11 @@ namespace crabkv::protocol {
 
 namespace {
 
-void PutNumber(Call& call, const KeyView& old, std::string_view digits) {
+void PutNumber(Call& call, std::string_view event, const KeyView& old, std::string_view digits) {
   char* const value = call.keys.Allocate(digits.size());
   digits.copy(value, digits.size());
   const uint64_t deadline_ms = old.found ? old.expires_at_ms : call.default_deadline_ms();
-  call.keys.Put(call[1], std::string_view(value, digits.size()), deadline_ms);
+  call.Put(event, call[1], std::string_view(value, digits.size()), deadline_ms);
 }
 
 Run AddTo(Call& call, int64_t by) {
@@ -24,7 +24,7 @@ Run AddTo(Call& call, int64_t by) {
   int64_t sum = 0;
   if (__builtin_add_overflow(number, by, &sum)) return call.Error("ERR increment or decrement would overflow");
   char digits[kIntegerCharsMax];
-  PutNumber(call, old, std::string_view(digits, FormatInteger(sum, digits)));
+  PutNumber(call, "incrby", old, std::string_view(digits, FormatInteger(sum, digits)));
   call.reply.Integer(sum);
   return Run::kDone;
 }
@@ -59,7 +59,7 @@ Run IncrByFloat(Call& call) {
   const long double sum = number + by;
   if (std::isnan(sum) || std::isinf(sum)) return call.Error("ERR increment would produce NaN or Infinity");
   const std::string digits = FormatLongDouble(sum);
-  PutNumber(call, old, digits);
+  PutNumber(call, "incrbyfloat", old, digits);
   call.reply.Bulk(digits);
   return Run::kDone;
 }

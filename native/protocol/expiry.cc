@@ -77,9 +77,10 @@ Run ExpireIn(Call& call, TimeForm form, std::string_view name) {
   if (!call.keys.Look(call[1], &view)) return Run::kStopped;
   const bool applies = view.found && Applies(options, view.expires_at_ms, moment_ms);
   if (applies && moment_ms <= static_cast<int64_t>(call.now_ms)) {
-    call.keys.Delete(call[1]);
+    call.Delete(call[1]);
   } else if (applies) {
     call.keys.SetDeadline(call[1], static_cast<uint64_t>(moment_ms));
+    call.Notify(kNotifyGeneric, "expire", call[1]);
   }
   call.reply.Integer(applies ? 1 : 0);
   return Run::kDone;
@@ -115,7 +116,10 @@ Run Persist(Call& call) {
   KeyView view;
   if (!call.keys.Look(call[1], &view)) return Run::kStopped;
   const bool had = view.found && view.expires_at_ms != 0;
-  if (had) call.keys.SetDeadline(call[1], 0);
+  if (had) {
+    call.keys.SetDeadline(call[1], 0);
+    call.Notify(kNotifyGeneric, "persist", call[1]);
+  }
   call.reply.Integer(had ? 1 : 0);
   return Run::kDone;
 }

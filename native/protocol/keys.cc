@@ -19,7 +19,11 @@ Run DeleteNow(Call& call) {
   if (!status.ok()) return call.Stop(status);
   call.Wrote(commit.group);
   int64_t deleted = 0;
-  for (const Operation& operation : operations) deleted += operation.existed ? 1 : 0;
+  for (const Operation& operation : operations) {
+    if (!operation.existed) continue;
+    deleted++;
+    call.Notify(kNotifyGeneric, "del", operation.key);
+  }
   call.reply.Integer(deleted);
   return Run::kDone;
 }
@@ -44,8 +48,11 @@ Run Move(Call& call, bool only_absent, KeyView* source) {
     }
   }
   const KeyView moved = *source;
+  call.Notify(kNotifyNew, "new", call[2]);  // whatever was there goes unsaid, as in Redis
   call.keys.Delete(call[1]);
   call.keys.Put(call[2], moved.value, moved.expires_at_ms);
+  call.Notify(kNotifyGeneric, "rename_from", call[1]);
+  call.Notify(kNotifyGeneric, "rename_to", call[2]);
   if (only_absent) {
     call.reply.Integer(1);
   } else {
@@ -63,7 +70,7 @@ Run Del(Call& call) {
     KeyView view;
     if (!call.keys.Look(call[i], &view)) return Run::kStopped;
     if (!view.found) continue;
-    call.keys.Delete(call[i]);
+    call.Delete(call[i]);
     deleted++;
   }
   call.reply.Integer(deleted);
@@ -128,7 +135,11 @@ Run Copy(Call& call) {
   KeyView target;
   if (!call.keys.Read(call[1], &source) || !call.keys.Look(call[2], &target)) return Run::kStopped;
   const bool copies = source.found && (replace || !target.found);
-  if (copies) call.keys.Put(call[2], source.value, source.expires_at_ms);
+  if (copies) {
+    call.Notify(kNotifyNew, "new", call[2]);
+    call.keys.Put(call[2], source.value, source.expires_at_ms);
+    call.Notify(kNotifyGeneric, "copy_to", call[2]);
+  }
   call.reply.Integer(copies ? 1 : 0);
   return Run::kDone;
 }

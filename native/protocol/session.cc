@@ -230,6 +230,7 @@ Session::Outcome Session::RunHere(const Command& command) {
   reply_begin_ = output_.size();
   for (;;) {
     reply_.Bound(settings_->reply_bytes_max);
+    pending_notifications_.clear();
     Call call = MakeCall(Words(), true);
     const Run run = command.run(call);
     if (multi_ != nullptr && multi_->executing) return RunQueued();  // this was EXEC
@@ -240,6 +241,7 @@ Session::Outcome Session::RunHere(const Command& command) {
     } else if (run != Run::kStopped) {
       fate = transaction_.is_empty() ? Transaction::Fate::kCommitted : transaction_.Commit(false, &group_);
     }
+    if (fate == Transaction::Fate::kCommitted) CommitNotifications();
     if (fate == Transaction::Fate::kStopped && StopFor(transaction_.status())) return waits_;
     if (fate == Transaction::Fate::kConflict) {
       output_.Shrink(reply_begin_);

@@ -28,6 +28,7 @@ struct ServerSettings {
   bool needs_password = false;
   // CLIENT PAUSE: commands wait.
   enum class Paused : uint8_t { kNo = 0, kWrites = 1, kAll = 2 } paused = Paused::kNo;
+  uint32_t notification_classes = 0;  // NotificationClass bits that somebody wants to hear of
   // By IndexOf(command): goes up although it could run here (alone; EXEC goes up for what it has queued). One more at
   // the end: unknown commands.
   std::vector<bool> goes_up;
@@ -89,6 +90,10 @@ class Session {
   enum class Fate : uint8_t { kNone = 0, kCommitted = 1, kDropped = 2 };
   Fate TakeExecFate() { return std::exchange(exec_fate_, Fate::kNone); }
 
+  // Keyspace notifications of what was committed, back to back: length of the event (a byte), of the key (32 bits,
+  // little endian), event, key. The caller takes them and clears the string.
+  std::string& notifications() { return notifications_; }
+
   // --- For kUp and kJob.
   const std::vector<std::string_view>& arguments();
   std::unique_ptr<SessionJob> TakeJob() { return std::move(job_); }
@@ -123,6 +128,7 @@ class Session {
   // The job runs, and then the command again, which finds it with FinishedJob.
   Run StartJob(std::unique_ptr<SessionJob> job, std::shared_ptr<void> result);
   const std::shared_ptr<void>& FinishedJob() const { return job_result_; }
+  void Notify(std::string_view event, std::string_view key);
   Run Multi();
   Run Discard();
   Run Exec();
@@ -155,6 +161,7 @@ class Session {
   Outcome FinishExec();
   void EndMulti();
   void EndExec(Fate fate);
+  void CommitNotifications();
   bool StopFor(const Status& status);
   // The bound on what a command makes, after it has run.
   bool IsTooLarge() const { return reply_.overflowed() || transaction_.held_bytes() > settings_->reply_bytes_max; }
@@ -207,6 +214,8 @@ class Session {
   std::shared_ptr<Status> warm_up_failure_;  // how the job that warms up ended
   std::unique_ptr<MultiState> multi_;
   Fate exec_fate_ = Fate::kNone;
+  std::string pending_notifications_;  // of the command or EXEC under way
+  std::string notifications_;          // of what was committed
   std::vector<Watched> watched_;
   const std::shared_ptr<ChangeCounters> change_counters_;
 };

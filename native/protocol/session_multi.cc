@@ -171,6 +171,7 @@ Session::Outcome Session::RunQueued() {
   multi_->partial.clear();
   if (multi_->next == 0) {
     transaction_.Reset();
+    pending_notifications_.clear();
     if (!WatchedStandStill()) {
       reply_.NullArray();
       EndExec(Fate::kDropped);
@@ -234,6 +235,7 @@ Session::Outcome Session::FinishExec() {
       break;
     case Transaction::Fate::kCommitted:
       fate = Fate::kCommitted;
+      CommitNotifications();
       break;
   }
   EndExec(fate);

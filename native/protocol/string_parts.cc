@@ -19,7 +19,8 @@ Run Append(Call& call) {
   char* const value = call.keys.Allocate(bytes);
   old.value.copy(value, old.value.size());
   more.copy(value + old.value.size(), more.size());
-  call.keys.Put(call[1], std::string_view(value, bytes), old.found ? old.expires_at_ms : call.default_deadline_ms());
+  call.Put("append", call[1], std::string_view(value, bytes),
+           old.found ? old.expires_at_ms : call.default_deadline_ms());
   call.reply.Integer(static_cast<int64_t>(bytes));
   return Run::kDone;
 }
@@ -68,7 +69,8 @@ Run SetRange(Call& call) {
   old.value.copy(value, old.value.size());
   std::memset(value + old.value.size(), 0, bytes - old.value.size());
   part.copy(value + begin, part.size());
-  call.keys.Put(call[1], std::string_view(value, bytes), old.found ? old.expires_at_ms : call.default_deadline_ms());
+  call.Put("setrange", call[1], std::string_view(value, bytes),
+           old.found ? old.expires_at_ms : call.default_deadline_ms());
   call.reply.Integer(static_cast<int64_t>(bytes));
   return Run::kDone;
 }

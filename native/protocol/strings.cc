@@ -60,19 +60,19 @@ bool ReadGetExOptions(const Call& call, SetOptions* options) {
   return true;
 }
 
-// A put whose deadline has passed leaves no key.
-void PutOrDrop(Call& call, std::string_view key, std::string_view value, uint64_t deadline_ms) {
-  if (deadline_ms != 0 && deadline_ms <= call.now_ms) {
-    call.keys.Delete(key);
-  } else {
-    call.keys.Put(key, value, deadline_ms);
-  }
+// A put whose deadline has passed leaves no key. `has_time`: the deadline is the client's.
+void PutOrDrop(Call& call, std::string_view key, std::string_view value, uint64_t deadline_ms, bool has_time) {
+  call.Put("set", key, value, deadline_ms);
+  if (has_time) call.Notify(kNotifyGeneric, "expire", key);
+  if (deadline_ms == 0 || deadline_ms > call.now_ms) return;
+  call.keys.Delete(key);
+  call.Notify(kNotifyExpired, "expired", key);
 }
 
 // One put that depends on nothing.
-Run PutNow(Call& call, std::string_view key, std::string_view value, uint64_t deadline_ms) {
-  if (!call.alone || (deadline_ms != 0 && deadline_ms <= call.now_ms)) {
-    PutOrDrop(call, key, value, deadline_ms);
+Run PutNow(Call& call, std::string_view key, std::string_view value, uint64_t deadline_ms, bool has_time) {
+  if (!call.alone || (deadline_ms != 0 && deadline_ms <= call.now_ms) || call.Notifies(kNotifyNew)) {
+    PutOrDrop(call, key, value, deadline_ms, has_time);
     call.reply.Ok();
     return Run::kDone;
   }
@@ -80,6 +80,8 @@ Run PutNow(Call& call, std::string_view key, std::string_view value, uint64_t de
   const Status status = call.store.Put(key, value, deadline_ms, &commit);
   if (!status.ok()) return call.Stop(status);
   call.Wrote(commit.group);
+  call.Notify(kNotifyString, "set", key);
+  if (has_time) call.Notify(kNotifyGeneric, "expire", key);
   call.reply.Ok();
   return Run::kDone;
 }
@@ -114,7 +116,7 @@ Run Get(Call& call) {
 }
 
 Run Set(Call& call) {
-  if (call.size() == 3) return PutNow(call, call[1], call[2], call.default_deadline_ms());
+  if (call.size() == 3) return PutNow(call, call[1], call[2], call.default_deadline_ms(), false);
   SetOptions options;
   if (!ReadSetOptions(call, &options)) return call.SyntaxError();
   uint64_t deadline_ms = call.default_deadline_ms();
@@ -123,7 +125,9 @@ Run Set(Call& call) {
     if (check != TimeCheck::kGood) return AnswerTimeError(call, check, "set");
   }
   const bool conditional = options.only_absent || options.only_present;
-  if (!conditional && !options.answer_old && !options.keep_deadline) return PutNow(call, call[1], call[2], deadline_ms);
+  if (!conditional && !options.answer_old && !options.keep_deadline) {
+    return PutNow(call, call[1], call[2], deadline_ms, options.has_time);
+  }
   KeyView old;
   const bool read = options.answer_old ? call.keys.Read(call[1], &old) : call.keys.Look(call[1], &old);
   if (!read) return Run::kStopped;
@@ -133,7 +137,7 @@ Run Set(Call& call) {
     return Run::kDone;
   }
   if (options.keep_deadline && old.found) deadline_ms = old.expires_at_ms;
-  PutOrDrop(call, call[1], call[2], deadline_ms);
+  PutOrDrop(call, call[1], call[2], deadline_ms, options.has_time);
   if (!options.answer_old) call.reply.Ok();
   return Run::kDone;
 }
@@ -143,7 +147,7 @@ Run PutFor(Call& call, bool seconds, std::string_view name) {
   uint64_t deadline_ms = 0;
   const TimeCheck check = ParseDeadline(call[2], {seconds, false}, call.now_ms, &deadline_ms);
   if (check != TimeCheck::kGood) return AnswerTimeError(call, check, name);
-  return PutNow(call, call[1], call[3], deadline_ms);
+  return PutNow(call, call[1], call[3], deadline_ms, true);
 }
 }  // namespace
 
@@ -154,7 +158,7 @@ Run SetEx(Call& call) {
     uint64_t deadline_ms = 0;
     const TimeCheck check = ParseDeadline(call[3], {true, false}, call.now_ms, &deadline_ms);
     if (check != TimeCheck::kGood) return AnswerTimeError(call, check, "setex");
-    return PutNow(call, call[1], call[2], deadline_ms);
+    return PutNow(call, call[1], call[2], deadline_ms, true);
   }
   return PutFor(call, true, "setex");
 }
@@ -164,7 +168,7 @@ Run PSetEx(Call& call) { return PutFor(call, false, "psetex"); }
 Run SetNx(Call& call) {
   KeyView old;
   if (!call.keys.Look(call[1], &old)) return Run::kStopped;
-  if (!old.found) call.keys.Put(call[1], call[2], call.default_deadline_ms());
+  if (!old.found) call.Put("set", call[1], call[2], call.default_deadline_ms());
   call.reply.Integer(old.found ? 0 : 1);
   return Run::kDone;
 }
@@ -173,7 +177,7 @@ Run GetSet(Call& call) {
   KeyView old;
   if (!call.keys.Read(call[1], &old)) return Run::kStopped;
   AnswerValue(call, old);
-  call.keys.Put(call[1], call[2], call.default_deadline_ms());
+  call.Put("set", call[1], call[2], call.default_deadline_ms());
   return Run::kDone;
 }
 
@@ -181,7 +185,7 @@ Run GetDel(Call& call) {
   KeyView old;
   if (!call.keys.Read(call[1], &old)) return Run::kStopped;
   AnswerValue(call, old);
-  if (old.found) call.keys.Delete(call[1]);
+  if (old.found) call.Delete(call[1]);
   return Run::kDone;
 }
 
@@ -201,9 +205,10 @@ Run GetEx(Call& call) {
   }
   call.reply.Bulk(view.value);
   if (options.has_time && deadline_ms <= call.now_ms) {
-    call.keys.Delete(call[1]);
+    call.Delete(call[1]);
   } else if (options.has_time || (options.persist && view.expires_at_ms != 0)) {
     call.keys.SetDeadline(call[1], deadline_ms);
+    call.Notify(kNotifyGeneric, options.persist ? "persist" : "expire", call[1]);
   }
   return Run::kDone;
 }
@@ -277,7 +282,7 @@ Run MGet(Call& call) {
 
 Run MSet(Call& call) {
   if (call.size() % 2 == 0) return call.Error("ERR wrong number of arguments for 'mset' command");
-  for (size_t i = 1; i < call.size(); i += 2) call.keys.Put(call[i], call[i + 1], call.default_deadline_ms());
+  for (size_t i = 1; i < call.size(); i += 2) call.Put("set", call[i], call[i + 1], call.default_deadline_ms());
   call.reply.Ok();
   return Run::kDone;
 }
@@ -291,7 +296,7 @@ Run MSetNx(Call& call) {
     call.reply.Integer(0);
     return Run::kDone;
   }
-  for (size_t i = 1; i < call.size(); i += 2) call.keys.Put(call[i], call[i + 1], call.default_deadline_ms());
+  for (size_t i = 1; i < call.size(); i += 2) call.Put("set", call[i], call[i + 1], call.default_deadline_ms());
   call.reply.Integer(1);
   return Run::kDone;
 }

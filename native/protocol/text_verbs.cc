@@ -23,7 +23,8 @@ Run TextPut(Call& call) {
           "ERR behind the value PUT takes ttl=<seconds>, a positive integer; quote a value that has spaces");
     }
   }
-  call.keys.Put(call[1], call[2], deadline_ms);
+  call.Put("set", call[1], call[2], deadline_ms);
+  if (call.size() == 4) call.Notify(kNotifyGeneric, "expire", call[1]);
   call.reply.Ok();
   return Run::kDone;
 }
@@ -36,7 +37,7 @@ Run TextDelete(Call& call) {
     call.reply.Null();
     return Run::kDone;
   }
-  call.keys.Delete(call[1]);
+  call.Delete(call[1]);
   call.reply.Ok();
   return Run::kDone;
 }

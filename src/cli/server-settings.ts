@@ -66,6 +66,14 @@ export const serverSettings = {
     choices: ["value", "bare", "resp"],
     parse: (text) => (text === "value" || text === "bare" || text === "resp" ? text : undefined),
   }),
+  notifyKeyspaceEvents: setting<string>({
+    flag: "--notify-keyspace-events <letters>",
+    env: "CRABKV_NOTIFY_KEYSPACE_EVENTS",
+    fallback: "off",
+    help: 'what the server publishes when keys change, by Redis\' letters such as KEA, or "off"',
+    allowed: 'letters of Ag$lshzxeKEtmdn, or "off"',
+    parse: (text) => (text === "off" || /^[Ag$lshzxeKEtmdn]+$/.test(text) ? text : undefined),
+  }),
   passwordFile: path({
     flag: "--password-file <file>",
     env: "CRABKV_PASSWORD_FILE",

@@ -343,7 +343,9 @@ export class Connection {
     if (!session.isMidway) this.#midwaySinceMs = 0;
     else if (this.#midwaySinceMs === 0 || session.hasReplied) this.#midwaySinceMs = this.lastActiveMs;
     const ended = session.endedExec;
+    const noted = session.takeNotifications();
     session.takeReplies(this.#output);
+    if (noted !== undefined) this.#host.keyspaceEvents.publishAll(noted.bytes, noted.group);
     if (ended !== undefined) this.#host.pubsub.settle(this, ended.group);
     this.#checkWaiting();
   }

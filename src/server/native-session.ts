@@ -7,6 +7,7 @@ import {
   RESULT_EXEC_FATE,
   RESULT_EXECUTING,
   RESULT_MIDWAY,
+  RESULT_NOTIFICATION_BYTES,
   RESULT_REPLIES,
   RESULT_REPLY_BYTES,
   RESULT_REPLY_FORM,
@@ -121,6 +122,16 @@ export class NativeSession {
     const fate = results[RESULT_EXEC_FATE];
     if (fate === EXEC_NONE) return undefined;
     return { group: fate === EXEC_COMMITTED ? results[RESULT_REPLY_GROUP]! : undefined };
+  }
+
+  /** After the last call: keyspace notifications of what it has committed, and the group that they wait for. */
+  takeNotifications(): { readonly bytes: Buffer; readonly group: Group } | undefined {
+    const length = results[RESULT_NOTIFICATION_BYTES]!;
+    if (length === 0) return undefined;
+    const group = results[RESULT_REPLY_GROUP]!;
+    const bytes = Buffer.allocUnsafeSlow(length);
+    native.sessionTakeNotifications(this.#store.handle, this.#id, bytes);
+    return { bytes, group };
   }
 
   /** After OUTCOME_UP: whether it is a command of the EXEC that is under way. */

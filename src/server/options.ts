@@ -4,6 +4,7 @@ import type { OpenOptions } from "../options.js";
 import { checkKnown, integer, resolveTtl } from "../options.js";
 import { flag, resolveEndpoints, text } from "./endpoints.js";
 import type { Endpoint, EndpointOptions, TlsOptions } from "./endpoints.js";
+import { areKeyspaceEventFlags } from "./keyspace-events.js";
 import { sessionOf, Store } from "../store.js";
 
 /**
@@ -58,6 +59,8 @@ export interface ServeOptions<K = string, V = string> extends StoreOptions {
   readonly unixSocketMode?: number | undefined;
   /** Default `"value"`. */
   readonly textStyle?: TextStyle | undefined;
+  /** What is published when keys change, by Redis' letters such as `"KEA"`; CONFIG SET can change it. Default `""`: nothing. */
+  readonly notifyKeyspaceEvents?: string | undefined;
   /** Milliseconds until a key that is put without a time to live expires. Default: never. */
   readonly defaultTtlMs?: number | undefined;
   /** What clients have to say first (AUTH). Default: nothing. */
@@ -95,6 +98,7 @@ export interface ResolvedServeOptions {
   /** At least one. */
   readonly endpoints: readonly Endpoint[];
   readonly textStyle: TextStyle;
+  readonly notifyKeyspaceEvents: string;
   /** 0: never. */
   readonly defaultTtlMs: number;
   readonly password: string | undefined;
@@ -120,6 +124,7 @@ const optionNames: ReadonlySet<string> = new Set<keyof ServeOptions>([
   "unixSocket",
   "unixSocketMode",
   "textStyle",
+  "notifyKeyspaceEvents",
   "defaultTtlMs",
   "password",
   "insecure",
@@ -154,6 +159,7 @@ export function resolveServeOptions(given: unknown): ResolvedServeOptions {
     open: Object.fromEntries(storeOptionNames.map((name) => [name, options[name]])),
     endpoints: resolveEndpoints({ ...(options as EndpointOptions), password, insecure }),
     textStyle: textStyle(options.textStyle),
+    notifyKeyspaceEvents: eventFlags(options.notifyKeyspaceEvents),
     defaultTtlMs: resolveTtl(options.defaultTtlMs, "defaultTtlMs", 0),
     password,
     enableDebug: flag(options.enableDebug, "enableDebug", false),
@@ -176,6 +182,12 @@ function logOf(value: unknown): ServerLog | undefined {
   )
     return value as ServerLog | undefined;
   throw new TypeError(`log must have the methods info, warn and error, as a logger of pino, not ${describe(value)}`);
+}
+
+function eventFlags(value: unknown): string {
+  if (value === undefined) return "";
+  if (typeof value === "string" && areKeyspaceEventFlags(value)) return value;
+  throw new TypeError(`notifyKeyspaceEvents must be letters of Ag$lshzxeKEtmdn, not ${describe(value)}`);
 }
 
 function textStyle(value: unknown): TextStyle {

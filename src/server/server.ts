@@ -8,6 +8,7 @@ import type { Store } from "../store.js";
 import type { CommitObserver, Session } from "../session.js";
 import { RequestedCompactions } from "./compactions.js";
 import { Connection } from "./connection.js";
+import { KeyspaceEvents } from "./keyspace-events.js";
 import { Listener } from "./listener.js";
 import type { ListenerHost, ListeningAddress } from "./listener.js";
 import { listenForOwner } from "./owner-socket.js";
@@ -48,6 +49,7 @@ export interface ConnectionHost {
   readonly addresses: readonly ListeningAddress[];
   readonly hooks: Hooks;
   readonly pubsub: PubSub;
+  readonly keyspaceEvents: KeyspaceEvents;
   /** CLIENT PAUSE, for so many milliseconds; added to a pause that is on. */
   pause(what: Paused, ms: number): void;
   /** CLIENT UNPAUSE. */
@@ -108,6 +110,8 @@ export class Server implements ConnectionHost, CommitObserver, ListenerHost {
   readonly slowCommands = new SlowCommands();
   /** @internal */
   readonly pubsub = new PubSub();
+  /** @internal */
+  readonly keyspaceEvents: KeyspaceEvents;
   readonly #listeners: Listener[] = [];
   /** For the command line, when the server has opened the store itself. */
   #ownerListener: Listener | undefined;
@@ -148,6 +152,12 @@ export class Server implements ConnectionHost, CommitObserver, ListenerHost {
     ]);
     this.nativeServer = native.serverOpen(this.session.handle, numbers);
     this.hooks = new Hooks(this.session, this.nativeServer);
+    this.keyspaceEvents = new KeyspaceEvents(
+      this.session,
+      this.nativeServer,
+      this.pubsub,
+      options.notifyKeyspaceEvents,
+    );
     this.ended = new Promise((resolve) => (this.#tellEnded = resolve));
     this.ended.catch(() => undefined); // whoever does not wait for it has close()
     this.session.observers.add(this);
@@ -282,6 +292,11 @@ export class Server implements ConnectionHost, CommitObserver, ListenerHost {
   /** @internal */
   acknowledgedUpTo(group: Group): void {
     for (const connection of this.#holding) if (connection.release(group)) this.#holding.delete(connection);
+  }
+
+  /** @internal */
+  expired(chunk: ArrayBuffer): void {
+    this.keyspaceEvents.publishExpired(chunk);
   }
 
   /** @internal */

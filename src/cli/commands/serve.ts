@@ -16,7 +16,7 @@ import type { GlobalSettings } from "../settings.js";
 export function addServe(program: Command): void {
   const serve = program.command("serve").description("serve a store over TCP, RESP and text on one port");
   addSettings(serve, ["addr", "unixSocket", "unixSocketMode", "tlsCert", "tlsKey", "tlsCa", "tlsAddr"]);
-  addSettings(serve, ["sync", "compression", "shards", "cache", "defaultTtl", "textStyle"]);
+  addSettings(serve, ["sync", "compression", "shards", "cache", "defaultTtl", "textStyle", "notifyKeyspaceEvents"]);
   addSettings(serve, ["segmentBytes", "keyBytesMax", "valueBytesMax"]);
   addSettings(serve, ["compaction", "compactionDeadRatio", "compactionMinBytes", "compactionIoShare"]);
   addSettings(serve, ["passwordFile", "insecure", "enableDebug", "clientsMax"]);
@@ -55,6 +55,7 @@ function serveOptionsOf(settings: GlobalSettings): ServeOptions {
     ...{ tcp: settings.addr !== "off", host: address?.host, port: address?.port },
     tls: tlsOf(settings),
     unixSocket: settings.unixSocket === "off" ? undefined : settings.unixSocket,
+    notifyKeyspaceEvents: settings.notifyKeyspaceEvents === "off" ? "" : settings.notifyKeyspaceEvents,
     unixSocketMode: Number.parseInt(settings.unixSocketMode, 8),
     password: passwordIn(settings.passwordFile),
     insecure: settings.insecure === "yes",

@@ -1,6 +1,7 @@
 // CONFIG and INFO: the server as a whole.
 import { arch, platform } from "node:os";
 import type { CommandContext } from "../commands.js";
+import { areKeyspaceEventFlags } from "../keyspace-events.js";
 import type { ConnectionHost } from "../server.js";
 import { version } from "../../version.js";
 import { ErrorReply, OK, TextReply } from "../replies.js";
@@ -23,7 +24,7 @@ function settingsOf(server: ConnectionHost): ReadonlyMap<string, string> {
     ["maxclients", String(options.clientsMax)],
     ["maxmemory", "0"],
     ["maxmemory-policy", "noeviction"],
-    ["notify-keyspace-events", ""],
+    ["notify-keyspace-events", server.keyspaceEvents.flags],
     ["port", String(portOf(server, "tcp"))],
     ["proto-max-bulk-len", String(session.valueBytesMax)],
     ["save", ""],
@@ -57,7 +58,7 @@ export function config({ server, arguments: words }: CommandContext): Reply {
     }
     case "set":
       if (names.length < 2 || names.length % 2 !== 0) return wrongArity("config|set");
-      return setAll(server, names);
+      return setAll(server, words.slice(2));
     case "resetstat":
       if (words.length !== 2) return wrongArity("config|resetstat");
       Object.assign(server.counters, { connectionsReceived: 0, connectionsRejected: 0, commandsUp: 0 });
@@ -67,23 +68,34 @@ export function config({ server, arguments: words }: CommandContext): Reply {
   }
 }
 
+/** The one setting that changes while the server runs. */
+const EVENTS = "notify-keyspace-events";
+
 // Clients set what they rely on; what is so already is fine.
-function setAll(server: ConnectionHost, pairs: readonly string[]): Reply {
+function setAll(server: ConnectionHost, words: readonly Buffer[]): Reply {
   const settings = settingsOf(server);
-  for (let i = 0; i < pairs.length; i += 2) {
-    const name = pairs[i]!;
+  let events: string | undefined;
+  for (let i = 0; i < words.length; i += 2) {
+    const name = words[i]!.toString("latin1").toLowerCase();
+    const value = words[i + 1]!.toString("latin1");
     const current = settings.get(name);
     if (current === undefined) {
       return new ErrorReply(`ERR Unknown option or number of arguments for CONFIG SET - '${name}'`);
     }
-    if (current.toLowerCase() !== pairs[i + 1]) {
-      return new ErrorReply(
-        `ERR CONFIG SET failed (possibly related to argument '${name}') - can't set immutable config`,
-      );
+    if (name === EVENTS) {
+      if (!areKeyspaceEventFlags(value))
+        return cannotSet(name, "Invalid event class character. Use 'Ag$lshzxeKEtmdn'.");
+      events = value;
+    } else if (current.toLowerCase() !== value.toLowerCase()) {
+      return cannotSet(name, "can't set immutable config");
     }
   }
+  if (events !== undefined) server.keyspaceEvents.set(events);
   return OK;
 }
+
+const cannotSet = (name: string, why: string): ErrorReply =>
+  new ErrorReply(`ERR CONFIG SET failed (possibly related to argument '${name}') - ${why}`);
 
 /** STATS: the store's own figures, by the names of `db.stats()`. */
 export function stats({ server }: CommandContext): Reply {

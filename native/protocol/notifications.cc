@@ -1,0 +1,45 @@
+// Keyspace notifications: what commands say has happened to keys. It is kept until the command, or the EXEC that it is
+// part of, is committed, and then until whoever feeds the session takes it.
+
+#include "native/core/coding.h"
+#include "native/protocol/command.h"
+#include "native/protocol/session.h"
+
+namespace crabkv::protocol {
+
+bool Call::Notifies(NotificationClass what) const { return (session.settings().notification_classes & what) != 0; }
+
+void Call::Notify(NotificationClass what, std::string_view event, std::string_view key) const {
+  if (Notifies(what)) session.Notify(event, key);
+}
+
+void Call::Put(std::string_view event, std::string_view key, std::string_view value, uint64_t expires_at_ms) {
+  if (Notifies(kNotifyNew)) {
+    KeyView old;
+    if (keys.Look(key, &old) && !old.found) Notify(kNotifyNew, "new", key);
+  }
+  keys.Put(key, value, expires_at_ms);
+  Notify(kNotifyString, event, key);
+}
+
+void Call::Delete(std::string_view key) {
+  keys.Delete(key);
+  Notify(kNotifyGeneric, "del", key);
+}
+
+void Session::Notify(std::string_view event, std::string_view key) {
+  char lengths[1 + sizeof(uint32_t)];
+  lengths[0] = static_cast<char>(event.size());
+  PutU32(lengths + 1, static_cast<uint32_t>(key.size()));
+  pending_notifications_.append(lengths, sizeof(lengths));
+  pending_notifications_.append(event);
+  pending_notifications_.append(key);
+}
+
+void Session::CommitNotifications() {
+  if (pending_notifications_.empty()) return;
+  notifications_ += pending_notifications_;
+  pending_notifications_.clear();
+}
+
+}  // namespace crabkv::protocol

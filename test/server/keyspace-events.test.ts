@@ -1,0 +1,134 @@
+// Keyspace notifications: the flags and events of redis-server, and when they go out.
+import { setTimeout as after } from "node:timers/promises";
+import { expect, onTestFinished, test, vi } from "vitest";
+import { native } from "../../src/native.js";
+import { expectSame } from "./side-by-side.js";
+import type { Step } from "./side-by-side.js";
+import { Client, request, temporaryServer } from "./serving.js";
+
+const listening = (flags: string): Step[] => [
+  ["p", "CONFIG", "SET", "notify-keyspace-events", flags],
+  ["a", "PSUBSCRIBE", "__key*__:*"],
+];
+
+const writes: Step[] = [
+  ["p", "SET", "k", "v"],
+  ["p", "SET", "k", "v", "EX", "100"],
+  ["p", "SET", "k", "v", "NX"],
+  ["p", "SET", "none", "v", "XX"],
+  ["p", "SET", "k", "v", "GET", "KEEPTTL"],
+  ["p", "SETEX", "k", "100", "v"],
+  ["p", "PSETEX", "k", "100000", "v"],
+  ["p", "SETNX", "k", "v"],
+  ["p", "SETNX", "k2", "v"],
+  ["p", "GETSET", "k2", "w"],
+  ["p", "MSET", "a", "1", "b", "2", "a", "3"],
+  ["p", "MSETNX", "a", "1", "c", "2"],
+  ["p", "MSETNX", "d", "1", "e", "2"],
+  ["p", "APPEND", "k", "more"],
+  ["p", "APPEND", "new", "more"],
+  ["p", "SETRANGE", "k", "2", "xx"],
+  ["p", "SETRANGE", "k", "2", ""],
+  ["p", "INCR", "n"],
+  ["p", "INCRBY", "n", "5"],
+  ["p", "DECR", "n"],
+  ["p", "DECRBY", "n", "2"],
+  ["p", "INCRBYFLOAT", "n", "0.5"],
+  ["p", "INCR", "k"],
+  ["p", "SETBIT", "bits", "3", "1"],
+  ["p", "SETBIT", "bits", "3", "1"],
+  ["p", "BITFIELD", "bits", "SET", "u8", "0", "7", "INCRBY", "u8", "0", "1"],
+  ["p", "BITFIELD", "bits", "GET", "u8", "0"],
+  ["p", "BITOP", "NOT", "dest", "bits"],
+  ["p", "BITOP", "AND", "dest", "none", "nothing"],
+  ["p", "EXPIRE", "k", "100"],
+  ["p", "EXPIRE", "k", "100", "NX"],
+  ["p", "PEXPIREAT", "k", "99999999999999"],
+  ["p", "PERSIST", "k"],
+  ["p", "PERSIST", "k"],
+  ["p", "GETEX", "k", "EX", "100"],
+  ["p", "GETEX", "k", "PERSIST"],
+  ["p", "GETEX", "k"],
+  ["p", "EXPIRE", "k", "-1"],
+  ["p", "EXPIRE", "none", "100"],
+  ["p", "RENAME", "a", "a2"],
+  ["p", "RENAME", "a2", "b"],
+  ["p", "RENAMENX", "b", "d"],
+  ["p", "RENAMENX", "b", "b2"],
+  ["p", "RENAME", "b2", "b2"],
+  ["p", "COPY", "b2", "b3"],
+  ["p", "COPY", "b2", "b3"],
+  ["p", "COPY", "b2", "b3", "REPLACE"],
+  ["p", "GETDEL", "b2"],
+  ["p", "GETDEL", "b2"],
+  ["p", "DEL", "b3", "none", "d"],
+  ["p", "UNLINK", "e"],
+  ["p", "DEL", "none"],
+  ["p", ["MULTI"], ["SET", "t", "1"], ["INCR", "t"], ["DEL", "t"], ["GET", "t"], ["EXEC"]],
+  ["p", ["MULTI"], ["SET", "t", "1"], ["DISCARD"]],
+  ["p", "WATCH", "t"],
+  ["p", ["SET", "t", "1"], ["MULTI"], ["SET", "t", "2"], ["EXEC"]],
+  ["p", "FLUSHALL"],
+];
+
+test.each(["KEA", "K$", "Eg", "KEAn", "xE", "A", ""])("commands notify as in redis-server, with %j", async (flags) => {
+  await expectSame([...listening(flags), ["p", "CONFIG", "GET", "notify-keyspace-events"], ...writes]);
+});
+
+test("flags that are none are refused as by redis-server, and those that are shown as there", async () => {
+  const flags = ["KEgxn", "q", "Kq", "KEAmn", "g$lshzxetdK", "mEK", "AA"];
+  await expectSame(
+    flags.flatMap((letters): Step[] => [
+      ["p", "CONFIG", "SET", "notify-keyspace-events", letters],
+      ["p", "CONFIG", "GET", "notify-keyspace-events"],
+    ]),
+  );
+});
+
+const heard = (channel: string, text: string): string =>
+  `*3\r\n$7\r\nmessage\r\n$${channel.length}\r\n${channel}\r\n$${text.length}\r\n${text}\r\n`;
+
+async function listener(port: number, channel: string): Promise<Client> {
+  const client = new Client(port);
+  client.say(request("SUBSCRIBE", channel));
+  while (!client.received.endsWith(":1\r\n")) await after(5);
+  await client.receive();
+  return client;
+}
+
+test("a key that expires is told by active expiry, and lines of text tell of theirs", async () => {
+  const server = await temporaryServer({ notifyKeyspaceEvents: "KA" });
+  const client = await listener(server.address.port, "__keyspace@0__:k");
+  const other = new Client(server.address.port);
+  other.say("PUT k v ttl=1\n");
+  const expected = ["set", "expire", "expired"].map((event) => heard("__keyspace@0__:k", event)).join("");
+  expect(await client.expectReply(expected)).toBe(expected);
+  other.say("PUT k v\nDELETE k\n");
+  const later = ["set", "del"].map((event) => heard("__keyspace@0__:k", event)).join("");
+  expect(await client.expectReply(later)).toBe(later);
+});
+
+test("in always, a notification goes out when what it tells of is durable", async () => {
+  const server = await temporaryServer({ sync: "always", notifyKeyspaceEvents: "Eg$" });
+  const client = await listener(server.address.port, "__keyevent@0__:set");
+  const kick = vi.spyOn(native, "kick").mockImplementation(() => undefined);
+  onTestFinished(() => void vi.restoreAllMocks());
+  const writer = new Client(server.address.port);
+  writer.say(request("SET", "k", "v"));
+  while (kick.mock.calls.length === 0) await after(5);
+  await after(50);
+  expect(client.received).toBe("");
+  kick.mockRestore();
+  native.kick(server.session.handle);
+  expect(await client.expectReply(heard("__keyevent@0__:set", "k"))).toBe(heard("__keyevent@0__:set", "k"));
+});
+
+test("without flags nothing is noted, and nothing is fetched", async () => {
+  const server = await temporaryServer();
+  const take = vi.spyOn(native, "sessionTakeNotifications");
+  onTestFinished(() => void vi.restoreAllMocks());
+  const client = new Client(server.address.port);
+  client.say(Buffer.concat([request("SET", "k", "v"), request("DEL", "k")]));
+  expect(await client.expectReply("+OK\r\n:1\r\n")).toBe("+OK\r\n:1\r\n");
+  expect(take).not.toHaveBeenCalled();
+});
