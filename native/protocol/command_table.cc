@@ -136,6 +136,7 @@ constexpr Command kCommands[] = {
     {"stats", 1, kAdmin | kAsk, 0, 0, 0, "server", "", "what the store counts, as JSON", nullptr},
     {"shutdown", -1, kAdmin | kNoScript | kNoMulti | kAsk | kAllowBusy, 0, 0, 0, "server",
      "[NOSAVE|SAVE] [NOW] [FORCE]", "finish what was begun and end the server", nullptr},
+    {"monitor", 1, kAdmin | kNoScript | kAsk, 0, 0, 0, "server", "", "see the commands of all clients", nullptr},
     {"lastsave", 1, kAsk | kFast, 0, 0, 0, "server", "", "since when this server runs: everything is saved as it comes",
      nullptr},
     {"wait", 3, kNoScript | kUp, 0, 0, 0, "generic", "replicas timeout", "the number of replicas, which is 0", nullptr},

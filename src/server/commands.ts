@@ -5,7 +5,7 @@ import { client, hello, reset, select } from "./commands/connection.js";
 import { config, info, stats } from "./commands/admin.js";
 import { command } from "./commands/command.js";
 import { bgrewriteaof, compact } from "./commands/compaction.js";
-import { debug, functionCommand, lastSave, shutdown, slowlog, wait } from "./commands/operation.js";
+import { debug, functionCommand, lastSave, monitor, shutdown, slowlog, wait } from "./commands/operation.js";
 import { psubscribe, publish, pubsub, punsubscribe, subscribe, unsubscribe } from "./commands/pubsub.js";
 import type { Connection } from "./connection.js";
 import type { ConnectionHost } from "./server.js";
@@ -50,6 +50,7 @@ const functions: ReadonlyMap<string, CommandFunction> = new Map<string, CommandF
   ["punsubscribe", punsubscribe],
   ["publish", publish],
   ["pubsub", pubsub],
+  ["monitor", monitor],
 ]);
 
 export function runCommand(context: CommandContext): CommandResult {

@@ -141,6 +141,7 @@ export class Connection {
     this.#session.forget();
     this.setForm(FORM_RESP2);
     this.#host.pubsub.forget(this);
+    this.#host.monitors.delete(this);
     this.setSubscribed(false);
     this.name = "";
   }
@@ -274,6 +275,9 @@ export class Connection {
   #runUp(): SessionOutcome | undefined {
     const isExecuting = this.#session.isExecuting;
     const words = this.#session.arguments();
+    if (!isExecuting && this.#host.monitors.any) {
+      this.#host.monitors.show(this, words, () => this.#session.queued());
+    }
     const queuedNames = (): readonly string[] => this.#session.queued().map(nameOf);
     if (!isExecuting && this.#host.hooks.concern(nameOf(words), queuedNames)) {
       this.#runHooked(words);

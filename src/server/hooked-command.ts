@@ -1,6 +1,5 @@
 // One command while hooks have it: what they see of it, and what they make of it.
 import { describe } from "../errors.js";
-import { addressOf } from "./commands/shared.js";
 import type { Connection } from "./connection.js";
 import type { ChangeableCommand, HookConnection, HookContext } from "./hooks.js";
 
@@ -50,10 +49,10 @@ export class HookedCommand extends Changeable implements HookContext {
   readonly queued: readonly Changeable[];
   readonly connection: HookConnection;
 
-  constructor({ id, name, socket }: Connection, words: readonly Buffer[], queued: readonly (readonly Buffer[])[]) {
+  constructor({ id, name, peerAddress }: Connection, words: readonly Buffer[], queued: readonly (readonly Buffer[])[]) {
     super(words);
     this.queued = queued.map((inner) => new Changeable(inner));
-    this.connection = { id, name, address: addressOf(socket.remoteAddress, socket.remotePort) };
+    this.connection = { id, name, address: peerAddress };
   }
 }
 

@@ -49,7 +49,7 @@ export interface HookConnection {
   readonly id: number;
   /** As `CLIENT SETNAME` set it; empty if nobody did. */
   readonly name: string;
-  /** Address and port, such as `127.0.0.1:50123`; empty for a Unix socket. */
+  /** Address and port, such as `127.0.0.1:50123`; of a Unix socket its path, with `:0`. */
   readonly address: string;
 }
 
@@ -80,6 +80,7 @@ export class Hooks {
   readonly #nativeServer: number;
   #hooks: readonly Hook[] = [];
   #publishes = false;
+  #showsAll = false;
 
   constructor(session: Session, nativeServer: number) {
     this.#session = session;
@@ -101,6 +102,12 @@ export class Hooks {
   checkChannel(): void {
     if (commandChannel.hasSubscribers === this.#publishes) return;
     this.#publishes = !this.#publishes;
+    this.#tellNative();
+  }
+
+  /** Whether every command comes up, hooked or not. */
+  showAll(shows: boolean): void {
+    this.#showsAll = shows;
     this.#tellNative();
   }
 
@@ -156,7 +163,7 @@ export class Hooks {
   #tellNative(): void {
     if (this.#session.handle === 0) return;
     const goesUp = new Uint8Array(commandTable.length + 1);
-    if (this.#publishes || this.#hooks.some(({ commands }) => commands === undefined)) goesUp.fill(1);
+    if (this.#publishes || this.#showsAll || this.#hooks.some(({ commands }) => commands === undefined)) goesUp.fill(1);
     for (const { commands } of this.#hooks) {
       for (const name of commands ?? []) goesUp[commandIndexes.get(name) ?? commandTable.length] = 1;
     }

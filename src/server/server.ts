@@ -14,6 +14,7 @@ import type { ListenerHost, ListeningAddress } from "./listener.js";
 import { listenForOwner } from "./owner-socket.js";
 import { Hooks } from "./hooks.js";
 import type { CommandHook, HookOptions } from "./hooks.js";
+import { Monitors } from "./monitors.js";
 import { openFilesMax } from "./open-files.js";
 import { Password } from "./password.js";
 import { PubSub } from "./pubsub.js";
@@ -49,6 +50,7 @@ export interface ConnectionHost {
   readonly addresses: readonly ListeningAddress[];
   readonly hooks: Hooks;
   readonly pubsub: PubSub;
+  readonly monitors: Monitors;
   readonly keyspaceEvents: KeyspaceEvents;
   /** CLIENT PAUSE, for so many milliseconds; added to a pause that is on. */
   pause(what: Paused, ms: number): void;
@@ -111,6 +113,8 @@ export class Server implements ConnectionHost, CommitObserver, ListenerHost {
   /** @internal */
   readonly pubsub = new PubSub();
   /** @internal */
+  readonly monitors: Monitors;
+  /** @internal */
   readonly keyspaceEvents: KeyspaceEvents;
   readonly #listeners: Listener[] = [];
   /** For the command line, when the server has opened the store itself. */
@@ -152,6 +156,7 @@ export class Server implements ConnectionHost, CommitObserver, ListenerHost {
     ]);
     this.nativeServer = native.serverOpen(this.session.handle, numbers);
     this.hooks = new Hooks(this.session, this.nativeServer);
+    this.monitors = new Monitors(this.hooks);
     this.keyspaceEvents = new KeyspaceEvents(
       this.session,
       this.nativeServer,
@@ -286,6 +291,7 @@ export class Server implements ConnectionHost, CommitObserver, ListenerHost {
     this.connections.delete(connection.id);
     this.#holding.delete(connection);
     this.pubsub.forget(connection);
+    this.monitors.delete(connection);
     if (this.connections.size === 0) this.#emptied?.();
   }
 

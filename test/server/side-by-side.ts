@@ -43,11 +43,17 @@ async function untilPong(client: Client, token: string): Promise<string> {
 /** Says the script to both sides, and expects the same of them. */
 export async function expectSame(
   steps: readonly Step[],
-  options: { redis?: readonly string[]; ours?: ServeOptions; version?: string } = {},
+  options: {
+    redis?: readonly string[];
+    ours?: ServeOptions;
+    version?: string;
+    compare?: (lines: readonly string[]) => readonly string[];
+  } = {},
 ): Promise<string[]> {
   const [redisPort, server] = [await startRedis(...(options.redis ?? [])), await temporaryServer(options.ours)];
   const theirs = await transcriptOf(redisPort, steps, options.version);
   const ours = await transcriptOf(server.address.port, steps, options.version);
-  expect(ours).toEqual(theirs);
+  const { compare = (lines: readonly string[]): readonly string[] => lines } = options;
+  expect(compare(ours)).toEqual(compare(theirs));
   return ours;
 }

@@ -82,6 +82,13 @@ export function functionCommand({ arguments: words }: CommandContext): Reply {
   return OK;
 }
 
+/** MONITOR: the commands of all clients, as they come. */
+export function monitor({ connection, server, isExecuting }: CommandContext): Reply {
+  if (isExecuting) return new ErrorReply("ERR MONITOR isn't allowed for DENY BLOCKING client");
+  server.monitors.add(connection);
+  return OK;
+}
+
 /** DEBUG SLEEP seconds | OBJECT key | SET-ACTIVE-EXPIRE 0|1 */
 export function debug({ server, arguments: words }: CommandContext): CommandResult {
   if (!server.options.enableDebug) return DEBUG_IS_OFF;

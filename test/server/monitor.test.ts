@@ -1,0 +1,76 @@
+// MONITOR: what redis-server shows of commands, without secrets, for as long as somebody looks.
+import { setTimeout as after } from "node:timers/promises";
+import { expect, onTestFinished, test, vi } from "vitest";
+import { native } from "../../src/native.js";
+import { expectSame } from "./side-by-side.js";
+import { Client, request, temporaryServer } from "./serving.js";
+
+// Times, ports, and the pings that the script itself sends: what a monitor says itself may come before or after its reply.
+const normalize = (line: string): string =>
+  line
+    .replace(/\d{9,}\.\d{6} \[0 127\.0\.0\.1:\d+\]/g, "TIME [0 ADDRESS]")
+    .replace(/\+TIME \[0 ADDRESS\] \\"PING\\" \\"[a-z0-9:]+\\"\\r\\n/g, "")
+    .replace(String.raw`+TIME [0 ADDRESS] \"RESET\"\r\n`, "") // its own, before it is reset
+    .replace(/id\\r\\n:\d+/, "id")
+    .replace(/^ {2}a ""$/, "");
+
+const lines = (transcript: readonly string[]): string[] => transcript.map(normalize).filter((line) => line !== "");
+
+test("a monitor sees what it sees of redis-server", async () => {
+  const steps = [
+    ["a", "MONITOR"],
+    ["p", "SET", "k", 'a"b\\\n\r\t\u0007\b\u0001\u00ff '],
+    ["p", "get", "k"],
+    ["p", ["MULTI"], ["SET", "x", "1"], ["GET", "x"], ["EXEC"]],
+    ["p", ["MULTI"], ["GET", "k"], ["DISCARD"]],
+    ["p", "AUTH", "secret"],
+    ["p", "AUTH", "default", "secret"],
+    ["p", "HELLO", "2", "AUTH", "default", "secret", "SETNAME", "me"],
+    ["p", "CONFIG", "GET", "maxmemory"],
+    ["p", "SLOWLOG", "LEN"],
+    ["p", "NO-SUCH", "x"],
+    ["p", "GET"],
+    ["p", "PUBLISH", "channel", "message"],
+    ["p", "INCR", "k"],
+    ["p", ["MULTI"], ["MONITOR"], ["EXEC"]],
+    ["a", "RESET"],
+    ["p", "GET", "k"],
+  ] as const;
+  await expectSame(steps, { compare: lines });
+});
+
+test("while nobody monitors, and after a monitor has gone, commands stay native", async () => {
+  const server = await temporaryServer();
+  const [monitor, client] = [new Client(server.address.port), new Client(server.address.port)];
+  const up = vi.spyOn(native, "sessionArguments");
+  onTestFinished(() => void vi.restoreAllMocks());
+  const get = async (): Promise<void> => {
+    client.say(request("GET", "k"));
+    expect(await client.expectReply("$-1\r\n")).toBe("$-1\r\n");
+  };
+  await get();
+  expect(up).not.toHaveBeenCalled();
+  monitor.say(request("MONITOR"));
+  expect(await monitor.expectReply("+OK\r\n")).toBe("+OK\r\n");
+  await get();
+  while (!monitor.received.endsWith('"GET" "k"\r\n')) await after(5);
+  monitor.socket.destroy();
+  while (server.connections.size > 1) await after(5);
+  up.mockClear();
+  await get();
+  expect(up).not.toHaveBeenCalled();
+});
+
+test("a monitor that does not read is cut off at the bound, and the others go on", async () => {
+  const server = await temporaryServer({ replyBytesMax: 1024 * 1024, replyBytesPause: 1024 });
+  const [monitor, client] = [new Client(server.address.port), new Client(server.address.port)];
+  monitor.say(request("MONITOR"));
+  await monitor.expectReply("+OK\r\n");
+  monitor.socket.pause();
+  for (let said = 0; server.connections.size === 2; said++) {
+    expect(said).toBeLessThan(200);
+    client.say(request("SET", "k", "v".repeat(1024 * 1024)));
+    expect(await client.expectReply("+OK\r\n")).toBe("+OK\r\n");
+  }
+  expect(server.connections.size).toBe(1);
+});
