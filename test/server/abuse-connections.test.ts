@@ -6,6 +6,7 @@ import { amountOf, timeoutFor } from "../seed.js";
 import { temporaryDirectory } from "../temporary.js";
 import {
   Bystander,
+  closed,
   connectMany,
   filesAllowed,
   infoOf,
@@ -55,18 +56,18 @@ test(
     const bystander = new Bystander(server.port);
     const normal = await bystander.latencyFor(300);
     const leave: ((port: number) => Promise<unknown>)[] = [
-      (port) => closed(port, (socket) => socket.end()),
-      (port) => closed(port, (socket) => socket.destroy()),
-      (port) => closed(port, (socket) => socket.resetAndDestroy()),
-      (port) => closed(port, (socket) => socket.end(request("GET", "bystander"))),
-      (port) => closed(port, (socket) => (socket.write(request("GET", "bystander")), socket.resetAndDestroy())),
-      (port) => closed(port, (socket) => (socket.write("*2\r\n$3\r\nGET\r\n$100\r\nhalf"), socket.destroy())),
+      (port) => visited(port, (socket) => socket.end()),
+      (port) => visited(port, (socket) => socket.destroy()),
+      (port) => visited(port, (socket) => socket.resetAndDestroy()),
+      (port) => visited(port, (socket) => socket.end(request("GET", "bystander"))),
+      (port) => visited(port, (socket) => (socket.write(request("GET", "bystander")), socket.resetAndDestroy())),
+      (port) => visited(port, (socket) => (socket.write("*2\r\n$3\r\nGET\r\n$100\r\nhalf"), socket.destroy())),
       (port) =>
-        closed(
+        visited(
           port,
           (socket) => (socket.write(request("MULTI")), socket.write(request("WATCH", "a")), socket.destroy()),
         ),
-      (port) => closed(port, (socket) => socket.write(request("QUIT"))),
+      (port) => visited(port, (socket) => socket.write(request("QUIT"))),
     ];
     const storming = (async () => {
       const AT_A_TIME = 100;
@@ -84,11 +85,11 @@ test(
   },
 );
 
-async function closed(port: number, leave: (socket: ReturnType<typeof quietSocket>) => unknown): Promise<void> {
+async function visited(port: number, leave: (socket: ReturnType<typeof quietSocket>) => unknown): Promise<void> {
   const socket = quietSocket(port);
-  await Promise.race([once(socket, "connect"), once(socket, "close")]);
+  await new Promise((resolve) => socket.once("connect", resolve).once("close", resolve));
   leave(socket);
-  if (!socket.destroyed) await once(socket.resume(), "close");
+  await closed(socket);
 }
 
 test("with few files, those who are in stay in and are served; there is room again when others leave", async () => {

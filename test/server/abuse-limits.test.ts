@@ -1,12 +1,11 @@
 // Clients that go to twice of each limit, that do not read, that do not finish, that speak something else. The server answers as it
 // promises, its memory stays within what the limits say, and whoever behaves is served all the time.
-import { once } from "node:events";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, onTestFinished, test } from "vitest";
 import { randomOf, scaled, testSeed } from "../seed.js";
 import { temporaryDirectory } from "../temporary.js";
-import { Bystander, memoryCounts, MIB, quietSocket, shownLatency, untilClientsAre } from "./abuse.js";
+import { Bystander, closed, memoryCounts, MIB, quietSocket, shownLatency, untilClientsAre } from "./abuse.js";
 import { ReplyReader } from "./reply-reader.js";
 import { ServerProcess } from "./server-process.js";
 import { Client, request } from "./serving.js";
@@ -130,8 +129,8 @@ test("requests that are begun and never finished take what came of them, and end
   const sockets = Array.from({ length: 500 }, () => quietSocket(server.port));
   onTestFinished(() => sockets.forEach((socket) => socket.destroy()));
   for (const socket of sockets) socket.write(begun);
-  const closed = Promise.all(sockets.map((socket) => once(socket.resume(), "close")));
-  const during = await bystander.latencyDuring(closed);
+  const over = Promise.all(sockets.map(closed));
+  const during = await bystander.latencyDuring(over);
   console.log(`beside 500 unfinished requests: ${shownLatency(during)}`);
   expectGrowthBelow(server, before, 100);
 });
@@ -162,7 +161,7 @@ test("garbage, HTTP and TLS are refused or ended, and nothing of them runs", asy
     garbage.map(async (bytes) => {
       const socket = quietSocket(server.port);
       socket.end(bytes);
-      await once(socket.resume(), "close");
+      await closed(socket);
     }),
   );
   const during = await bystander.latencyDuring(all);
@@ -184,6 +183,6 @@ test("a client that drips a byte now and then costs nobody anything", async () =
   const drip = setInterval(() => socket.write("x"), 20);
   onTestFinished(() => clearInterval(drip));
   await bystander.latencyDuring(
-    Promise.race([once(socket.resume(), "close"), sleep(20_000, "never").then((x) => Promise.reject(new Error(x)))]),
+    Promise.race([closed(socket), sleep(20_000, "never").then((x) => Promise.reject(new Error(x)))]),
   );
 });

@@ -31,6 +31,14 @@ export function quietSocket(port: number): Socket {
   return socket;
 }
 
+/** Resolves when the connection is over, however it ended; what it is sent until then is thrown away. */
+export function closed(socket: Socket): Promise<void> {
+  return new Promise((resolve) => {
+    if (socket.destroyed) resolve();
+    else socket.resume().once("close", () => resolve());
+  });
+}
+
 /** So many connections, made some at a time; closed after the test. */
 export async function connectMany(port: number, count: number): Promise<Socket[]> {
   const AT_A_TIME = 200;
