@@ -114,7 +114,9 @@ TEST(What_a_kill_and_a_recovery_do_to_the_store_does_not_change_a_backup) {
     ModelLog log;
     uint64_t backed_up = 0;
     for (int life = 0; life < 4; life++) {
-      auto store = OpenStore(machine.get(), SmallOptions(mode));
+      FaultEnv env(machine.get());
+      if (round % 2 == 1) env.Inject(NoLinks());
+      auto store = OpenStore(&env, SmallOptions(mode));
       if (store == nullptr || !ExpectPrefix(store.get(), &log, backed_up)) return;
       Writer writer(store.get(), &log, random.Next());
       EXPECT(writer.Write(random.Below(80)));
@@ -142,6 +144,35 @@ TEST(What_a_kill_and_a_recovery_do_to_the_store_does_not_change_a_backup) {
     }
     ExpectRestorable(machine.get(), log, backed_up);
   }
+}
+
+// A SEAL is a convenience; where the disk refused it, or what is around it, the segment is whole without.
+TEST(A_segment_without_SEAL_is_copied) {
+  uint64_t copied = 0;
+  for (uint64_t nth = 1; nth < 8; nth++) {
+    const Context context("write " + std::to_string(nth));
+    MemEnv memory;
+    FaultEnv env(&memory);
+    ModelLog log;
+    auto store = OpenStore(&env, SmallOptions());
+    Writer writer(store.get(), &log, nth);
+    EXPECT(writer.Write(30));
+    Fault fault = FailedAppend(EIO);
+    fault.length_below = 200;
+    fault.nth = nth;
+    env.Inject(fault);
+    BackupReport report;
+    Status status = BackUp(store.get(), &report);
+    env.ClearFaults();
+    if (!status.ok()) status = BackUp(store.get(), &report);
+    EXPECT_OK(status);
+    copied += report.copied_bytes;
+    EXPECT_EQ(report.version, writer.last_version());
+    EXPECT(writer.Write(10));
+    EXPECT_EQ(ExpectBackup(&memory, log, report.version), report.version);
+    ExpectRestorable(&memory, log, report.version);
+  }
+  EXPECT(copied > 0);
 }
 
 TEST(A_backup_is_not_opened_for_writing) {
