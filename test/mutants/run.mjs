@@ -232,6 +232,64 @@ const mutants = [
     replace: "",
     tests: ["Each_flipped_bit_takes_what_it_hits"],
   },
+  {
+    name: "a backup's MANIFEST comes before its files",
+    file: "native/core/backup.cc",
+    find: "  CRABKV_RETURN_IF_ERROR(target_.CheckPast(next));\n",
+    replace: "  CRABKV_RETURN_IF_ERROR(target_.CheckPast(next));\n  CRABKV_RETURN_IF_ERROR(target_.Commit(next));\n",
+    tests: ["A_machine_that_stops_at_any_call_of_a_backup"],
+  },
+  {
+    name: "a backup removes what the one before needs, and then replaces its MANIFEST",
+    file: "native/core/backup_target.cc",
+    find: "  const Status status = Manifest::Write(env_, path_, next, &unsure);",
+    replace:
+      "  CRABKV_RETURN_IF_ERROR(RemoveUnlisted(FilesOf(next), true));\n" +
+      "  const Status status = Manifest::Write(env_, path_, next, &unsure);",
+    tests: ["A_machine_that_stops_at_any_call_of_a_backup"],
+  },
+  {
+    name: "what a backup copies is not synced",
+    file: "native/core/file_copy.cc",
+    find: "  return to->Sync();",
+    replace: "  return Status::Ok();",
+    tests: ["A_backup_holds_all_that_was_acknowledged"],
+  },
+  {
+    name: "a backup does not end the segment that is written to",
+    file: "native/core/backup.cc",
+    find: "closed_lsn == last_lsn ?",
+    replace: "closed_lsn <= last_lsn ?",
+    tests: ["Taking_a_backup_again_takes_what_is_new"],
+  },
+  {
+    name: "a backup is ahead of what its store has made durable",
+    file: "native/core/backup.cc",
+    find: "  if (group != 0) CRABKV_RETURN_IF_ERROR(source_.log->WaitFor(group, true));\n",
+    replace: "",
+    tests: ["What_a_kill_and_a_recovery_do_to_the_store"],
+  },
+  {
+    name: "recovery cuts a file that a backup shares",
+    file: "native/core/recovery_rewrite.cc",
+    find: "  if (links > 1) durable_ = files_[durable_.file].behind;",
+    replace: "  if (links > 1) CRABKV_RETURN_IF_ERROR(files_[durable_.file].file->Truncate(durable_.offset));",
+    tests: ["What_a_kill_and_a_recovery_do_to_the_store"],
+  },
+  {
+    name: "a restored store counts as the one that was backed up",
+    file: "native/core/restore.cc",
+    find: "  while (state.lineage == 0 || state.lineage == backup_.lineage);",
+    replace: "  while (state.lineage == 0);\n  state.lineage = backup_.lineage;",
+    tests: ["A_store_that_went_on_apart"],
+  },
+  {
+    name: "a backup is opened for writing",
+    file: "native/core/store_open.cc",
+    find: "manifest_.is_backup && !options_.read_only)",
+    replace: "manifest_.is_backup && !options_.read_only && options_.error_if_exists)",
+    tests: ["A_backup_is_not_opened_for_writing"],
+  },
 ];
 
 // The disks that a power cut can leave, made from traces, must notice by themselves what other tests look for on purpose.
