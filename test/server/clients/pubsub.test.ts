@@ -145,3 +145,50 @@ test.each(["-2", "-3"])("redis-cli %s shows what comes in", async (protocol) => 
   while (!shown.includes("hello")) await once(child.stdout, "data");
   expect(shown).toMatch(/pmessage\W+n\*\W+news\W+hello/);
 });
+
+/** What happens to keys, as a subscriber of each server's notifications is told. */
+async function notifications(port: number, protocol: Protocol): Promise<string[]> {
+  const [subscriber, worker] = [new Redis({ port, protocol }), new Redis({ port, protocol })];
+  onTestFinished(() => [subscriber, worker].forEach((client) => client.disconnect()));
+  await worker.config("SET", "notify-keyspace-events", "KEA");
+  const seen: string[] = [];
+  subscriber.on("pmessage", (_pattern, channel, message) => seen.push(`${channel} ${message}`));
+  await subscriber.psubscribe("__key*@0__:*");
+  await worker.set("a", "1", "EX", 1000);
+  await worker.multi().incr("a").append("b", "x").exec();
+  await worker.rename("b", "c");
+  await worker.expire("c", -1);
+  await worker.del("a", "none");
+  await worker.set("end", "1");
+  while (seen.at(-1) !== "__keyevent@0__:set end") await new Promise((resolve) => setTimeout(resolve, 5));
+  return seen;
+}
+
+test.each(protocols)("keyspace notifications reach a client as those of redis-server, RESP%i", async (protocol) => {
+  const ours = await notifications((await temporaryServer()).address.port, protocol);
+  expect(ours).toContain("__keyevent@0__:incrby a");
+  expect(ours).toEqual(await notifications(await startRedis(), protocol));
+});
+
+/** What MONITOR shows of a few commands, without times and addresses. */
+async function monitored(port: number): Promise<string[]> {
+  const [watcher, worker] = [new Redis({ port }), new Redis({ port })];
+  onTestFinished(() => [watcher, worker].forEach((client) => client.disconnect()));
+  const seen: string[] = [];
+  await worker.ping(); // its own first words are said
+  const monitor = await watcher.monitor();
+  onTestFinished(() => monitor.disconnect());
+  monitor.on("monitor", (_time: string, words: string[]) => seen.push(words.join(" ")));
+  await worker.set("a", "1");
+  await worker.multi().incr("a").get("a").exec();
+  await worker.call("nonsense").catch(() => undefined);
+  await worker.echo("end");
+  while (seen.at(-1)?.toLowerCase() !== "echo end") await new Promise((resolve) => setTimeout(resolve, 5));
+  return seen;
+}
+
+test("MONITOR shows a client what redis-server's shows", async () => {
+  const ours = await monitored((await temporaryServer()).address.port);
+  expect(ours.length).toBeGreaterThan(4);
+  expect(ours).toEqual(await monitored(await startRedis()));
+});
