@@ -7,6 +7,7 @@ import { version } from "../../version.js";
 import { ErrorReply, OK, TextReply } from "../replies.js";
 import type { Reply } from "../replies.js";
 import { SLOW_COMMANDS_MAX, SLOW_MS } from "../slow-commands.js";
+import { answerHelp, CONFIG_HELP } from "./help.js";
 import { matches, REDIS_VERSION, unknownSubcommand, wrongArity } from "./shared.js";
 
 /** Settings by Redis' names, as far as clients ask for them. They are chosen at the start and do not change. */
@@ -59,6 +60,8 @@ export function config({ server, arguments: words }: CommandContext): Reply {
     case "set":
       if (names.length < 2 || names.length % 2 !== 0) return wrongArity("config|set");
       return setAll(server, words.slice(2));
+    case "help":
+      return answerHelp(words, CONFIG_HELP);
     case "resetstat":
       if (words.length !== 2) return wrongArity("config|resetstat");
       Object.assign(server.counters, { connectionsReceived: 0, connectionsRejected: 0, commandsUp: 0 });

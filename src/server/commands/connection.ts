@@ -7,6 +7,7 @@ import { kill, noEvict, pause, reply } from "./clients.js";
 import { authenticate } from "./auth.js";
 import { ErrorReply, FORM_RESP2, FORM_RESP3, OK, Status, TextReply } from "../replies.js";
 import type { Reply, ReplyForm } from "../replies.js";
+import { answerHelp, CLIENT_HELP } from "./help.js";
 import { NOT_AN_INTEGER, parseInteger, REDIS_VERSION, unknownSubcommand, wrongArity } from "./shared.js";
 
 const NOT_AN_INT = new ErrorReply("ERR value is out of range, value must between -2147483648 and 2147483647");
@@ -102,6 +103,8 @@ export function client(context: CommandContext): Reply {
       return words.length === 3 ? reply(context) : wrongArity("client|reply");
     case "no-evict":
       return words.length === 3 ? noEvict(context) : wrongArity("client|no-evict");
+    case "help":
+      return answerHelp(words, CLIENT_HELP);
     default:
       return unknownSubcommand(words);
   }

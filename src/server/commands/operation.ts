@@ -4,6 +4,7 @@ import type { CommandContext, CommandResult } from "../commands.js";
 import type { SlowCommand } from "../slow-commands.js";
 import { ErrorReply, OK } from "../replies.js";
 import type { Reply } from "../replies.js";
+import { answerHelp, DEBUG_HELP, SLOWLOG_HELP } from "./help.js";
 import {
   NO_REPLY,
   NOT_AN_INTEGER,
@@ -56,6 +57,8 @@ export function slowlog({ server, arguments: words }: CommandContext): Reply {
       if (count < -1) return new ErrorReply("ERR count should be greater than or equal to -1");
       return server.slowCommands.newest(count === -1 ? Infinity : count).map(replyOf);
     }
+    case "help":
+      return answerHelp(words, SLOWLOG_HELP);
     case "len":
       return words.length === 2 ? server.slowCommands.length : wrongArity("slowlog|len");
     case "reset":
@@ -92,6 +95,7 @@ export function monitor({ connection, server, isExecuting }: CommandContext): Re
 /** DEBUG SLEEP seconds | OBJECT key | SET-ACTIVE-EXPIRE 0|1 */
 export function debug({ server, arguments: words }: CommandContext): CommandResult {
   if (!server.options.enableDebug) return DEBUG_IS_OFF;
+  if (words[1]!.toString("latin1").toLowerCase() === "help") return answerHelp(words, DEBUG_HELP);
   if (words.length !== 3) return wrongSubcommand(words);
   const argument = words[2]!.toString("latin1");
   switch (words[1]!.toString("latin1").toLowerCase()) {

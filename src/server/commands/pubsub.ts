@@ -2,24 +2,12 @@
 import { native } from "../../native.js";
 import type { CommandContext } from "../commands.js";
 import type { SubscriptionKind } from "../pubsub.js";
-import { encodeReply, ErrorReply, PushReply, RawReply, Status } from "../replies.js";
+import { encodeReply, ErrorReply, PushReply, RawReply } from "../replies.js";
 import type { Reply } from "../replies.js";
+import { answerHelp, PUBSUB_HELP } from "./help.js";
 import { unknownSubcommand, wrongArity, wrongSubcommand } from "./shared.js";
 
 const TOO_MANY = new ErrorReply("ERR too many subscriptions");
-
-const HELP = [
-  "PUBSUB <subcommand> [<arg> [value] [opt] ...]. Subcommands are:",
-  "CHANNELS [<pattern>]",
-  "    Return the currently active channels matching a <pattern> (default: '*').",
-  "NUMPAT",
-  "    Return number of subscriptions to patterns.",
-  "NUMSUB [<channel> ...]",
-  "    Return the number of subscribers for the specified channels, excluding",
-  "    pattern subscriptions(default: no channels).",
-  "HELP",
-  "    Prints this help.",
-];
 
 export const subscribe = (context: CommandContext): Reply => change(context, "subscribe", "channels");
 export const psubscribe = (context: CommandContext): Reply => change(context, "psubscribe", "patterns");
@@ -69,7 +57,7 @@ export function pubsub({ server, arguments: words }: CommandContext): Reply {
     case "numpat":
       return words.length === 2 ? server.pubsub.patternCount : wrongArity("pubsub|numpat");
     case "help":
-      return words.length === 2 ? HELP.map((line) => new Status(line)) : wrongArity("pubsub|help");
+      return answerHelp(words, PUBSUB_HELP);
     default:
       return unknownSubcommand(words);
   }
