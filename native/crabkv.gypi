@@ -4,7 +4,8 @@
 # Run by native/scripts/build.mjs, which first copies Google's snappy into native/.deps.
 {
   "variables": {
-    # "", "address" (ASan and UBSan) or "thread" (TSan).
+    # "", "address" (ASan and UBSan), "thread" (TSan), "fuzzer" (libFuzzer, ASan and UBSan; clang) or
+    # "coverage" (which lines and branches run; clang).
     "sanitize%": "",
     # One preprocessor name for our own targets, for mutants and experiments; "" for none.
     "extra_define%": "",
@@ -33,14 +34,24 @@
       ["sanitize!=''", {
         # configurations is where Node's own -O3 sits; it must go from there, or it wins over -O1.
         "configurations": {"Release": {"cflags!": ["-O3", "-fomit-frame-pointer"]}},
-        "cflags": ["-O1", "-g", "-fno-omit-frame-pointer", "-fno-sanitize-recover=all",
-                   # Instrumented code makes the compiler see uninitialized variables where there are none.
-                   "-Wno-maybe-uninitialized"],
+        "cflags": ["-O1", "-g", "-fno-omit-frame-pointer", "-fno-sanitize-recover=all"],
+      }],
+      ["sanitize=='address' or sanitize=='thread'", {
+        # Instrumented code makes the compiler see uninitialized variables where there are none.
+        "cflags": ["-Wno-maybe-uninitialized"],
       }],
       ["sanitize=='address'", {
         # vptr checks need RTTI, which this build does without.
         "cflags": ["-fsanitize=address,undefined", "-fno-sanitize=vptr"],
         "ldflags": ["-fsanitize=address,undefined"],
+      }],
+      ["sanitize=='fuzzer'", {
+        "cflags": ["-fsanitize=fuzzer-no-link,address,undefined", "-fno-sanitize=vptr"],
+        "ldflags": ["-fsanitize=address,undefined"],
+      }],
+      ["sanitize=='coverage'", {
+        "cflags": ["-fprofile-instr-generate", "-fcoverage-mapping"],
+        "ldflags": ["-fprofile-instr-generate"],
       }],
       ["sanitize=='thread'", {
         "cflags": ["-fsanitize=thread"],
@@ -48,7 +59,7 @@
       }],
     ],
     "target_conditions": [
-      ["_target_name=='snappy' and sanitize=='address'", {
+      ["_target_name=='snappy' and (sanitize=='address' or sanitize=='fuzzer')", {
         # It loads words at any address, on purpose.
         "cflags": ["-fno-sanitize=undefined"],
       }],
@@ -64,6 +75,8 @@
         },
         "conditions": [
           ["extra_define!=''", {"defines": ["<(extra_define)"]}],
+          # clang warns of other things than the compiler that all the code is written for.
+          ["sanitize=='fuzzer' or sanitize=='coverage'", {"cflags!": ["-Werror"]}],
         ],
       }],
     ],
@@ -111,5 +124,27 @@
       "dependencies": ["crabkv_protocol", "crabkv_core", "snappy"],
       "sources": ["<!@(node native/scripts/list-sources.mjs test/native)"],
     },
+  ],
+  "conditions": [
+    ["sanitize=='fuzzer'", {
+      "targets": [
+        {
+          "target_name": "crabkv_fuzz",
+          "type": "executable",
+          "dependencies": ["crabkv_protocol", "crabkv_core", "snappy"],
+          "ldflags": ["-fsanitize=fuzzer"],
+          "sources": [
+            "<!@(node native/scripts/list-sources.mjs test/fuzz)",
+            "../test/native/mem_env.cc",
+            "../test/native/mem_env_crash.cc",
+            "../test/native/mem_env_directories.cc",
+            "../test/native/mem_env_trace.cc",
+            "../test/native/mem_file.cc",
+            "../test/native/power_cut.cc",
+            "../test/native/trace.cc",
+          ],
+        },
+      ],
+    }],
   ],
 }

@@ -3,6 +3,7 @@
 // allocates more than the file holds.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -72,8 +73,9 @@ template <typename Accept>
 Status FindFrameHeader(File* file, uint64_t salt, uint64_t offset, uint64_t limit, Accept accept, bool* found,
                        uint64_t* found_offset) {
   constexpr uint64_t kPiece = 1 << 20;
-  std::vector<char> piece(kPiece + FrameHeader::kBytes);
   *found = false;
+  if (offset >= limit) return Status::Ok();
+  std::vector<char> piece(std::min(kPiece + FrameHeader::kBytes, limit - offset));
   for (uint64_t begin = offset; begin < limit; begin += kPiece) {
     uint64_t got = 0;
     const uint64_t wanted = limit - begin < piece.size() ? limit - begin : piece.size();

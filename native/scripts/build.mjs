@@ -3,6 +3,8 @@
 //   node native/scripts/build.mjs                        build/Release
 //   node native/scripts/build.mjs --sanitize=address     build-variants/asan/build/Release   (ASan and UBSan)
 //   node native/scripts/build.mjs --sanitize=thread      build-variants/tsan/build/Release
+//   node native/scripts/build.mjs --sanitize=fuzzer      build-variants/fuzzer/build/Release (clang, --target=crabkv_fuzz)
+//   node native/scripts/build.mjs --sanitize=coverage    build-variants/coverage/build/Release (clang, --target=crabkv_tests)
 //   node native/scripts/build.mjs --define=NAME          build-variants/NAME/build/Release, with -DNAME in our own code
 //   --target=crabkv (or crabkv_tests) builds that one only; --jobs=N; --print-dir prints where the results are.
 import { spawnSync } from "node:child_process";
@@ -29,11 +31,12 @@ const { values: options } = parseArgs({
   },
 });
 
-const variantOf = { "": "", address: "asan", thread: "tsan" };
+const variantOf = { "": "", address: "asan", thread: "tsan", fuzzer: "fuzzer", coverage: "coverage" };
 
 function treeOfVariant() {
   const sanitizer = variantOf[options.sanitize];
-  if (sanitizer === undefined) throw new Error(`--sanitize is address or thread, not ${options.sanitize}`);
+  if (sanitizer === undefined)
+    throw new Error(`--sanitize is address, thread, fuzzer or coverage, not ${options.sanitize}`);
   if (options.define !== "" && !/^[A-Za-z_]\w*$/.test(options.define)) throw new Error("--define takes one C name");
   const name = [sanitizer, options.define].filter((part) => part !== "").join("-");
   return name === "" ? root : join(root, "build-variants", name);
@@ -69,7 +72,7 @@ function configuration() {
   const hash = createHash("sha256");
   for (const file of ["binding.gyp", "native/crabkv.gypi", "package-lock.json"])
     hash.update(readFileSync(join(root, file)));
-  const folders = ["native/core", "native/protocol", "native/addon", "test/native"];
+  const folders = ["native/core", "native/protocol", "native/addon", "test/native", "test/fuzz"];
   hash.update(
     JSON.stringify([options.sanitize, options.define, process.version, process.execPath, folders.map(listSources)]),
   );
@@ -77,6 +80,9 @@ function configuration() {
 }
 
 function build(tree) {
+  const needsClang = ["fuzzer", "coverage"].includes(options.sanitize);
+  const isClang = (process.env.CC ?? "").includes("clang");
+  if (needsClang && !isClang) Object.assign(process.env, { CC: "clang", CXX: "clang++" });
   const copied = vendorSnappy();
   if (copied > 0) console.error(`snappy: ${copied} files copied from classic-level`);
   if (tree !== root) linkVariant(tree);

@@ -1,0 +1,95 @@
+// What the native tests run of the engine: builds them with counters (clang), runs them, and says how many of the lines and
+// branches of native/core were executed; a branch is one outcome of a condition. Headers count with what uses them.
+//
+//   node test/coverage.mjs            a line for each file, the sum, and `1 passed, 0 failed`
+//   node test/coverage.mjs log_check  the lines of such files that were not executed, or whose branches were not, too
+//
+// Fails below the shares that have been reached, see `least`. The tests run a part of their long loops only (CRABKV_TEST_STRIDE).
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "..");
+const program = join(root, "build-variants", "coverage", "build", "Release", "crabkv_tests");
+const least = { lines: 90, branches: 80 };
+
+function run(file, args, env = {}, output = "inherit") {
+  const result = spawnSync(file, args, {
+    cwd: root,
+    env: { ...process.env, ...env },
+    stdio: ["ignore", output, "inherit"],
+    encoding: "utf8",
+    maxBuffer: 1 << 30,
+  });
+  if (result.error !== undefined) throw result.error;
+  return result;
+}
+
+function llvm(tool, ...args) {
+  const { status, stdout } = run(tool, args, {}, "pipe");
+  if (status !== 0) throw new Error(`${tool} failed`);
+  return stdout;
+}
+
+const isCore = (path) => path.includes("native/core/");
+const percent = (counts) => (counts.count === 0 ? 100 : (100 * counts.covered) / counts.count);
+const shown = (counts) => `${percent(counts).toFixed(1).padStart(5)} % of ${String(counts.count).padStart(5)}`;
+
+/** Lines that no test executes, and those with a condition that never had one of its outcomes. */
+function gapsOf(file) {
+  const gaps = new Map();
+  const text = readFileSync(join(root, "native", "core", basename(file.filename)), "utf8").split("\n");
+  const add = (line, what) => gaps.set(line, [...(gaps.get(line) ?? []), what]);
+  for (const [line, , , , yes, no] of file.branches) {
+    if (yes === 0 && no === 0) continue;
+    if (yes === 0) add(line, "never true");
+    if (no === 0) add(line, "never false");
+  }
+  let previous;
+  for (const [line, column, count, hasCount, isEntry] of file.segments) {
+    if (previous !== undefined && previous.hasCount && previous.count === 0) {
+      for (let at = previous.line; at < line || (at === line && column > 1); at++) add(at, "not executed");
+    }
+    previous = { line, count, hasCount, isEntry };
+  }
+  return [...gaps]
+    .sort(([a], [b]) => a - b)
+    .map(([line, what]) => `  ${line}: ${text[line - 1]?.trim()}   [${[...new Set(what)].join(", ")}]`);
+}
+
+const build = run(
+  process.execPath,
+  [join(root, "native", "scripts", "build.mjs"), "--sanitize=coverage", "--target=crabkv_tests"],
+  {},
+  "ignore",
+);
+if (build.status !== 0) throw new Error("the tests do not build with counters: is clang there, with its runtime?");
+const folder = mkdtempSync(join(tmpdir(), "crabkv-coverage-"));
+try {
+  const raw = join(folder, "counters");
+  const merged = join(folder, "merged");
+  const tests = run(program, [], { LLVM_PROFILE_FILE: raw, CRABKV_TEST_STRIDE: process.env.CRABKV_TEST_STRIDE ?? "6" });
+  if (tests.status !== 0) throw new Error("the tests fail with counters");
+  llvm("llvm-profdata", "merge", "-sparse", raw, "-o", merged);
+  const { data } = JSON.parse(llvm("llvm-cov", "export", program, `-instr-profile=${merged}`));
+  const files = data[0].files.filter(({ filename }) => isCore(filename));
+  const sum = { lines: { count: 0, covered: 0 }, branches: { count: 0, covered: 0 } };
+  for (const file of files) {
+    const { lines, branches } = file.summary;
+    console.log(`${basename(file.filename).padEnd(26)} lines ${shown(lines)}   branches ${shown(branches)}`);
+    for (const [name, counts] of Object.entries({ lines, branches })) {
+      sum[name].count += counts.count;
+      sum[name].covered += counts.covered;
+    }
+    if (process.argv.slice(2).some((word) => file.filename.includes(word))) console.log(gapsOf(file).join("\n"));
+  }
+  console.log(`native/core: lines ${percent(sum.lines).toFixed(1)} %, branches ${percent(sum.branches).toFixed(1)} %`);
+  const good = percent(sum.lines) >= least.lines && percent(sum.branches) >= least.branches;
+  if (!good) console.log(`that is less than ${least.lines} % of the lines or ${least.branches} % of the branches`);
+  console.log(good ? "1 passed, 0 failed" : "0 passed, 1 failed");
+  process.exitCode = good ? 0 : 1;
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
