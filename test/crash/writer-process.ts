@@ -15,6 +15,8 @@ export interface WriterTask {
   readonly window: number;
   /** Of so many writes one is made with `sync: "always"`, when it is a single put. */
   readonly durableEvery: number;
+  /** Whether it compacts all the time. */
+  readonly compacts?: boolean;
 }
 
 /** By that time, the writes up to this number were. */
@@ -31,6 +33,7 @@ export class WriterProcess {
   /** What it said of writes becoming acknowledged, and of `sync: "always"` ones among them. */
   readonly #acknowledged: Notice[] = [];
   readonly #durable: Notice[] = [];
+  readonly #compacting: Notice[] = [];
   errors = "";
   readonly ready: Promise<void>;
   readonly opened: Promise<void>;
@@ -91,11 +94,17 @@ export class WriterProcess {
     return lastBefore(this.#durable, byNs);
   }
 
+  /** Whether it was compacting then. */
+  compacting(atNs: number): boolean {
+    return lastBefore(this.#compacting, atNs) === 1;
+  }
+
   #take(line: string): void {
     const [what, number, atNs] = line.split(" ");
     const notice = { number: Number(number), atNs: Number(atNs) };
     if (what === "a") this.#acknowledged.push(notice);
     else if (what === "d") this.#durable.push(notice);
+    else if (what === "c") this.#compacting.push(notice);
     else throw new Error(`the writer said ${line}`);
   }
 }

@@ -1,6 +1,7 @@
 // A process that writes as fast as it can until it is killed. It reads one line from stdin, a WriterTask (see
 // writer-process.ts), opens the store and makes the writes. It prints `a <n> <t>` when the writes up to n are acknowledged
-// and `d <n> <t>` when write n, asked for with sync "always", is; t is the monotonic clock then, in nanoseconds. Started ahead: the import is done when the line comes.
+// and `d <n> <t>` when write n, asked for with sync "always", is; t is the monotonic clock then, in nanoseconds. Asked to compact, it does so all
+// the time, and prints `c 1 <t>` when it begins and `c 0 <t>` when it ends. Started ahead: the import is done when the line comes.
 import { readSync, writeSync } from "node:fs";
 import { open } from "crabkv";
 import { operationsOf } from "./sequence.mjs";
@@ -27,7 +28,7 @@ function readLine() {
 }
 
 say("ready");
-const { directory, options, from, window, durableEvery } = JSON.parse(readLine());
+const { directory, options, from, window, durableEvery, compacts } = JSON.parse(readLine());
 
 const settled = new Set();
 let acknowledged = from - 1;
@@ -63,8 +64,18 @@ function fail(error) {
   process.stdin.on("close", () => process.exit(1)).resume();
 }
 
+async function compactAlways() {
+  for (;;) {
+    sayNow("c", 1);
+    await db.compact();
+    sayNow("c", 0);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}
+
 const db = await open(directory, options);
 say("open");
+if (compacts) compactAlways().catch(fail);
 try {
   while (db.failure === undefined) {
     while (next - acknowledged <= window) {
