@@ -10,9 +10,10 @@ import { open } from "crabkv";
 
 const corpus = join(dirname(fileURLToPath(import.meta.url)), "corpus");
 const folder = mkdtempSync(join(tmpdir(), "crabkv-corpus-"));
-const kinds = { manifest: 0, log: 1, seg: 2 };
+const kinds = { MANIFEST: 0, log: 1, seg: 2, "log.hint": 3, "seg.hint": 4 };
 const MENDED = 1;
 const AS_IT_IS = 0;
+const HINTED_BYTES = 17_000;
 const SALT_AT = 48;
 const FIRST_RECORD_AT = 128 + 56 + 24 + 56;
 
@@ -25,7 +26,7 @@ function save(fuzzer, name, ...parts) {
 function contentOf(path) {
   const bytes = readFileSync(path);
   let end = bytes.length;
-  while (end > 0 && bytes[end - 1] === 0) end--;
+  if (!path.endsWith(".hint")) while (end > 0 && bytes[end - 1] === 0) end--;
   return bytes.subarray(0, Math.ceil(end / 8) * 8);
 }
 
@@ -38,11 +39,12 @@ function number(value) {
 function saveStore(name, directory) {
   const parts = [];
   for (const file of readdirSync(directory)) {
-    const [, digits, extension] = /^(\d+)\.(log|seg)$/.exec(file) ?? [];
-    const kind = file === "MANIFEST" ? "manifest" : extension;
-    if (kind === undefined) continue;
+    const [, digits, extension] = /^(\d+)\.((?:log|seg)(?:\.hint)?)$/.exec(file) ?? [];
+    const kind = extension ?? file;
+    if (kinds[kind] === undefined) continue;
     const content = contentOf(join(directory, file));
-    if (kind === "manifest") save("manifest", name, [MENDED], content);
+    if (kind === "MANIFEST") save("manifest", name, [MENDED], content);
+    else if (kind.endsWith(".hint")) save("hint", `${name}-${file}`, [MENDED], content);
     else save("frame", `${name}-${file}`, [MENDED], content);
     if (kind === "log" && content.length > FIRST_RECORD_AT) {
       save("record", `${name}-${file}`, content.subarray(SALT_AT, SALT_AT + 4), content.subarray(FIRST_RECORD_AT));
@@ -75,9 +77,8 @@ async function makeStores() {
   saveStore("open", copyOf(directory));
   await db.close();
   saveStore("closed", directory);
-  const again = await open(directory, { ...options, compression: "none" });
-  // A segment's worth, of which nothing is left.
-  for (let i = 0; i < 70; i++) await again.put("bulk", String(i).repeat(500));
+  let again = await open(directory, { ...options, compression: "none" });
+  await fillSegment(again);
   await again.put("bulk", "small");
   await again.delete("b");
   await again.compact();
@@ -85,6 +86,19 @@ async function makeStores() {
   saveStore("compacted-open", copyOf(directory));
   await again.close();
   saveStore("compacted", directory);
+  // Shorter segments get no hint.
+  again = await open(directory, { ...options, compression: "none" });
+  await again.put("large", "x".repeat(HINTED_BYTES));
+  await fillSegment(again);
+  await again.delete("bulk");
+  await again.compact();
+  await again.close();
+  saveStore("hinted", directory);
+}
+
+// A segment's worth, of which one value is left.
+async function fillSegment(db) {
+  for (let i = 0; i < 70; i++) await db.put("bulk", String(i).repeat(500));
 }
 
 const resp = (...words) =>

@@ -6,6 +6,7 @@
 #include "native/core/coding.h"
 #include "native/core/crc32c.h"
 #include "native/core/format.h"
+#include "native/core/hint_format.h"
 
 namespace crabkv::fuzz {
 
@@ -74,6 +75,28 @@ void MendManifest(std::string* bytes) {
     PutU32(file + at, previous);
     at += kEditHeaderBytes + length;
   }
+}
+
+void MendHint(std::string* bytes) {
+  constexpr uint64_t kSaltOffset = 32;
+  constexpr uint64_t kRangesOffset = 248;
+  constexpr uint64_t kRangeBytes = 12;
+  constexpr uint64_t kCrcOffset = HintHead::kBytes - 4;
+  if (bytes->size() < HintHead::kBytes) return;
+  char* const file = bytes->data();
+  const uint64_t salt = GetU64(file + kSaltOffset);
+  uint64_t at = HintHead::kBytes;
+  for (uint64_t i = 0; i < kHintRanges; i++) {
+    char* const range = file + kRangesOffset + i * kRangeBytes;
+    HintHead::Range described;
+    described.entries = GetU32(range);
+    described.deadlines = GetU32(range + 4);
+    const uint64_t length = described.block_bytes();
+    if (length > bytes->size() - at) break;
+    PutU32(range + 8, HintBlockCrc(std::string_view(file + at, length), salt));
+    at += length;
+  }
+  PutU32(file + kCrcOffset, Crc32c(file, kCrcOffset));
 }
 
 }  // namespace crabkv::fuzz

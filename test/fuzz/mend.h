@@ -11,5 +11,7 @@ namespace crabkv::fuzz {
 // segment is made to continue; 0 to begin with.
 void MendSegment(std::string* bytes, uint32_t* chain);
 void MendManifest(std::string* bytes);
+// Its head and blocks.
+void MendHint(std::string* bytes);
 
 }  // namespace crabkv::fuzz
