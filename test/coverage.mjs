@@ -4,7 +4,7 @@
 //   node test/coverage.mjs            a line for each file, the sum, and `1 passed, 0 failed`
 //   node test/coverage.mjs log_check  the lines of such files that were not executed, or whose branches were not, too
 //
-// Fails below the shares that have been reached, see `least`. The tests run a part of their long loops only (CRABKV_TEST_STRIDE).
+// Fails below the shares that have been reached, see `least`; wanted are 95 % and 90 %. The tests run a part of their long loops only (CRABKV_TEST_STRIDE).
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -13,7 +13,7 @@ import { fileURLToPath } from "node:url";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const program = join(root, "build-variants", "coverage", "build", "Release", "crabkv_tests");
-const least = { lines: 90, branches: 80 };
+const least = { lines: 94, branches: 82 };
 
 function run(file, args, env = {}, output = "inherit") {
   const result = spawnSync(file, args, {

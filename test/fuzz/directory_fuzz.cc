@@ -66,8 +66,6 @@ Options SmallOptions(bool read_only) {
   return options;
 }
 
-using Contents = std::map<std::string, uint64_t>;  // versions by key
-
 struct Contents {
   std::map<std::string, uint64_t> versions;  // by key
   bool complete = false;

@@ -32,6 +32,7 @@ class Author {
     Note();
     env_ = std::make_unique<FaultEnv>(machine_.get());
     options_.compression = random_.OneIn(2) ? Codec::kSnappy : Codec::kNone;
+    large_values_ = random_.OneIn(3);
     std::shared_ptr<Store> store;
     if (!EXPECT_OK(Store::Open(env_.get(), kDirectory, options_, &store))) return;
     store_ = store.get();
@@ -58,8 +59,8 @@ class Author {
     const uint64_t deadline = random_.OneIn(3) ? soon : random_.OneIn(6) ? 1'900'000'000'000 : 0;
     const uint64_t kind = random_.Below(10);
     if (kind < 5) {
-      const uint64_t size = random_.OneIn(25) ? random_.Below(9000) : random_.Below(120);
-      return Put(key, std::to_string(random_.Next()) + std::string(size, 'p'), deadline);
+      const uint64_t size = random_.OneIn(25) ? random_.Below(9000) : random_.Below(large_values_ ? 2500 : 120);
+      return Put(key, random_.Bytes(size), deadline);
     }
     return kind < 8 ? Delete(key) : Expire(key, deadline);
   }
@@ -172,6 +173,7 @@ class Author {
   std::unique_ptr<MemEnv> machine_;
   std::unique_ptr<FaultEnv> env_;
   Store* store_ = nullptr;
+  bool large_values_ = false;  // so that segments become long enough for hints
   uint64_t acknowledged_ = 0;
   uint64_t durable_ = 0;
 };
