@@ -299,6 +299,7 @@ Status MemEnv::Link(const std::string& from, const std::string& to) {
     return Status::FromErrno(EEXIST, "link", to);
   }
   Change(at, {name, file, ""});
+  Record(TraceStep::Kind::kLink, from, to);
   return Status::Ok();
 }
 

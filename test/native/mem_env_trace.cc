@@ -54,6 +54,9 @@ void MemEnv::Replay(const TraceStep& step) {
     case Kind::kRename:
       CRABKV_ASSERT(Rename(step.path, step.to).ok());
       return;
+    case Kind::kLink:
+      CRABKV_ASSERT(Link(step.path, step.to).ok());
+      return;
     case Kind::kRemove:
       CRABKV_ASSERT(Remove(step.path).ok());
       return;

@@ -7,9 +7,9 @@
 namespace crabkv::test {
 
 std::string TraceStep::Describe() const {
-  constexpr const char* kNames[] = {"create",           "write",    "truncate",       "sync",
-                                    "rename",           "remove",   "sync directory", "create directory",
-                                    "remove directory", "power cut"};
+  constexpr const char* kNames[] = {"create",           "write",  "truncate",       "sync",
+                                    "rename",           "remove", "sync directory", "create directory",
+                                    "remove directory", "link",   "power cut"};
   std::string text = kNames[static_cast<size_t>(kind)];
   if (inode != 0) text += " inode " + std::to_string(inode);
   if (!path.empty()) text += " " + path;

@@ -21,6 +21,7 @@ struct TraceStep {
     kSyncDirectory,    // path
     kCreateDirectory,  // path
     kRemoveDirectory,  // path
+    kLink,             // path is also `to`
     kPowerCut,         // with seed `offset`, see MemEnv::PowerCutKeepRandom
   };
   Kind kind = Kind::kWrite;
