@@ -42,7 +42,8 @@ export class RateLimitStore implements Store {
     const db = await this.#source.use();
     const entry = await db.getEntry(this.prefix + key);
     if (entry === undefined) return undefined;
-    return { totalHits: Number(entry.value), resetTime: new Date(entry.expiresAtMs ?? NaN) };
+    const { value, expiresAtMs } = entry;
+    return { totalHits: Number(value), resetTime: expiresAtMs === undefined ? undefined : new Date(expiresAtMs) };
   }
 
   /** Counts a hit, and begins the client's window with its first. */

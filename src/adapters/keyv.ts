@@ -21,6 +21,14 @@ export interface KeyvStorageOptions extends StoreSourceOptions {
 // eslint-disable-next-line @typescript-eslint/no-explicit-any
 type Kept = any;
 
+/** What is to be kept. */
+interface Entry {
+  readonly key: string;
+  readonly value: unknown;
+  /** Its deadline, in ms since 1970; none that is a number: it is kept for ever. */
+  readonly endMs: number | undefined;
+}
+
 // Begins what is stored for values that are not text (base64 of v8's structured clone), and for text that begins like that itself.
 const CLONE_MARK = "\0v";
 const TEXT_MARK = "\0s";
@@ -97,15 +105,26 @@ abstract class KeyvStorage extends EventEmitter {
     return this.#source.close();
   }
 
-  /** Keeps values, all or none. `ttlMs`: `Infinity` for ever; what has no time left is removed. */
-  protected async putAll(records: readonly { key: string; value: unknown; ttlMs: number }[]): Promise<void> {
-    const operations = records.map(({ key, value, ttlMs }): BatchOperation<string, string> => {
-      const name = this.#nameOf(key);
-      if (ttlMs <= 0) return { type: "delete", key: name };
-      return { type: "put", key: name, value: encode(value), ttlMs: wholeMs(ttlMs) };
-    });
+  /** Keeps a value; one that is over removes the key. */
+  protected async put({ key, value, endMs }: Entry): Promise<void> {
+    const name = this.#nameOf(key);
+    const text = encode(value);
     const db = await this.#source.use();
-    await db.batch(operations);
+    const ttlMs = timeLeft(endMs);
+    if (ttlMs > 0) await db.put(name, text, { ttlMs });
+    else await db.delete(name);
+  }
+
+  /** Keeps values, all or none. */
+  protected async putAll(entries: readonly Entry[]): Promise<void> {
+    const encoded = entries.map(({ key, value, endMs }) => ({ key: this.#nameOf(key), value: encode(value), endMs }));
+    const db = await this.#source.use();
+    await db.batch(
+      encoded.map(({ key, value, endMs }): BatchOperation<string, string> => {
+        const ttlMs = timeLeft(endMs);
+        return ttlMs > 0 ? { type: "put", key, value, ttlMs } : { type: "delete", key };
+      }),
+    );
   }
 
   /** Removes keys, all or none. Resolves with which were there. */
@@ -131,13 +150,13 @@ export class Keyv5Storage extends KeyvStorage {
 
   /** `ttlMs`: undefined or 0 for ever. A fraction of a millisecond counts as a whole one. */
   async set(key: string, value: unknown, ttlMs?: number): Promise<boolean> {
-    await this.putAll([{ key, value, ttlMs: ttlOf(ttlMs) }]);
+    await this.put({ key, value, endMs: endOf(ttlMs) });
     return true;
   }
 
   /** Keeps all of the values or none. Resolves with `true` for each: Keyv 5 passes it on, though its types say nothing of it. */
   async setMany(entries: { key: string; value: unknown; ttl?: number | undefined }[]): Promise<Kept> {
-    await this.putAll(entries.map(({ key, value, ttl }) => ({ key, value, ttlMs: ttlOf(ttl) })));
+    await this.putAll(entries.map(({ key, value, ttl }) => ({ key, value, endMs: endOf(ttl) })));
     return entries.map(() => true);
   }
 
@@ -163,13 +182,13 @@ export class Keyv6Storage extends KeyvStorage {
 
   /** `expires`: the deadline, in ms since 1970; undefined for ever. With one that has passed the key is removed. */
   async set(key: string, value: unknown, expires?: number): Promise<boolean> {
-    await this.putAll([{ key, value, ttlMs: timeLeft(expires) }]);
+    await this.put({ key, value, endMs: expires });
     return true;
   }
 
   /** Keeps all of the values or none. Resolves with `true` for each. */
   async setMany(entries: { key: string; value: unknown; expires?: number | undefined }[]): Promise<boolean[]> {
-    await this.putAll(entries.map(({ key, value, expires }) => ({ key, value, ttlMs: timeLeft(expires) })));
+    await this.putAll(entries.map(({ key, value, expires }) => ({ key, value, endMs: expires })));
     return entries.map(() => true);
   }
 
@@ -202,17 +221,15 @@ const capabilities = {
   },
 } as const;
 
-function ttlOf(ttlMs: number | undefined): number {
-  return typeof ttlMs !== "number" || ttlMs === 0 || Number.isNaN(ttlMs) ? Infinity : ttlMs;
+/** The deadline of a time to live from now on. Keyv 5 means for ever by 0. */
+function endOf(ttlMs: number | undefined): number | undefined {
+  return typeof ttlMs !== "number" || ttlMs === 0 ? undefined : Date.now() + ttlMs;
 }
 
-function timeLeft(expires: number | undefined): number {
-  return typeof expires !== "number" || !Number.isFinite(expires) ? Infinity : expires - Date.now();
-}
-
-// Never a moment too early: Keyv has the exact deadline beside the value.
-function wholeMs(ttlMs: number): number {
-  return ttlMs === Infinity ? Infinity : Math.min(Math.ceil(ttlMs), Number.MAX_SAFE_INTEGER);
+/** As the store takes it; never a moment too early, for Keyv has the exact deadline beside the value. 0 or less: it is over. */
+function timeLeft(endMs: number | undefined): number {
+  if (typeof endMs !== "number" || !Number.isFinite(endMs)) return Infinity;
+  return Math.min(Math.ceil(endMs - Date.now()), Number.MAX_SAFE_INTEGER);
 }
 
 function encode(value: unknown): string {

@@ -1,6 +1,5 @@
 // crabkv/unstorage: a driver for unstorage. Values are the text that unstorage makes of them; raw ones it writes as base64.
 import type { Driver, StorageMeta, WatchCallback } from "unstorage";
-import type { BatchOperation } from "../batch.js";
 import { CrabKVError, describe } from "../errors.js";
 import type { StoreSourceOptions, TextStore } from "./store-source.js";
 import { StoreSource, checkOptions, textOption } from "./store-source.js";
@@ -30,9 +29,6 @@ export default function crabkvDriver(options: CrabKVDriverOptions): DriverOf {
   const base = textOption(options.base, "base", "").replace(/:+$/, "");
   const prefix = base === "" ? "" : `${base}:`;
   const defaultTtlMs = ttlMsOf(options.ttl, Infinity);
-  const putOf = (key: string, value: string, ttl: unknown): BatchOperation<string, string> => {
-    return { type: "put", key: prefix + key, value, ttlMs: ttlMsOf(ttl, defaultTtlMs) };
-  };
   return {
     name: "crabkv",
     flags: { ttl: true },
@@ -49,11 +45,14 @@ export default function crabkvDriver(options: CrabKVDriverOptions): DriverOf {
       return items.map(({ key }, i) => ({ key, value: values[i] ?? null }));
     },
     async setItem(key, value, { ttl } = {}) {
-      await (await source.use()).batch([putOf(key, value, ttl)]);
+      const ttlMs = ttlMsOf(ttl, defaultTtlMs);
+      await (await source.use()).put(prefix + key, value, { ttlMs });
     },
     async setItems(items, common) {
-      const puts = items.map(({ key, value, options: own }) => putOf(key, value, own?.ttl ?? common?.ttl));
-      await (await source.use()).batch(puts);
+      const records = items.map(({ key, value, options: own }) => {
+        return { key: prefix + key, value, ttlMs: ttlMsOf(own?.ttl ?? common?.ttl, defaultTtlMs) };
+      });
+      await (await source.use()).putMany(records);
     },
     async removeItem(key) {
       await (await source.use()).delete(prefix + key);

@@ -48,6 +48,14 @@ test("a value whose time is over is gone, from the store too", async () => {
   expect([await storage.get("soon"), await storage.has("soon")]).toEqual([undefined, false]);
 });
 
+test("with a write-back buffer values wait there, the newest of each key", async () => {
+  const db = await temporaryStore({ writeBack: { everyMs: 60_000 } });
+  const storage = new Keyv5Storage({ store: db });
+  for (let i = 0; i < 100; i++) await storage.set("hot", `${i}`, 60_000);
+  expect(db.stats()).toMatchObject({ writeBackEntries: 1, writeBackCoalesced: 99 });
+  expect([await storage.get("hot"), await collect(storage.iterator())]).toEqual(["99", [["hot", "99"]]]);
+});
+
 test("no namespace sees or clears what is in another, whatever they are called", async () => {
   const db = await temporaryStore();
   const names = [undefined, "a", "a:", "a:b", "%3A", ":", "%"];
