@@ -20,7 +20,7 @@ Status Backup::Run(const StepDone& step, BackupReport* report) {
   CRABKV_RETURN_IF_ERROR(EndSegment());
   CRABKV_RETURN_IF_ERROR(ChooseSegments());
   // When a write fails, the log may go on where it was.
-  if (last_lsn_ < acknowledged) return Status::Error(Code::kBusy, "writes failed during a backup; try again");
+  if (last_lsn_ < acknowledged) return WhyNoNewSegment();
   const ManifestState next = NextManifest();
   CRABKV_RETURN_IF_ERROR(target_.CheckPast(next));
   uint64_t bytes = 0;
@@ -40,6 +40,11 @@ Status Backup::Run(const StepDone& step, BackupReport* report) {
   }
   report->version = last_lsn_;
   return target_.Commit(next);
+}
+
+Status Backup::WhyNoNewSegment() const {
+  if (source_.log->disk().full()) return source_.log->disk().Error();
+  return Status::Error(Code::kBusy, "writes failed during a backup; try again");
 }
 
 // Unless there is nothing in the last one.
@@ -69,9 +74,7 @@ Status Backup::ChooseSegments() {
   // Looked at once and from behind: what lies before a segment with frames takes no more of them.
   size_t open = pins_.size();
   while (open > 0 && !pins_[open - 1].get()->has_frames()) open--;
-  if (open < 2 || !pins_[open - 1].get()->is_log()) {
-    return Status::Error(Code::kBusy, "writes failed during a backup; try again");
-  }
+  if (open < 2 || !pins_[open - 1].get()->is_log()) return WhyNoNewSegment();
   open--;
   uint64_t group = 0;
   CRABKV_RETURN_IF_ERROR(source_.log->RequestDurable(&group));

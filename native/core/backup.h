@@ -46,6 +46,7 @@ class Backup {
 
  private:
   Status EndSegment();
+  Status WhyNoNewSegment() const;
   Status ChooseSegments();
   Status NoteEnd(const Segment& open);
   Status DescribeLog(const Segment& segment, BackupSegment* described) const;
