@@ -8,6 +8,7 @@ export type {
   CacheOptions,
   IncrementOptions,
   OpenOptions,
+  OpenProgress,
   PutOptions,
   RebalanceOptions,
   Sync,

@@ -125,6 +125,9 @@ export interface NativeOptions {
   readonly readerQueueMax: number;
 }
 
+/** Of an opening that takes long, see OpenProgress in native/core/store.h. */
+export type OnOpenProgress = (bytesDone: number, bytesTotal: number, records: number) => void;
+
 /** What a store counts; see {@link Native.stats}. Sizes are in bytes, `…Ms` in milliseconds, `…Ns` in nanoseconds. */
 export interface NativeStats {
   /** Keys in the index; expired ones count until they are removed. */
@@ -137,8 +140,12 @@ export interface NativeStats {
   readonly logBytes: number;
   /** An estimate of what compaction would leave. */
   readonly liveBytes: number;
-  /** Sizes of the files, space made ahead included. */
+  /** Sizes of the files, space made ahead and hints included. */
   readonly diskBytes: number;
+  /** Of them, hints: small files by which opening takes segments without reading them. */
+  readonly hintBytes: number;
+  /** Segments that have one. The last one never has, nor have very short ones, or those of very small records. */
+  readonly hintedSegments: number;
   /** The highest version given out. */
   readonly lastVersion: number;
   readonly acknowledgedVersion: number;
@@ -160,8 +167,21 @@ export interface NativeStats {
   /** Promise reads answered at once, and those that went to a reader thread. */
   readonly inlineReads: number;
   readonly coldReads: number;
+  /** How long opening took. */
   readonly openMs: number;
+  /** Records that opening read, from how many segments, and how long that took. */
   readonly openRecords: number;
+  readonly openReadSegments: number;
+  readonly openReadNs: number;
+  /** Keys that opening took from hints instead, of how many segments, and how long that took. */
+  readonly openHintedKeys: number;
+  readonly openHintedSegments: number;
+  readonly openHintsNs: number;
+  /** Segments that were read because they have no hint; because it is damaged, or of another segment or state; because not all
+   * that they hold was proven durable. */
+  readonly openHintsMissing: number;
+  readonly openHintsWrong: number;
+  readonly openHintsUnproven: number;
   /** Of the unproven tail that recovery wrote again. */
   readonly openRewrittenBytes: number;
   /** Slots that rebalancing gave to another shard since opening, whoever's. */
@@ -238,7 +258,7 @@ interface Native {
     arrayPush: (...items: unknown[]) => number,
   ): Float64Array;
 
-  open(path: string, options: NativeOptions, onCommit: OnCommit): Promise<Handle>;
+  open(path: string, options: NativeOptions, onCommit: OnCommit, onProgress?: OnOpenProgress): Promise<Handle>;
   close(handle: Handle): Promise<void>;
 
   put(handle: Handle, key: Bytes, value: Bytes, ttlMs: number): Group;

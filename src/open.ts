@@ -22,11 +22,13 @@ export function open<KE extends EncodingOption = "utf8", VE extends EncodingOpti
     if (typeof path !== "string" || path === "") throw new TypeError("path must be a string that is not empty");
     const resolvedOptions = resolveOpenOptions(options);
     const session = new Session(resolvedOptions.native.sync !== 0, resolvedOptions.native.valueBytesMax);
-    return native.open(path, resolvedOptions.native, session.onCommit).then(async (handle) => {
-      session.handle = handle;
-      if (resolvedOptions.cache !== undefined) await addCache(session, resolvedOptions.cache);
-      return new Store(session, resolvedOptions);
-    });
+    return native
+      .open(path, resolvedOptions.native, session.onCommit, resolvedOptions.onProgress)
+      .then(async (handle) => {
+        session.handle = handle;
+        if (resolvedOptions.cache !== undefined) await addCache(session, resolvedOptions.cache);
+        return new Store(session, resolvedOptions);
+      });
   } catch (error) {
     return rejected(error);
   }

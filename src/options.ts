@@ -5,7 +5,7 @@ import type { CompactionOptions } from "./compaction-options.js";
 import { codecOf } from "./encodings.js";
 import type { Codec, EncodingOption } from "./encodings.js";
 import { describe } from "./errors.js";
-import type { NativeOptions } from "./native.js";
+import type { NativeOptions, OnOpenProgress } from "./native.js";
 import type { RebalanceRules } from "./rebalancer.js";
 import { slotTable } from "./router.js";
 
@@ -64,6 +64,8 @@ export interface OpenOptions<KE extends EncodingOption = EncodingOption, VE exte
   readonly errorIfExists?: boolean | undefined;
   /** Default false; else nothing is written and writes are `CRABKV_READ_ONLY`. */
   readonly readOnly?: boolean | undefined;
+  /** Told how far an opening is that takes over a second, about ten times a second from then on. What it throws is a process warning. */
+  readonly onProgress?: ((progress: OpenProgress) => void) | undefined;
   /** Size at which a new segment of the log begins, 64 KiB to 1 GiB. Default 64 MiB. */
   readonly segmentBytes?: number | undefined;
   /** Longest key that a call may name, up to 1 MiB. Scans also show longer ones, from under a larger bound. Default 64 KiB. */
@@ -78,6 +80,15 @@ export interface OpenOptions<KE extends EncodingOption = EncodingOption, VE exte
   readonly pendingBytesMax?: number | undefined;
   /** Most reads waiting for the disk; beyond it reads are `CRABKV_BUSY`. Default 65,536. */
   readonly readerQueueMax?: number | undefined;
+}
+
+/** How far an opening is. */
+export interface OpenProgress {
+  /** Of the store's segments, those parts that are in the index; and all of them. */
+  readonly bytes: number;
+  readonly bytesTotal: number;
+  /** Records read so far, and keys taken from hints. */
+  readonly records: number;
 }
 
 /** Bounds of the cache, at least one. Least recently used entries go first. */
@@ -165,6 +176,7 @@ export interface Modification {
 /** Everything that a Store needs from the options, checked. */
 export interface ResolvedOptions {
   readonly native: NativeOptions;
+  readonly onProgress: OnOpenProgress | undefined;
   readonly keyCodec: Codec;
   readonly valueCodec: Codec;
   readonly cache: CacheOptions | undefined;
@@ -196,6 +208,7 @@ const openOptionNames: ReadonlySet<string> = new Set<keyof OpenOptions>([
   "createIfMissing",
   "errorIfExists",
   "readOnly",
+  "onProgress",
   "segmentBytes",
   "keyBytesMax",
   "valueBytesMax",
@@ -230,12 +243,26 @@ export function resolveOpenOptions(given: unknown): ResolvedOptions {
   };
   return {
     native,
+    onProgress: resolveOnProgress(options.onProgress),
     keyCodec: codecOf(options.keyEncoding, "keyEncoding"),
     valueCodec: codecOf(options.valueEncoding, "valueEncoding"),
     cache: resolveCache(options.cache),
     writeBack: resolveWriteBack(options.writeBack, native),
     rebalance: resolveRebalance(options.rebalance),
     defaultTtlMs: resolveTtl(options.defaultTtlMs, "defaultTtlMs", 0),
+  };
+}
+
+function resolveOnProgress(given: unknown): OnOpenProgress | undefined {
+  if (given === undefined) return undefined;
+  if (typeof given !== "function") throw new TypeError(`onProgress must be a function, not ${describe(given)}`);
+  const tell = given as (progress: OpenProgress) => void;
+  return (bytes, bytesTotal, records) => {
+    try {
+      tell({ bytes, bytesTotal, records });
+    } catch (error) {
+      process.emitWarning(error as Error);
+    }
   };
 }
 

@@ -23,6 +23,8 @@ napi_value Stats(napi_env env, napi_callback_info info) {
   writer.Number("logBytes", stats.log_bytes);
   writer.Number("liveBytes", stats.live_bytes);
   writer.Number("diskBytes", stats.disk_bytes);
+  writer.Number("hintBytes", stats.hint_bytes);
+  writer.Number("hintedSegments", stats.hinted_segments);
   writer.Number("lastVersion", stats.last_version);
   writer.Number("acknowledgedVersion", stats.acknowledged_version);
   writer.Number("durableVersion", stats.durable_version);
@@ -40,6 +42,14 @@ napi_value Stats(napi_env env, napi_callback_info info) {
   writer.Number("coldReads", stats.cold_reads);
   writer.Number("openMs", stats.open_ms);
   writer.Number("openRecords", stats.open_records);
+  writer.Number("openReadSegments", stats.open_read_segments);
+  writer.Number("openReadNs", stats.open_read_ns);
+  writer.Number("openHintedKeys", stats.open_hinted_keys);
+  writer.Number("openHintedSegments", stats.open_hinted_segments);
+  writer.Number("openHintsNs", stats.open_hints_ns);
+  writer.Number("openHintsMissing", stats.open_hints_missing);
+  writer.Number("openHintsWrong", stats.open_hints_wrong);
+  writer.Number("openHintsUnproven", stats.open_hints_unproven);
   writer.Number("openRewrittenBytes", stats.open_rewritten_bytes);
   writer.Number("slotsMoved", stats.slots_moved);
   writer.Number("feedFloor", stats.feed_floor);

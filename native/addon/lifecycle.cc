@@ -11,27 +11,64 @@ namespace crabkv::addon {
 
 namespace {
 
+// JavaScript's functions for one opening, both referenced.
+struct OpenCallbacks {
+  napi_ref on_commit = nullptr;
+  napi_ref on_progress = nullptr;  // null: nobody wants to know
+};
+
+// Posted before the opening's OpenDelivery, which gives the references back.
+class ProgressDelivery final : public Delivery {
+ public:
+  ProgressDelivery(napi_ref on_progress, const OpenProgress& progress)
+      : on_progress_(on_progress), progress_(progress) {}
+
+  void Deliver(Environment& environment) override {
+    napi_env env = environment.env();
+    napi_value arguments[3];
+    napi_value callback;
+    napi_value receiver;
+    napi_create_double(env, static_cast<double>(progress_.bytes_done), &arguments[0]);
+    napi_create_double(env, static_cast<double>(progress_.bytes_total), &arguments[1]);
+    napi_create_double(env, static_cast<double>(progress_.records), &arguments[2]);
+    napi_get_undefined(env, &receiver);
+    if (napi_get_reference_value(env, on_progress_, &callback) != napi_ok) return;
+    napi_call_function(env, receiver, callback, 3, arguments, nullptr);
+  }
+
+ private:
+  const napi_ref on_progress_;
+  const OpenProgress progress_;
+};
+
 class OpenDelivery : public Delivery {
  public:
-  OpenDelivery(napi_deferred deferred, napi_ref on_commit) : deferred_(deferred), on_commit_(on_commit) {}
+  OpenDelivery(napi_deferred deferred, const OpenCallbacks& callbacks) : deferred_(deferred), callbacks_(callbacks) {}
   ~OpenDelivery() override {
     // The environment ended while the store was opening: nobody else will give the reference back.
     if (store_ != nullptr) static_cast<void>(CloseShared(&store_));
   }
 
   // Native thread.
-  void Run(const std::string& path, const Options& options) {
-    status_ = OpenShared(DefaultEnv(), path, options, &store_);
+  void Run(const std::string& path, const Options& options, Gate* gate) {
+    OnOpenProgress tell;
+    if (callbacks_.on_progress != nullptr) {
+      tell = [this, gate](const OpenProgress& progress) {
+        gate->Post(std::make_unique<ProgressDelivery>(callbacks_.on_progress, progress));
+      };
+    }
+    status_ = OpenShared(DefaultEnv(), path, options, tell, &store_);
   }
 
   void Deliver(Environment& environment) override {
     environment.gate().Release();
+    if (callbacks_.on_progress != nullptr) napi_delete_reference(environment.env(), callbacks_.on_progress);
     if (!status_.ok()) {
-      napi_delete_reference(environment.env(), on_commit_);
+      napi_delete_reference(environment.env(), callbacks_.on_commit);
       return Reject(environment, deferred_, status_);
     }
     const uint32_t id = environment.NextHandleId();
-    environment.Add(std::make_unique<Handle>(environment, id, std::exchange(store_, nullptr), on_commit_));
+    environment.Add(std::make_unique<Handle>(environment, id, std::exchange(store_, nullptr), callbacks_.on_commit));
     napi_value number;
     napi_create_uint32(environment.env(), id, &number);
     Resolve(environment, deferred_, number);
@@ -39,7 +76,7 @@ class OpenDelivery : public Delivery {
 
  private:
   const napi_deferred deferred_;
-  const napi_ref on_commit_;
+  const OpenCallbacks callbacks_;
   Status status_;
   std::shared_ptr<Store> store_;
 };
@@ -113,33 +150,38 @@ bool ReadOptions(napi_env env, napi_value object, Options* options) {
   return reader.ok();
 }
 
+bool IsFunction(napi_env env, napi_value value) {
+  napi_valuetype type;
+  return napi_typeof(env, value, &type) == napi_ok && type == napi_function;
+}
+
 }  // namespace
 
-// open(path, options, onCommit): Promise<number>, the handle.
+// open(path, options, onCommit, onProgress): Promise<number>, the handle.
 napi_value Open(napi_env env, napi_callback_info info) {
-  Call<3> call(env, info);
+  Call<4> call(env, info);
   std::string path;
   Options options;
   if (!ReadString(env, call[0], "path", &path) || !ReadOptions(env, call[1], &options)) return nullptr;
   if (path.find('\0') != std::string::npos) return ThrowTypeError(env, "path must not contain null bytes");
   const Status valid = ValidateOptions(options);
   if (!valid.ok()) return ThrowStatus(call.environment(), valid);
-  napi_valuetype type;
-  if (napi_typeof(env, call[2], &type) != napi_ok || type != napi_function) {
-    return ThrowTypeError(env, "onCommit must be a function");
-  }
-  napi_ref on_commit;
+  if (!IsFunction(env, call[2])) return ThrowTypeError(env, "onCommit must be a function");
+  const bool tells = !IsUndefined(env, call[3]);
+  if (tells && !IsFunction(env, call[3])) return ThrowTypeError(env, "onProgress must be a function");
+  OpenCallbacks callbacks;
   napi_deferred deferred;
   napi_value promise;
-  if (napi_create_reference(env, call[2], 1, &on_commit) != napi_ok ||
+  if (napi_create_reference(env, call[2], 1, &callbacks.on_commit) != napi_ok ||
+      (tells && napi_create_reference(env, call[3], 1, &callbacks.on_progress) != napi_ok) ||
       napi_create_promise(env, &deferred, &promise) != napi_ok) {
     return nullptr;
   }
   call.environment().gate().Hold();
   auto gate = call.environment().shared_gate();
-  RunDetached("crabkv-open", [gate, deferred, on_commit, path, options] {
-    auto delivery = std::make_unique<OpenDelivery>(deferred, on_commit);
-    delivery->Run(path, options);
+  RunDetached("crabkv-open", [gate, deferred, callbacks, path, options] {
+    auto delivery = std::make_unique<OpenDelivery>(deferred, callbacks);
+    delivery->Run(path, options, gate.get());
     gate->Post(std::move(delivery));
   });
   return promise;

@@ -65,7 +65,7 @@ void Compactor::Main() {
       Sleep(&lock);
       lock.unlock();
       // What is about to be compacted needs none.
-      if (!postponed_) hints_.WriteWhileQuiet([this](uint64_t bytes_read) { return GoOnWithHints(bytes_read); });
+      if (!postponed_) KeepHints();
     }
     CloseReplaced();
     lock.lock();
@@ -300,10 +300,13 @@ bool Compactor::Pace(std::unique_lock<std::mutex>* lock, uint64_t bytes_read) {
 }
 
 // A hint gives way to whatever else there is to do.
-bool Compactor::GoOnWithHints(uint64_t bytes_read) {
-  if (!GoOn(bytes_read)) return false;
-  std::lock_guard<std::mutex> lock(mutex_);
-  return requests_.empty() && works_.empty();
+void Compactor::KeepHints() {
+  step_began_ns_ = target_.env->MonotonicNs();
+  hints_.WriteWhileQuiet([this](uint64_t bytes_read) {
+    if (!GoOn(bytes_read)) return false;
+    std::lock_guard<std::mutex> lock(mutex_);
+    return requests_.empty() && works_.empty();
+  });
 }
 
 void Compactor::WriteLastHints(uint64_t limit_ms) {

@@ -88,7 +88,7 @@ class Compactor {
   void RunWork();
   bool SomebodyWaits();
   void CloseReplaced();
-  bool GoOnWithHints(uint64_t bytes_read);
+  void KeepHints();
 
   CompactionTarget target_;
   HintKeeper hints_;

@@ -92,12 +92,12 @@ void EncodeHintHead(const HintHead& head, char* to) {
   PutU32(to + kCrcOffset, Crc32c(to, kCrcOffset));
 }
 
-const char* DecodeHintHead(std::string_view bytes, const HintIdentity& expected, HintHead* head) {
-  if (bytes.size() < HintHead::kBytes) return "it is cut short";
+bool DecodeHintHead(std::string_view bytes, const HintIdentity& expected, HintHead* head) {
+  if (bytes.size() < HintHead::kBytes) return false;
   const char* const from = bytes.data();
-  if (std::memcmp(from, kHintMagic, 8) != 0) return "it is no hint";
-  if (Crc32c(from, kCrcOffset) != GetU32(from + kCrcOffset)) return "its head fails its CRC";
-  if (GetU16(from + 8) != kFormatMajor || GetU32(from + 12) != 0) return "it is of another format version";
+  if (std::memcmp(from, kHintMagic, 8) != 0) return false;
+  if (Crc32c(from, kCrcOffset) != GetU32(from + kCrcOffset)) return false;
+  if (GetU16(from + 8) != kFormatMajor || GetU32(from + 12) != 0) return false;
   HintIdentity& identity = head->identity;
   SegmentSummary& summary = head->summary;
   identity.kind = static_cast<SegmentKind>(GetU32(from + 16));
@@ -119,16 +119,13 @@ const char* DecodeHintHead(std::string_view bytes, const HintIdentity& expected,
   for (uint32_t i = 0; i < kHintRanges; i++) {
     const char* const range = from + kRangesOffset + i * kRangeBytes;
     head->ranges[i] = {GetU32(range), GetU32(range + 4), GetU32(range + 8)};
-    if (head->ranges[i].deadlines > head->ranges[i].entries) return "it has more deadlines than keys";
+    if (head->ranges[i].deadlines > head->ranges[i].entries) return false;
   }
   if (identity.kind != expected.kind || identity.number != expected.number || identity.salt != expected.salt) {
-    return "it is of another segment";
+    return false;
   }
-  if (identity.segment_bytes != expected.segment_bytes) return "its segment was longer or shorter";
-  if (identity.hash_seed[0] != expected.hash_seed[0] || identity.hash_seed[1] != expected.hash_seed[1]) {
-    return "it is of another hash seed";
-  }
-  return nullptr;
+  return identity.segment_bytes == expected.segment_bytes && identity.hash_seed[0] == expected.hash_seed[0] &&
+         identity.hash_seed[1] == expected.hash_seed[1];
 }
 
 HintEntry HintEntry::Make(const KeyHash& hash, RecordType type, uint64_t offset, uint64_t record_bytes) {

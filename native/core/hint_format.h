@@ -67,8 +67,8 @@ struct HintHead {
   uint64_t file_bytes() const;
 };
 void EncodeHintHead(const HintHead& head, char* to);
-// Null, or what is wrong with it; `expected` is the segment that the hint is wanted for.
-const char* DecodeHintHead(std::string_view bytes, const HintIdentity& expected, HintHead* head);
+// False when it is damaged, of a format that this version does not read, or not of the segment `expected`.
+bool DecodeHintHead(std::string_view bytes, const HintIdentity& expected, HintHead* head);
 
 // What a segment's records come to for one key.
 struct HintEntry {

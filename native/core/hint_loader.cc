@@ -30,12 +30,11 @@ bool IsOrdered(const char* entries, const HintHead& head, uint32_t range) {
 }
 }  // namespace
 
-bool HintFile::Open(Env* env, const std::string& directory, const HintIdentity& expected, std::string* why) {
+bool HintFile::Open(Env* env, const std::string& directory, const HintIdentity& expected, bool* missing) {
   const std::string path = directory + "/" + HintFileName(expected.kind, expected.number);
   bool exists = false;
-  *why = "";
-  if (!env->Exists(path, &exists).ok() || !exists) return false;
-  *why = "it can't be read";
+  *missing = !env->Exists(path, &exists).ok() || !exists;
+  if (*missing) return false;
   char bytes[HintHead::kBytes];
   uint64_t got = 0;
   uint64_t size = 0;
@@ -43,11 +42,7 @@ bool HintFile::Open(Env* env, const std::string& directory, const HintIdentity& 
       !file->ReadAt(0, sizeof(bytes), bytes, &got).ok()) {
     return false;
   }
-  const char* const wrong = DecodeHintHead(std::string_view(bytes, got), expected, &head);
-  if (wrong != nullptr || size != head.file_bytes()) {
-    *why = wrong != nullptr ? wrong : "it is longer or shorter than it says";
-    return false;
-  }
+  if (!DecodeHintHead(std::string_view(bytes, got), expected, &head) || size != head.file_bytes()) return false;
   uint64_t offset = HintHead::kBytes;
   for (uint32_t i = 0; i < kHintRanges; i++) {
     block_offsets[i] = offset;
@@ -117,27 +112,34 @@ bool HintLoader::LoadRange(uint32_t range, std::vector<Block>* blocks, IndexFill
 }
 
 // Ranges are taken by whoever is free. No two threads work on one slot.
-void HintLoader::LoadRanges() {
+void HintLoader::LoadRanges(const std::function<void()>& step) {
   IndexFiller filler(index_);
+  uint32_t told = 0;
   std::vector<Block> blocks(hints_.size());
   while (bad_.load(std::memory_order_relaxed) == 0) {
     const uint32_t range = next_range_.fetch_add(1, std::memory_order_relaxed);
     if (range >= kHintRanges || !LoadRange(range, &blocks, &filler)) break;
+    done_ranges_.fetch_add(1, std::memory_order_relaxed);
+    while (step != nullptr && told < done_ranges_.load(std::memory_order_relaxed)) {
+      told++;
+      step();
+    }
   }
   filler.Count();
 }
 
-bool HintLoader::Load(uint32_t* bad) {
+bool HintLoader::Load(const std::function<void()>& step, uint32_t* bad) {
   uint64_t entries = 0;
   for (const Added& added : hints_) entries += added.hint->head.entries();
   next_range_ = 0;
+  done_ranges_ = 0;
   bad_ = 0;
   if (entries >= kSecondThreadEntries) {
-    std::thread second = env_->StartThread("crabkv-open", [this] { LoadRanges(); });
-    LoadRanges();
+    std::thread second = env_->StartThread("crabkv-open", [this] { LoadRanges(nullptr); });
+    LoadRanges(step);
     second.join();
   } else {
-    LoadRanges();
+    LoadRanges(step);
   }
   *bad = bad_.load(std::memory_order_relaxed);
   hints_.clear();

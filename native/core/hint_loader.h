@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,9 +21,9 @@ struct HintFile {
   HintHead head;
   std::array<uint64_t, kHintRanges> block_offsets;
 
-  // Sets `*why` instead, to a reason for people, when there is no such hint or it is of no use. Whatever the file says
-  // it holds lies in it when this succeeds.
-  bool Open(Env* env, const std::string& directory, const HintIdentity& expected, std::string* why);
+  // False when there is no such hint (`*missing`), or it is of no use. When this succeeds, the file is as long as what
+  // it says it holds.
+  bool Open(Env* env, const std::string& directory, const HintIdentity& expected, bool* missing);
 };
 
 class HintLoader {
@@ -32,9 +33,9 @@ class HintLoader {
   // Behind all that was added before, and that the index holds. `handle` is the segment's.
   void Add(std::unique_ptr<HintFile> hint, uint32_t handle) { hints_.push_back({std::move(hint), handle}); }
   bool empty() const { return hints_.empty(); }
-  // Puts everything that was added into the index. Or `*bad` names a segment, by its handle, whose hint turned out to
-  // be damaged; what the index holds is worthless then.
-  bool Load(uint32_t* bad);
+  // Puts everything that was added into the index; `step` is called on the way, up to kHintRanges times. Or `*bad`
+  // names a segment, by its handle, whose hint turned out to be damaged; what the index holds is worthless then.
+  bool Load(const std::function<void()>& step, uint32_t* bad);
 
  private:
   struct Added {
@@ -50,7 +51,7 @@ class HintLoader {
     const HintEntry Entry(uint32_t i) const { return DecodeHintEntry(bytes.data() + i * HintEntry::kBytes); }
   };
 
-  void LoadRanges();
+  void LoadRanges(const std::function<void()>& step);
   bool LoadRange(uint32_t range, std::vector<Block>* blocks, IndexFiller* filler);
   bool ReadBlock(const Added& added, uint32_t range, Block* block) const;
   void LoadSlot(uint16_t slot, std::vector<Block>* blocks, IndexFiller* filler) const;
@@ -59,6 +60,7 @@ class HintLoader {
   Index* const index_;
   std::vector<Added> hints_;  // in log order
   std::atomic<uint32_t> next_range_{0};
+  std::atomic<uint32_t> done_ranges_{0};
   std::atomic<uint32_t> bad_{0};  // handle; 0: none
 };
 

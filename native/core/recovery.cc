@@ -136,6 +136,22 @@ void Recovery::BeginWalk() {
   durable_ = Place();
   unproven_.clear();
   counts_ = OpenCounts();
+  progress_ = OpenProgress();
+  for (const LogFile& file : files_) progress_.bytes_total += file.size;
+}
+
+// `bytes` more of the files are done with, in which there were so many records.
+void Recovery::TellProgress(uint64_t bytes, uint64_t records) {
+  constexpr uint64_t kNsInMs = 1'000'000;
+  constexpr uint64_t kStepBytes = 1 << 20;  // as long as a look at the clock is worth while
+  const uint64_t steps = progress_.bytes_done / kStepBytes;
+  progress_.bytes_done += bytes;
+  progress_.records += records;
+  if (on_progress_ == nullptr || progress_.bytes_done / kStepBytes == steps) return;
+  const uint64_t now_ns = env_->MonotonicNs();
+  if (now_ns - began_ns_ < kOpenProgressAfterMs * kNsInMs || now_ns - told_ns_ < kOpenProgressEveryMs * kNsInMs) return;
+  told_ns_ = now_ns;
+  on_progress_(progress_);
 }
 
 // By their hints where they have some. Before a segment is read the index must be as the ones before it left it.
@@ -143,12 +159,12 @@ Status Recovery::TakeSegments(bool* hint_damaged) {
   bool ended = false;
   for (size_t i = 0; i < files_.size() && !ended; i++) {
     if (files_[i].compacted != nullptr) CRABKV_RETURN_IF_ERROR(CheckCompactedStart(i));
-    bool taken = false;
-    CRABKV_RETURN_IF_ERROR(TakeByHint(i, &taken));
-    if (!taken) {
+    HintUse use = HintUse::kMissing;
+    CRABKV_RETURN_IF_ERROR(TakeByHint(i, &use));
+    if (use != HintUse::kTaken) {
       *hint_damaged = !LoadHints();
       if (*hint_damaged) return Status::Ok();
-      CRABKV_RETURN_IF_ERROR(ReadSegment(i, &ended));
+      CRABKV_RETURN_IF_ERROR(ReadSegment(i, use, &ended));
     }
     if (files_[i].compacted != nullptr) PassCompacted(i);
   }
@@ -156,11 +172,18 @@ Status Recovery::TakeSegments(bool* hint_damaged) {
   return ended || *hint_damaged ? Status::Ok() : CheckEnd("the log ends here");
 }
 
-Status Recovery::ReadSegment(size_t index, bool* ended) {
+Status Recovery::ReadSegment(size_t index, HintUse why, bool* ended) {
   const uint64_t began_ns = env_->MonotonicNs();
+  read_bytes_ = 0;
   CRABKV_RETURN_IF_ERROR(files_[index].compacted == nullptr ? WalkSegment(index, ended) : WalkCompacted(index));
   counts_.read_ns += env_->MonotonicNs() - began_ns;
-  if (files_[index].segment != nullptr) counts_.segments++;
+  if (files_[index].segment != nullptr) {
+    counts_.segments++;
+    if (why == HintUse::kMissing) counts_.hints_missing++;
+    if (why == HintUse::kWrong) counts_.hints_wrong++;
+    if (why == HintUse::kUnproven) counts_.hints_unproven++;
+  }
+  TellProgress(files_[index].size - std::min(files_[index].size, read_bytes_), 0);
   return Status::Ok();
 }
 
@@ -282,8 +305,10 @@ void Recovery::ApplyRecords(const LogFile& file, const Frame& frame) {
       location = index_->Find(hash);
     }
     if (record.type != RecordType::kExpire || location) index_->ApplyRecovered(hash, location, record.expires_at_ms);
-    counts_.records++;
   });
+  counts_.records += frame.header.count;
+  read_bytes_ += frame.header.frame_bytes();
+  TellProgress(frame.header.frame_bytes(), frame.header.count);
 }
 
 // Searches everything behind the walk's end for a valid frame header that `accept`s.

@@ -21,6 +21,7 @@
 #include "native/core/index.h"
 #include "native/core/manifest.h"
 #include "native/core/options.h"
+#include "native/core/store.h"
 
 namespace crabkv {
 
@@ -49,12 +50,15 @@ struct RecoveryResult {
 
 class Recovery {
  public:
-  Recovery(Env* env, std::string directory, const Options& options, SegmentTable* segments, Index* index)
+  Recovery(Env* env, std::string directory, const Options& options, SegmentTable* segments, Index* index,
+           OnOpenProgress on_progress = nullptr)
       : env_(env),
         directory_(std::move(directory)),
         options_(options),
         segments_(segments),
         index_(index),
+        on_progress_(std::move(on_progress)),
+        began_ns_(env->MonotonicNs()),
         hints_(env, index) {}
 
   // Brings `manifest` (as loaded) and the directory into the state of a new epoch, unless the store is opened
@@ -83,6 +87,9 @@ class Recovery {
     Place behind;                                 // where the log stood before this segment's first frame
   };
 
+  // Whether a segment was taken by its hint, and if not, why.
+  enum class HintUse : uint8_t { kTaken, kMissing, kWrong, kUnproven };
+
   // --- What is there.
   Status FinishInterruptedCut();
   Status ListSegments();
@@ -94,8 +101,9 @@ class Recovery {
   Status Walk();
   void BeginWalk();
   Status TakeSegments(bool* hint_damaged);
-  Status ReadSegment(size_t index, bool* ended);
+  Status ReadSegment(size_t index, HintUse why, bool* ended);
   Status AddSegment(LogFile* file);
+  void TellProgress(uint64_t bytes, uint64_t records);
   Status CheckCompactedStart(size_t index) const;
   Status WalkCompacted(size_t index);
   void PassCompacted(size_t index);
@@ -114,7 +122,7 @@ class Recovery {
   // --- Hints.
   uint64_t ProvenLsn();
   bool HintFits(const LogFile& file, const SegmentSummary& summary, bool* unproven);
-  Status TakeByHint(size_t index, bool* taken);
+  Status TakeByHint(size_t index, HintUse* use);
   void PassLogSegment(size_t index, const SegmentSummary& summary);
   bool LoadHints();
   void RemoveHint(const std::string& name);
@@ -139,6 +147,11 @@ class Recovery {
   const Options& options_;
   SegmentTable* const segments_;
   Index* const index_;
+  const OnOpenProgress on_progress_;
+  const uint64_t began_ns_;
+  uint64_t told_ns_ = 0;
+  OpenProgress progress_;
+  uint64_t read_bytes_ = 0;  // of the segment that is being read
 
   ManifestState* manifest_ = nullptr;
   std::vector<LogFile> files_;  // in LSN order
@@ -151,7 +164,9 @@ class Recovery {
   std::deque<Place> unproven_;  // behind each later frame with records
   uint64_t clock_ms_ = 0;
   OpenCounts counts_;
-  HintLoader hints_;                 // taken, and not in the index yet
+  HintLoader hints_;           // taken, and not in the index yet
+  uint64_t hinted_bytes_ = 0;  // of their segments
+  uint64_t hinted_keys_ = 0;
   uint64_t proven_lsn_ = 0;          // see ProvenLsn; 0: not looked up
   Segment* copy_segment_ = nullptr;  // where Rewrite copies to
 };

@@ -53,13 +53,10 @@ bool Recovery::HintFits(const LogFile& file, const SegmentSummary& summary, bool
 }
 
 // Takes the segment by its hint, if there is a good one.
-Status Recovery::TakeByHint(size_t index, bool* taken) {
+Status Recovery::TakeByHint(size_t index, HintUse* use) {
   LogFile& file = files_[index];
-  *taken = false;
-  if (file.hint_damaged) {
-    counts_.hints_wrong++;
-    return Status::Ok();
-  }
+  *use = HintUse::kWrong;
+  if (file.hint_damaged) return Status::Ok();
   HintIdentity identity;
   identity.kind = file.header.kind;
   identity.number = file.number;
@@ -67,16 +64,17 @@ Status Recovery::TakeByHint(size_t index, bool* taken) {
   identity.segment_bytes = file.size;
   std::copy_n(manifest_->hash_seed, 2, identity.hash_seed);
   auto hint = std::make_unique<HintFile>();
-  std::string why;
+  bool missing = false;
   bool unproven = false;
-  if (!hint->Open(env_, directory_, identity, &why)) {
-    why.empty() ? counts_.hints_missing++ : counts_.hints_wrong++;
+  if (!hint->Open(env_, directory_, identity, &missing)) {
+    if (missing) *use = HintUse::kMissing;
     return Status::Ok();
   }
   if (!HintFits(file, hint->head.summary, &unproven)) {
-    unproven ? counts_.hints_unproven++ : counts_.hints_wrong++;
+    if (!unproven) return Status::Ok();
+    *use = HintUse::kUnproven;
     // It will count when the rest of the log vouches for the segment.
-    if (unproven) file.hint_bytes = hint->head.file_bytes();
+    file.hint_bytes = hint->head.file_bytes();
     return Status::Ok();
   }
   CRABKV_RETURN_IF_ERROR(AddSegment(&file));
@@ -86,8 +84,10 @@ Status Recovery::TakeByHint(size_t index, bool* taken) {
   if (file.compacted == nullptr) PassLogSegment(index, summary);
   counts_.hinted_segments++;
   counts_.hinted_keys += hint->head.entries();
+  hinted_bytes_ += file.size;
+  hinted_keys_ += hint->head.entries();
   hints_.Add(std::move(hint), file.segment->handle);
-  *taken = true;
+  *use = HintUse::kTaken;
   return Status::Ok();
 }
 
@@ -113,7 +113,9 @@ bool Recovery::LoadHints() {
   if (hints_.empty()) return true;
   const uint64_t began_ns = env_->MonotonicNs();
   uint32_t bad = 0;
-  const bool loaded = hints_.Load(&bad);
+  const bool loaded =
+      hints_.Load([this] { TellProgress(hinted_bytes_ / kHintRanges, hinted_keys_ / kHintRanges); }, &bad);
+  hinted_bytes_ = hinted_keys_ = 0;
   counts_.hints_ns += env_->MonotonicNs() - began_ns;
   if (loaded) return true;
   for (LogFile& file : files_) {

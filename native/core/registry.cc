@@ -71,7 +71,8 @@ Status Attach(Entry* entry, const Options& options, std::shared_ptr<Store>* stor
 }
 }  // namespace
 
-Status OpenShared(Env* env, const std::string& path, const Options& options, std::shared_ptr<Store>* store) {
+Status OpenShared(Env* env, const std::string& path, const Options& options, OnOpenProgress on_progress,
+                  std::shared_ptr<Store>* store) {
   CRABKV_RETURN_IF_ERROR(ValidateOptions(options));
   bool exists = false;
   CRABKV_RETURN_IF_ERROR(env->Exists(path, &exists));
@@ -95,7 +96,7 @@ Status OpenShared(Env* env, const std::string& path, const Options& options, std
   entry->busy = true;
   lock.unlock();
   std::shared_ptr<Store> opened;
-  const Status status = Store::Open(env, path, options, &opened);
+  const Status status = Store::Open(env, path, options, &opened, std::move(on_progress));
   lock.lock();
   if (!status.ok()) {
     registry->Remove(entry);

@@ -209,13 +209,25 @@ struct StoreStats {
   uint64_t backup_bytes_done = 0;
 };
 
+// How far an opening is.
+struct OpenProgress {
+  uint64_t bytes_done = 0;  // of the segments' files; those taken by a hint count, too
+  uint64_t bytes_total = 0;
+  uint64_t records = 0;  // read so far, and keys taken from hints
+};
+// Called on the opening thread, for the first time after kOpenProgressAfterMs, then about every kOpenProgressEveryMs.
+using OnOpenProgress = std::function<void(const OpenProgress&)>;
+inline constexpr uint64_t kOpenProgressAfterMs = 1000;
+inline constexpr uint64_t kOpenProgressEveryMs = 100;
+
 class Store {
  public:
   virtual ~Store() = default;
 
   // Opens or creates the store in directory `path`. May block (recovery). `*store` is set on OK only.
   // Fails with kLocked, kCorruption, kFormat, kMissing, kExists, kReadOnly, kIo, kDiskFull.
-  static Status Open(Env* env, const std::string& path, const Options& options, std::shared_ptr<Store>* store);
+  static Status Open(Env* env, const std::string& path, const Options& options, std::shared_ptr<Store>* store,
+                     OnOpenProgress on_progress = nullptr);
 
   // --- Writing. Takes effect in memory at once (visible to every reader) and in the log when its group is written.
   // OK with commit->committed == false when a guard did not hold. kNotResident (with DiskWait::kNever) when a version

@@ -32,7 +32,7 @@ class StoreImpl final : public Store {
   StoreImpl(Env* env, std::string path, const Options& options);
   ~StoreImpl() override;
 
-  Status OpenFiles();
+  Status OpenFiles(OnOpenProgress on_progress);
 
   Status Write(Operation* operations, uint32_t count, DiskWait wait, Commit* commit) override;
   void Prefetch(std::string_view key) const override { index_.Prefetch(Hash(key)); }

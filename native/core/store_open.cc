@@ -12,11 +12,12 @@ namespace {
 constexpr uint64_t kLastHintsMs = 200;
 }  // namespace
 
-Status Store::Open(Env* env, const std::string& path, const Options& options, std::shared_ptr<Store>* store) {
+Status Store::Open(Env* env, const std::string& path, const Options& options, std::shared_ptr<Store>* store,
+                   OnOpenProgress on_progress) {
   CRABKV_RETURN_IF_ERROR(ValidateOptions(options));
   InstallGuard();
   auto opened = std::make_shared<StoreImpl>(env, path, options);
-  CRABKV_RETURN_IF_ERROR(opened->OpenFiles());
+  CRABKV_RETURN_IF_ERROR(opened->OpenFiles(std::move(on_progress)));
   *store = std::move(opened);
   return Status::Ok();
 }
@@ -34,7 +35,7 @@ StoreImpl::~StoreImpl() {
   static_cast<void>(ignored);
 }
 
-Status StoreImpl::OpenFiles() {
+Status StoreImpl::OpenFiles(OnOpenProgress on_progress) {
   const uint64_t began_ns = env_->MonotonicNs();
   bool exists = false;
   CRABKV_RETURN_IF_ERROR(env_->Exists(path_, &exists));
@@ -48,7 +49,7 @@ Status StoreImpl::OpenFiles() {
       env_->LockFile(path_ + "/LOCK", options_.read_only ? LockMode::kShared : LockMode::kExclusive, &lock_));
   CRABKV_RETURN_IF_ERROR(LoadOrCreateManifest());
   if (!options_.read_only) DiskSpace(env_, path_).MakeRoomForRecovery();
-  Recovery recovery(env_, path_, options_, &segments_, &index_);
+  Recovery recovery(env_, path_, options_, &segments_, &index_, std::move(on_progress));
   RecoveryResult recovered;
   CRABKV_RETURN_IF_ERROR(recovery.Run(&manifest_, &recovered));
   clock_ = std::make_unique<Clock>(env_, recovered.clock_ms);

@@ -1,13 +1,17 @@
 // How commands open the store.
 import type { Encoding } from "../encodings.js";
 import { open } from "../open.js";
+import type { OpenOptions, OpenProgress } from "../options.js";
 import type { Store } from "../store.js";
+import type { Progress } from "./progress.js";
 import { settingTable, ttlMsOf } from "./setting-table.js";
 import type { Settings } from "./setting-table.js";
+import type { GlobalSettings } from "./settings.js";
 
 /** A key or a value: bytes where they are not text. */
 export type Data = string | Uint8Array;
 export type CliStore = Store<Data, Data>;
+type CliOpenOptions = OpenOptions<Encoding<Data>, Encoding<Data>>;
 
 /** Room in a batch for one value, its key and what goes around them. */
 const BATCH_BYTES_MIN = 64 * 1024 * 1024;
@@ -18,13 +22,14 @@ const encoding: Encoding<Data> = { encode: (data) => data, decode: (bytes) => by
 const encodings = { keyEncoding: encoding, valueEncoding: encoding };
 
 /** For commands that change nothing: works on a read-only directory, and beside other readers. */
-export function openForReading({ dataDir, shards, keyBytesMax, valueBytesMax }: Settings): Promise<CliStore> {
-  return open(dataDir, { readOnly: true, shards, keyBytesMax, valueBytesMax, ...encodings });
+export function openForReading(settings: GlobalSettings): Promise<CliStore> {
+  const { shards, keyBytesMax, valueBytesMax } = settings;
+  return openAndShow(settings, { readOnly: true, shards, keyBytesMax, valueBytesMax, ...encodings });
 }
 
-export function openForWriting(settings: Settings, createIfMissing: boolean): Promise<CliStore> {
+export function openForWriting(settings: GlobalSettings, createIfMissing: boolean): Promise<CliStore> {
   const { writeBack, defaultTtl } = settings;
-  return open(settings.dataDir, {
+  return openAndShow(settings, {
     ...storeOptionsOf(settings),
     writeBack: writeBack === "off" ? false : { everyMs: writeBack },
     defaultTtlMs: ttlMsOf(defaultTtl),
@@ -48,6 +53,28 @@ export function storeOptionsOf(settings: Settings) {
     },
     batchBytesMax: Math.max(BATCH_BYTES_MIN, valueBytesMax + BATCH_OVERHEAD_BYTES),
   };
+}
+
+/** Shows a bar when it takes long; what draws it is loaded only then. */
+async function openAndShow({ dataDir, json }: GlobalSettings, options: CliOpenOptions): Promise<CliStore> {
+  if (json || !process.stderr.isTTY) return open(dataDir, options);
+  let bar: Progress | undefined;
+  let loading = false;
+  let ended = false;
+  const onProgress = ({ bytes, bytesTotal, records }: OpenProgress): void => {
+    bar?.update(bytes, records);
+    if (loading) return;
+    loading = true;
+    void import("./progress.js").then(({ startProgress }) => {
+      if (!ended) bar = startProgress("opening", bytesTotal, true);
+    });
+  };
+  try {
+    return await open(dataDir, { ...options, onProgress });
+  } finally {
+    ended = true;
+    bar?.stop();
+  }
 }
 
 /** Runs `work` and closes the store, also when it fails; the work's error goes first. */

@@ -48,9 +48,34 @@ async function runStats(settings: GlobalSettings): Promise<void> {
       ["changes are kept", stats.feedFloor === 0 ? "all" : `behind version ${stats.feedFloor}`],
       ["opened for writing", `${formatCount(stats.epoch)} times`],
       ["closed cleanly", stats.cleanOpen ? "yes" : "no"],
-      ["opened in", `${stats.openMs} ms, reading ${formatCount(stats.openRecords)} records`],
+      ["hints", `of ${formatCount(stats.hintedSegments)} segments, ${formatBytes(stats.hintBytes)}`],
+      ["opened in", openingOf(stats)],
     ]),
   );
+}
+
+// How long opening took, and why.
+function openingOf(stats: StoreStats): string {
+  const parts = [];
+  if (stats.openHintedSegments > 0) {
+    parts.push(`${formatCount(stats.openHintedKeys)} keys from hints of ${segments(stats.openHintedSegments)}`);
+  }
+  const rate = stats.openReadNs === 0 ? 0 : Math.round((stats.openRecords * 1e9) / stats.openReadNs);
+  // Of few records the rate says nothing.
+  const paced = stats.openRecords >= 10_000 ? `, ${formatCount(rate)} a second` : "";
+  parts.push(`${formatCount(stats.openRecords)} records read from ${segments(stats.openReadSegments)}${paced}`);
+  // The last segment never has one.
+  if (stats.openHintsMissing > 1) parts.push(`${formatCount(stats.openHintsMissing)} segments have no hint`);
+  if (stats.openHintsWrong > 0) parts.push(`${formatCount(stats.openHintsWrong)} hints were wrong`);
+  if (stats.openHintsUnproven > 0) {
+    parts.push(`${segments(stats.openHintsUnproven)} not proven durable, so read despite a hint`);
+  }
+  if (stats.openRewrittenBytes > 0) parts.push(`${formatBytes(stats.openRewrittenBytes)} written again`);
+  return `${formatCount(stats.openMs)} ms: ${parts.join("; ")}`;
+}
+
+function segments(count: number): string {
+  return count === 1 ? "1 segment" : `${formatCount(count)} segments`;
 }
 
 function formatShare(part: number, whole: number): string {
