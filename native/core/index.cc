@@ -126,10 +126,6 @@ void Index::Apply(const KeyHash& hash, Location location, uint64_t deadline_ms, 
   counters_->Bump(hash.counter);
 }
 
-void Index::ApplyRecovered(const KeyHash& hash, Location location, uint64_t deadline_ms) {
-  Set(hash, Find(hash), location, deadline_ms);
-}
-
 void Index::Clear() {
   for (uint32_t slot = 0; slot < kSlotCount; slot++) {
     slots_[slot].Clear();

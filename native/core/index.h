@@ -159,8 +159,6 @@ class Index {
   // Points the key at a new record, or nowhere (`location` none), and remembers how to take that back until
   // `acknowledged_lsn` reaches `lsn`.
   void Apply(const KeyHash& hash, Location location, uint64_t deadline_ms, uint64_t lsn, uint64_t acknowledged_lsn);
-  // Apply of recovery: single-threaded, nothing to undo.
-  void ApplyRecovered(const KeyHash& hash, Location location, uint64_t deadline_ms);
   // As new, whatever the slots held; REQUIRES: no store uses it yet.
   void Clear();
   // The record was copied elsewhere: follows it if the key still points at `from`.

@@ -51,6 +51,8 @@ void IndexFiller::Count() {
     if (live_bytes_[handle] == 0) continue;
     index_->segments_->Get(handle)->live_bytes.fetch_add(live_bytes_[handle], std::memory_order_relaxed);
   }
+  keys_ = 0;
+  live_bytes_.clear();
 }
 
 }  // namespace crabkv

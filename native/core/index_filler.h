@@ -20,7 +20,7 @@ class IndexFiller {
   // Of a key that is there; else nothing happens.
   void SetDeadline(const Fingerprint& fingerprint, uint64_t deadline_ms);
   void End();
-  // Adds what this filler changed to the counts of keys and of live bytes. Once, at the end.
+  // Adds what this filler changed since the last call to the counts of keys and of live bytes.
   void Count();
 
  private:

@@ -169,6 +169,7 @@ Status Recovery::TakeSegments(bool* hint_damaged) {
     if (files_[i].compacted != nullptr) PassCompacted(i);
   }
   *hint_damaged = !LoadHints();
+  FinishReplay();
   return ended || *hint_damaged ? Status::Ok() : CheckEnd("the log ends here");
 }
 
@@ -185,6 +186,12 @@ Status Recovery::ReadSegment(size_t index, HintUse why, bool* ended) {
   }
   TellProgress(files_[index].size - std::min(files_[index].size, read_bytes_), 0);
   return Status::Ok();
+}
+
+void Recovery::FinishReplay() {
+  const uint64_t began_ns = env_->MonotonicNs();
+  replay_.Finish();
+  counts_.read_ns += env_->MonotonicNs() - began_ns;
 }
 
 Status Recovery::AddSegment(LogFile* file) {
@@ -295,16 +302,13 @@ void Recovery::PassProven() {
 void Recovery::ApplyRecords(const LogFile& file, const Frame& frame) {
   ForEachRecord(frame.payload, [&](const RecordHeader& record, uint64_t at) {
     const std::string_view key = frame.payload.substr(at + RecordHeader::kBytes, record.key_bytes);
-    const KeyHash hash = HashKey(manifest_->hash_seed, key);
     file.segment->counts.Count(record);
     Location location;
     if (record.type == RecordType::kPut) {
       location =
           Location::Make(file.segment->handle, frame.offset + FrameHeader::kBytes + at, record.record_bytes(), false);
-    } else if (record.type == RecordType::kExpire) {
-      location = index_->Find(hash);
     }
-    if (record.type != RecordType::kExpire || location) index_->ApplyRecovered(hash, location, record.expires_at_ms);
+    replay_.Add(HashKey(manifest_->hash_seed, key), record.type, location, record.expires_at_ms);
   });
   counts_.records += frame.header.count;
   read_bytes_ += frame.header.frame_bytes();

@@ -19,6 +19,7 @@
 #include "native/core/frame_reader.h"
 #include "native/core/hint_loader.h"
 #include "native/core/index.h"
+#include "native/core/index_replay.h"
 #include "native/core/manifest.h"
 #include "native/core/options.h"
 #include "native/core/store.h"
@@ -59,6 +60,7 @@ class Recovery {
         index_(index),
         on_progress_(std::move(on_progress)),
         began_ns_(env->MonotonicNs()),
+        replay_(env, index),
         hints_(env, index) {}
 
   // Brings `manifest` (as loaded) and the directory into the state of a new epoch, unless the store is opened
@@ -103,6 +105,7 @@ class Recovery {
   Status TakeSegments(bool* hint_damaged);
   Status ReadSegment(size_t index, HintUse why, bool* ended);
   Status AddSegment(LogFile* file);
+  void FinishReplay();
   void TellProgress(uint64_t bytes, uint64_t records);
   Status CheckCompactedStart(size_t index) const;
   Status WalkCompacted(size_t index);
@@ -164,6 +167,7 @@ class Recovery {
   std::deque<Place> unproven_;  // behind each later frame with records
   uint64_t clock_ms_ = 0;
   OpenCounts counts_;
+  IndexReplay replay_;         // of what was read
   HintLoader hints_;           // taken, and not in the index yet
   uint64_t hinted_bytes_ = 0;  // of their segments
   uint64_t hinted_keys_ = 0;

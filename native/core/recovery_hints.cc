@@ -111,6 +111,7 @@ void Recovery::PassLogSegment(size_t index, const SegmentSummary& summary) {
 // given up, and the walk is to begin anew without that hint.
 bool Recovery::LoadHints() {
   if (hints_.empty()) return true;
+  FinishReplay();
   const uint64_t began_ns = env_->MonotonicNs();
   uint32_t bad = 0;
   const bool loaded =

@@ -3,6 +3,8 @@
 #include "native/core/hint_format.h"
 
 #include <algorithm>
+#include <map>
+#include <thread>
 
 #include "native/core/coding.h"
 #include "native/core/crc32c.h"
@@ -159,6 +161,205 @@ TEST(A_hint_of_another_salt_length_number_or_seed_is_not_believed) {
       return true;
     });
   }
+}
+
+// --- After lives that did not end well, some segments are not proven durable as a whole.
+
+// Time passes until every sealed segment has its hint.
+void LetHintsBeWritten(MemEnv* env, Store* store) {
+  for (int i = 0; i < 400 && store->Stats().hinted_segments + 2 < store->Stats().segments; i++) {
+    env->AdvanceMs(120);
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+  }
+}
+
+TEST(What_an_opening_shows_of_a_segment_with_a_hint_survives_a_power_cut) {
+  Random random;
+  MemEnv env;
+  Options options = HintOptions(SyncMode::kInterval);
+  options.sync_every_ms = 60'000;
+  auto store = OpenStore(&env, options);
+  REQUIRE(store != nullptr);
+  Work(store.get(), &random, 1000, false);
+  for (int i = 0; i < 20 && HintNames(env).empty(); i++) {
+    env.AdvanceMs(200);
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  EXPECT(!HintNames(env).empty());
+  auto killed = env.KillProcess();
+  EXPECT_OK(store->Close());
+  store.reset();
+  EXPECT(Recover(killed.get()).counts.hints_unproven > 0);
+  auto opened = OpenStore(killed.get(), HintOptions());
+  REQUIRE(opened != nullptr);
+  Contents shown;
+  EXPECT_OK(ReadAll(opened.get(), &shown));
+  EXPECT(shown.size() > 100);
+  auto after = killed->PowerCutKeepNothing();
+  EXPECT_OK(opened->Close());
+  auto again = OpenStore(after.get(), HintOptions());
+  REQUIRE(again != nullptr);
+  Contents contents;
+  EXPECT_OK(ReadAll(again.get(), &contents));
+  EXPECT_EQ(Difference(shown, contents), "the same");
+  EXPECT_OK(again->Close());
+}
+
+TEST(An_unclean_end_leaves_the_same_with_hints_as_without) {
+  Random random;
+  uint64_t hinted = 0;
+  uint64_t unproven = 0;
+  for (uint64_t round = 0; round < Rounds(30); round++) {
+    auto env = std::make_unique<MemEnv>();
+    for (int life = 0; life < 3; life++) {
+      const SyncMode mode = static_cast<SyncMode>(random.Below(3));
+      auto store = OpenStore(env.get(), HintOptions(mode));
+      REQUIRE(store != nullptr);
+      Work(store.get(), &random, 500, random.OneIn(2));
+      // Hints of what is sealed by now, as the compactor would write them.
+      if (random.OneIn(2)) LetHintsBeWritten(env.get(), store.get());
+      if (random.OneIn(4)) EXPECT_OK(store->Close());
+      const bool cut = random.OneIn(2);
+      auto after = cut ? env->PowerCutKeepRandom(random.Next()) : env->KillProcess();
+      store.reset();
+      env = std::move(after);
+      const OpenCounts counts =
+          ExpectSame(*env, "round " + std::to_string(round) + ", life " + std::to_string(life) + (cut ? ", cut" : ""));
+      hinted += counts.hinted_segments;
+      unproven += counts.hints_unproven;
+    }
+  }
+  EXPECT(hinted > 0);
+  std::printf("       %llu segments by their hints, %llu not proven durable\n", static_cast<unsigned long long>(hinted),
+              static_cast<unsigned long long>(unproven));
+}
+
+TEST(Hints_are_written_while_the_log_is_quiet) {
+  MemEnv env;
+  Random random;
+  auto store = OpenStore(&env, HintOptions());
+  REQUIRE(store != nullptr);
+  Work(store.get(), &random, 1000, false);
+  EXPECT_EQ(store->Stats().hinted_segments, 0u);
+  const uint64_t disk_bytes = store->Stats().disk_bytes;
+  LetHintsBeWritten(&env, store.get());
+  const StoreStats stats = store->Stats();
+  EXPECT(stats.hinted_segments >= 2);
+  EXPECT_EQ(stats.hinted_segments, HintNames(env).size());
+  EXPECT_EQ(stats.disk_bytes - disk_bytes, stats.hint_bytes);
+  auto killed = env.KillProcess();
+  ExpectSame(*killed, "killed");
+  EXPECT_OK(store->Close());
+}
+
+TEST(A_hint_that_compaction_writes_is_the_one_that_reading_gives) {
+  Random random;
+  auto env = Closed(&random, false);
+  REQUIRE(env != nullptr);
+  auto store = OpenStore(env.get(), HintOptions());
+  REQUIRE(store != nullptr);
+  EXPECT_OK(CompactRun(store.get(), 0, 100));
+  const std::vector<std::string> names = HintNames(*env);
+  EXPECT_EQ(names.size(), store->Stats().hinted_segments);
+  std::map<std::string, std::string> contents;
+  for (const std::string& name : names) {
+    EXPECT(env->Content(PathOf(name), &contents[name]));
+  }
+  EXPECT(std::any_of(names.begin(), names.end(), [](auto& name) { return name.find(".seg") != std::string::npos; }));
+  EXPECT_OK(store->Close());
+  store.reset();
+  RemoveHints(env.get());
+  store = OpenStore(env.get(), HintOptions());
+  REQUIRE(store != nullptr);
+  EXPECT_OK(store->Close());
+  for (const std::string& name : names) {
+    std::string content;
+    EXPECT(env->Content(PathOf(name), &content));
+    EXPECT(content == contents[name]);
+  }
+}
+
+TEST(A_hint_that_cant_be_written_is_done_without) {
+  Random random;
+  for (const uint32_t kind : {kOpenCall, kWriteCall, kRenameCall, kRemoveCall}) {
+    MemEnv memory;
+    FaultEnv env(&memory);
+    Fault fault;
+    fault.kinds = kind;
+    fault.path_part = ".hint";
+    fault.error = ENOSPC;
+    fault.forever = true;
+    env.Inject(fault);
+    auto store = OpenStore(&env, HintOptions());
+    REQUIRE(store != nullptr);
+    Work(store.get(), &random, 1000, true);
+    EXPECT_OK(store->Close());
+    store = OpenStore(&env, HintOptions());
+    REQUIRE(store != nullptr);
+    if (kind != kRemoveCall) EXPECT_EQ(store->Stats().open_hinted_segments, 0u);
+    Contents contents;
+    EXPECT_OK(ReadAll(store.get(), &contents));
+    EXPECT_OK(store->Close());
+  }
+}
+
+TEST(Hints_without_their_segment_and_half_written_ones_are_removed_by_an_opening) {
+  Random random;
+  auto env = Closed(&random, false);
+  REQUIRE(env != nullptr);
+  const std::vector<std::string> names = HintNames(*env);
+  REQUIRE(!names.empty());
+  std::string content;
+  REQUIRE(env->Content(PathOf(names[0]), &content));
+  env->SetContent(PathOf("00000099.log.hint"), content);
+  env->SetContent(PathOf("00000001.seg.hint"), content);
+  env->SetContent(PathOf("00000002.log.hint.tmp"), content);
+  auto store = OpenStore(env.get(), HintOptions());
+  REQUIRE(store != nullptr);
+  EXPECT(HintNames(*env) == names);
+  bool exists = true;
+  EXPECT_OK(env->Exists(PathOf("00000002.log.hint.tmp"), &exists));
+  EXPECT(!exists);
+  EXPECT_OK(store->Close());
+}
+
+// --- Enough to do for two threads, and for somebody to want to know how far it is.
+
+TEST(A_large_store_is_opened_by_two_threads_and_tells_how_far_it_is) {
+  MemEnv env;
+  Options options = HintOptions(SyncMode::kOs);
+  options.segment_bytes = 32 << 20;
+  auto store = OpenStore(&env, options);
+  REQUIRE(store != nullptr);
+  const int batches = static_cast<int>(Rounds(650));
+  for (int i = 0; i < batches; i++) {
+    Changes batch;
+    for (int j = 0; j < 1000; j++) {
+      const std::string key = std::to_string(i % 600) + ":" + std::to_string(j);
+      if (i % 50 == 49 && j % 3 == 0) batch.push_back(Delete(std::to_string(i - 7) + ":" + std::to_string(j)));
+      batch.push_back(Put(key, "a value of some length", j % 5 == 0 ? 1'800'000'000'000 + j : 0));
+    }
+    EXPECT_OK(WriteAndWait(store.get(), batch));
+  }
+  EXPECT_OK(store->Close());
+  store.reset();
+  EXPECT(ExpectSame(env, "large").hinted_keys > 50'000);
+  RemoveHints(&env);
+  FaultEnv slow(&env);
+  slow.SetHook([&](const Call& call) {
+    if (call.kind == kReadCall) env.AdvanceMs(200);
+  });
+  std::vector<OpenProgress> told;
+  std::shared_ptr<Store> again;
+  EXPECT_OK(Store::Open(&slow, kDirectory, options, &again, [&](const OpenProgress& p) { told.push_back(p); }));
+  REQUIRE(!told.empty());
+  for (size_t i = 0; i < told.size(); i++) {
+    EXPECT(told[i].bytes_done <= told[i].bytes_total);
+    EXPECT(i == 0 || told[i].bytes_done > told[i - 1].bytes_done);
+    EXPECT(i == 0 || told[i].records >= told[i - 1].records);
+  }
+  EXPECT(told.back().records > 0);
+  EXPECT_OK(again->Close());
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <tuple>
 #include <vector>
 
+#include "native/core/index_filler.h"
 #include "test/native/harness.h"
 
 namespace crabkv::test {
@@ -200,13 +201,16 @@ TEST(A_million_keys_take_at_most_32_bytes_each_and_60_with_a_deadline) {
     segments.Add(std::make_unique<Segment>(1, 1, 1 << 20, "1"));
     Index index(16, {}, &segments);
     constexpr uint64_t kKeys = 1'000'000;
+    IndexFiller filler(&index);
     double worst = 0;
     for (uint64_t i = 0; i < kKeys; i++) {
       const KeyHash hash = HashKey(kSeed, std::to_string(i));
-      index.ApplyRecovered(hash, Location::Make(1, 1024, 160, false), deadlines ? 1'800'000'000'000 + i : 0);
+      filler.Begin(hash.slot, 0);
+      filler.Put(hash.fingerprint, Location::Make(1, 1024, 160, false), deadlines ? 1'800'000'000'000 + i : 0);
       if ((i + 1) % 100'000 == 0 && i > 500'000)
         worst = std::max(worst, static_cast<double>(index.MemoryBytes()) / static_cast<double>(i + 1));
     }
+    filler.Count();
     EXPECT_EQ(index.KeyCount(), kKeys);
     if (worst > (deadlines ? 60 : 32)) EXPECT_EQ(worst, deadlines ? 60.0 : 32.0);
     std::printf("       index: %.1f bytes a key%s\n", static_cast<double>(index.MemoryBytes()) / kKeys,
