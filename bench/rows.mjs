@@ -36,6 +36,15 @@ const manyKeys = (keys, label) => ({
   once: true,
 });
 
+/** Opening a store of so many keys, by hints and by reading all of its log, the pages in memory. */
+const openAgain = (keys, label) => ({
+  ...own(`open-${label}`, `opening ${label} keys`, "openAgain"),
+  keys,
+  once: true,
+  ours: { store: "crabkv", hints: true, label: "crabkv, hints" },
+  peers: [{ atLeast: 2, variants: [{ store: "crabkv", hints: false, label: "crabkv, no hints" }] }],
+});
+
 export const rows = [
   {
     name: "put-os",
@@ -98,6 +107,8 @@ export const rows = [
   manyKeys(100_000, "100k"),
   manyKeys(1_000_000, "1m"),
   manyKeys(10_000_000, "10m"),
+  openAgain(1_000_000, "1m"),
+  openAgain(10_000_000, "10m"),
   {
     name: "get-many",
     title: "getMany(100) to strings, random",

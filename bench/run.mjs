@@ -104,11 +104,11 @@ class Folders {
 async function runOnce(folders, row, side) {
   const path = reads(row) ? await folders.filled(side.store) : folders.fresh(side.store);
   const { workload, durability, form, inFlight, keys, load } = row;
-  const { store, variant, workers } = side;
+  const { store, variant, workers, hints } = side;
   const { count, seconds } = settings;
   const options = { ...row.options, ...side.options };
   const asked = { workload, durability, form, inFlight, keys, load, count, seconds };
-  const task = { ...asked, store, variant, workers, options, path };
+  const task = { ...asked, store, variant, workers, hints, options, path };
   const result = await runSide(task);
   if (!reads(row)) rmSync(path, { recursive: true });
   return result;

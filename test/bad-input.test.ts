@@ -205,6 +205,7 @@ describe("opening", () => {
     [{ createIfMissing: 1 }, /^createIfMissing must be a boolean/],
     [{ errorIfExists: "no" }, /^errorIfExists must be/],
     [{ readOnly: null }, /^readOnly must be/],
+    [{ onProgress: 1 }, /^onProgress must be a function/],
     [{ segmentBytes: 1000 }, /^segmentBytes must be/],
     [{ keyBytesMax: 2 ** 21 }, /^keyBytesMax must be/],
     [{ valueBytesMax: 2 ** 30 }, /^valueBytesMax must be/],

@@ -3,9 +3,9 @@
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { compressSync, uncompressSync } from "snappy";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { BLOCK, CODEC_SNAPPY, DATA, PUT, SEAL, encodeDataFrame, encodePut } from "./format.js";
-import { readCompacted, readFrames, saltOf, withoutCleanEnd } from "./format.js";
+import { DEL, readCompacted, readFrames, readHint, saltOf, withoutCleanEnd } from "./format.js";
 import type { FormatRecord } from "./format.js";
 import { openStore, temporaryDirectory } from "./temporary.js";
 
@@ -101,6 +101,64 @@ test("what compaction leaves is read as the document says, the MANIFEST first", 
   ]);
   const behind = readFrames(readFileSync(join(directory, "00000002.log"))).flatMap(({ records }) => records);
   expect(behind.map(({ key, lsn }) => [key.toString(), lsn])).toEqual([["k1", 13n]]);
+});
+
+test("a hint is read as the document says, and says what the segment's records come to", async () => {
+  const directory = temporaryDirectory();
+  const db = await openStore(directory, { segmentBytes: 64 * 1024, compaction: { auto: false } });
+  for (let i = 0; i < 900; i++) {
+    const key = `key ${(i * 7) % 200}`;
+    await db.put(key, "v".repeat(100 + ((i * 37) % 900)), i % 3 === 0 ? { ttlMs: 1e9 + i } : {});
+    if (i % 10 === 9) await db.delete(`key ${i % 200}`);
+    if (i % 10 === 4) await db.expire(key, 2e9 + i);
+  }
+  await db.close();
+  const hints = readdirSync(directory).filter((name) => name.endsWith(".log.hint"));
+  expect(hints.length).toBeGreaterThanOrEqual(3);
+  for (const name of hints) {
+    const segment = readFileSync(join(directory, name.slice(0, -".hint".length)));
+    // Of each key, what the document says its records come to.
+    const expected = new Map<string, { type: number; offset: number; bytes: number; expiresAtMs: bigint }>();
+    for (const record of readFrames(segment).flatMap(({ records }) => records)) {
+      const key = record.key.toString();
+      const before = expected.get(key);
+      const bytes = 40 + record.key.length + record.stored.length;
+      if (record.type === PUT) expected.set(key, { ...record, bytes });
+      else if (record.type === DEL) expected.set(key, { type: DEL, offset: 0, bytes: 0, expiresAtMs: 0n });
+      else if (before === undefined) expected.set(key, { ...record, offset: 0, bytes: 0 });
+      else if (before.type !== DEL) before.expiresAtMs = record.expiresAtMs;
+    }
+    const entries = readHint(readFileSync(join(directory, name)), segment);
+    const form = (entry: { type: number; offset: number; expiresAtMs: bigint }): string =>
+      [entry.type, entry.offset, entry.expiresAtMs].join(" ");
+    expect(entries.map(form).sort()).toEqual([...expected.values()].map(form).sort());
+    const places = entries.map(({ slot, fingerprint }) => slot.toString(16).padStart(4, "0") + fingerprint);
+    expect(places).toEqual(places.toSorted());
+    expect(new Set(places).size).toBe(places.length);
+    const bytesAt = new Map([...expected.values()].map(({ offset, bytes }) => [offset, bytes]));
+    for (const { type, offset, recordBytesMax } of entries) {
+      if (type !== PUT) continue;
+      expect(recordBytesMax).toBeGreaterThanOrEqual(bytesAt.get(offset)!);
+      expect(recordBytesMax).toBeLessThan(1.07 * bytesAt.get(offset)! + 8);
+    }
+    expect(entries.some(({ type }) => type === PUT)).toBe(true);
+    expect(entries.some(({ expiresAtMs }) => expiresAtMs > 0n)).toBe(true);
+  }
+});
+
+test("hints are written while a store is idle, and stats says what an opening made of them", async () => {
+  const directory = temporaryDirectory();
+  const options = { segmentBytes: 64 * 1024, compaction: { auto: false } } as const;
+  const db = await openStore(directory, options);
+  for (let i = 0; i < 500; i++) void db.put(`key ${i}`, "v".repeat(700));
+  await db.flush();
+  const { segments } = db.stats();
+  expect(segments).toBeGreaterThanOrEqual(4);
+  await vi.waitFor(() => expect(db.stats().hintedSegments).toBe(segments - 1), { timeout: 20_000 });
+  await db.close();
+  const hinted = (await openStore(directory, options)).stats();
+  expect(hinted).toMatchObject({ openHintedSegments: segments - 1, openReadSegments: 1, openHintsMissing: 1 });
+  expect(hinted.openHintedKeys + hinted.openRecords).toBe(500);
 });
 
 test("a value whose stored form is no valid Snappy text is an error, not a value", async () => {

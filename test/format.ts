@@ -22,6 +22,7 @@ export const DATA = 2;
 export const SEAL = 4;
 export const BLOCK = 5;
 export const PUT = 1;
+export const DEL = 2;
 export const CODEC_SNAPPY = 1;
 const END_OF_BATCH = 16;
 
@@ -34,6 +35,12 @@ export interface FormatRecord {
   readonly lsn: bigint;
 }
 
+/** A record with its place in the segment. */
+export interface PlacedRecord extends FormatRecord {
+  readonly offset: number;
+  readonly expiresAtMs: bigint;
+}
+
 export interface FormatFrame {
   readonly type: number;
   readonly offset: number;
@@ -43,7 +50,7 @@ export interface FormatFrame {
   readonly epoch: number;
   readonly clockMs: bigint;
   readonly crc: number;
-  readonly records: FormatRecord[];
+  readonly records: PlacedRecord[];
 }
 
 const paddedTo8 = (bytes: number): number => Math.ceil(bytes / 8) * 8;
@@ -68,15 +75,15 @@ export function readFrames(segment: Buffer): FormatFrame[] {
       clockMs: header.readBigUInt64LE(32),
       epoch: header.readUInt32LE(40),
       crc: header.readUInt32LE(52),
-      records: header[4] === DATA || header[4] === BLOCK ? readRecords(payload, salt) : [],
+      records: header[4] === DATA || header[4] === BLOCK ? readRecords(payload, salt, offset + FRAME_HEADER_BYTES) : [],
     });
     offset = end;
   }
   return frames;
 }
 
-function readRecords(payload: Buffer, salt: Buffer): FormatRecord[] {
-  const records: FormatRecord[] = [];
+function readRecords(payload: Buffer, salt: Buffer, payloadOffset: number): PlacedRecord[] {
+  const records: PlacedRecord[] = [];
   for (let at = 0; at < payload.length;) {
     const keyBytes = payload.readUInt32LE(at + 8);
     const storedBytes = payload.readUInt32LE(at + 12);
@@ -89,7 +96,9 @@ function readRecords(payload: Buffer, salt: Buffer): FormatRecord[] {
       key: body.subarray(0, keyBytes),
       stored: body.subarray(keyBytes),
       rawBytes: payload.readUInt32LE(at + 16),
+      expiresAtMs: payload.readBigUInt64LE(at + 24),
       lsn: payload.readBigUInt64LE(at + 32),
+      offset: payloadOffset + at,
     });
     at += paddedTo8(RECORD_HEADER_BYTES + keyBytes + storedBytes);
   }
@@ -133,6 +142,66 @@ export function readCompacted(manifest: Buffer): FormatCompacted[] {
     at = end;
   }
   return found;
+}
+
+/** What a hint says of one key. */
+export interface FormatHintEntry {
+  readonly slot: number;
+  readonly fingerprint: string;
+  readonly type: number;
+  /** Of a PUT's record in the segment. */
+  readonly offset: number;
+  readonly recordBytesMax: number;
+  readonly expiresAtMs: bigint;
+}
+
+/** The entries of a hint of this segment; every CRC, and what binds it to the segment, is checked. */
+export function readHint(hint: Buffer, segment: Buffer): FormatHintEntry[] {
+  const HEAD_BYTES = 1024;
+  if (hint.toString("latin1", 0, 8) !== "CrabKVht") throw new Error("magic");
+  if (crc32c(hint.subarray(0, 1020)) !== hint.readUInt32LE(1020)) throw new Error("head CRC");
+  const salt = saltOf(segment);
+  if (!hint.subarray(32, 40).equals(salt)) throw new Error("salt");
+  if (hint.readBigUInt64LE(24) !== segment.readBigUInt64LE(24)) throw new Error("number");
+  if (hint.readBigUInt64LE(40) !== BigInt(segment.length)) throw new Error("length");
+  const last = readFrames(segment).at(-1)!;
+  const place = [hint.readUInt32LE(20), Number(hint.readBigUInt64LE(64)), Number(hint.readBigUInt64LE(72))];
+  if (place.join() !== [last.type, last.end, last.offset].join()) throw new Error(`last frame: ${place.join()}`);
+  if (hint.readUInt32LE(108) !== last.crc) throw new Error("last frame's CRC");
+  const entries: FormatHintEntry[] = [];
+  let at = HEAD_BYTES;
+  for (let range = 0; range < 64; range++) {
+    const described = 248 + 12 * range;
+    const count = hint.readUInt32LE(described);
+    const deadlinesAt = at + paddedTo8(20 * count);
+    const end = deadlinesAt + 8 * hint.readUInt32LE(described + 4);
+    const crc = crc32c(hint.subarray(at, end), salt);
+    if (crc !== hint.readUInt32LE(described + 8)) throw new Error(`CRC of block ${range}`);
+    let deadlineAt = deadlinesAt;
+    for (; at < deadlinesAt - 19; at += 20) {
+      const entry = readHintEntry(hint.subarray(at, at + 20), () => hint.readBigUInt64LE((deadlineAt += 8) - 8));
+      if (entry.slot >> 8 !== range) throw new Error(`slot ${entry.slot} in block ${range}`);
+      entries.push(entry);
+    }
+    at = end;
+  }
+  if (at !== hint.length) throw new Error("longer than it says");
+  return entries;
+}
+
+function readHintEntry(bytes: Buffer, nextDeadline: () => bigint): FormatHintEntry {
+  const bits = bytes.readBigUInt64LE(12);
+  const field = (low: number, width: number): number => Number((bits >> BigInt(low)) & ((1n << BigInt(width)) - 1n));
+  const sizeClass = field(30, 9);
+  return {
+    slot: field(50, 14),
+    fingerprint: [0, 4, 8].map((at) => bytes.readUInt32LE(at).toString(16).padStart(8, "0")).join(""),
+    type: field(48, 2),
+    offset: 8 * field(0, 30),
+    recordBytesMax:
+      sizeClass < 32 ? 8 * sizeClass : 8 * (16 + (sizeClass % 16)) * 2 ** (Math.floor(sizeClass / 16) - 1),
+    expiresAtMs: field(47, 1) === 1 ? nextDeadline() : 0n,
+  };
 }
 
 /** One PUT, the only one of its batch. */

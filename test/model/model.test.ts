@@ -45,7 +45,7 @@ test(
     console.log(
       `seed ${seed}: ${run.commands} commands in ${run.directories} stores, ${run.reopens} reopens, ${run.kills} kills ` +
         `(${run.bufferedKills} with a write-back buffer), ${run.twoHandled} openings by two handles, ` +
-        `${(100 * hitShare).toFixed(1)} % of ${run.lookups} lookups hit, up to ${run.segmentsMax} segments, ${run.compactions} compactions on request\n` +
+        `${(100 * hitShare).toFixed(1)} % of ${run.lookups} lookups hit, up to ${run.segmentsMax} segments, ${run.compactions} compactions on request, ${run.hintsDamaged} hints damaged\n` +
         [...run.counts].map(([op, count]) => `${op} ${count}`).join(", "),
     );
     // What makes the run worth believing.
@@ -54,6 +54,7 @@ test(
     if (commandsWanted < 100_000) return;
     expect(run.reopens).toBeGreaterThanOrEqual(200);
     expect(run.kills).toBeGreaterThan(50);
+    expect(run.hintsDamaged).toBeGreaterThan(5);
     expect(run.bufferedKills).toBeGreaterThan(20);
     expect(run.twoHandled).toBeGreaterThan(10);
     expect(run.segmentsMax).toBeGreaterThan(2);

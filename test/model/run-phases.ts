@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { apply } from "./apply.js";
 import type { Command, Phase } from "./commands.js";
+import { damageHints } from "./damage-hints.js";
 import { LogView } from "./log-view.js";
 import { Model, atomsOf } from "./model.js";
 import { StoreProcess } from "./store-process.js";
@@ -26,6 +27,8 @@ export class ModelRun {
   bufferedKills = 0;
   twoHandled = 0;
   segmentsMax = 0;
+  /** Removed, cut short, flipped or swapped before an opening. */
+  hintsDamaged = 0;
   /** That were asked for; the others come by themselves. */
   compactions = 0;
   #store = new StoreProcess();
@@ -57,6 +60,7 @@ export class ModelRun {
     let candidates = [model];
     for (const [i, phase] of phases.entries()) {
       try {
+        this.hintsDamaged += damageHints(directory, this.reopens);
         const audited = await this.#store.open(directory, phase.options, twoHandles(phase));
         if (i > 0) this.reopens++;
         if (twoHandles(phase)) this.twoHandled++;
@@ -66,6 +70,7 @@ export class ModelRun {
         throw new Error(`phase ${i}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
       }
     }
+    this.hintsDamaged += damageHints(directory, this.reopens);
     const audited = await this.#store.open(directory, {});
     this.reopens++;
     const last = recovered(candidates, audited);

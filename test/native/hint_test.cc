@@ -146,6 +146,8 @@ TEST(A_hint_of_another_salt_length_number_or_seed_is_not_believed) {
   for (const uint64_t field : {24, 32, 40, 48, 56, 72, 104, 108}) {
     ExpectSameWhen(*env, "field at " + std::to_string(field), [&](const std::string&, std::string* content) {
       (*content)[field] = static_cast<char>((*content)[field] ^ 1);
+      // The head's own CRC has to be right for the blocks to be found.
+      PutU32(&(*content)[HintHead::kBytes - 4], Crc32c(content->data(), HintHead::kBytes - 4));
       const uint64_t salt = GetU64(content->data() + 32);
       HintHead head;
       HintIdentity identity;
