@@ -29,8 +29,8 @@ FUZZ(hint) {
   CHECK(env.CreateDirectory("/db").ok());
   env.SetContent("/db/" + HintFileName(identity.kind, identity.number), bytes);
   auto file = std::make_unique<HintFile>();
-  std::string why;
-  if (!file->Open(&env, "/db", identity, &why)) return;
+  bool missing = false;
+  if (!file->Open(&env, "/db", identity, &missing)) return;
   const uint64_t entries = file->head.entries();
   SegmentTable segments;
   Index index(2, {}, &segments);
@@ -39,7 +39,7 @@ FUZZ(hint) {
   HintLoader loader(&env, &index);
   loader.Add(std::move(file), segment->handle);
   uint32_t bad = 0;
-  if (loader.Load(&bad)) CHECK(index.KeyCount() <= entries);
+  if (loader.Load(nullptr, &bad)) CHECK(index.KeyCount() <= entries);
 }
 
 }  // namespace crabkv::fuzz
