@@ -222,6 +222,8 @@ export interface StoreStats extends NativeStats {
   readonly shardLoads: readonly number[];
   /** The slots with the most load, at most 16, the first the hottest; none that nobody asked for. */
   readonly hottestSlots: readonly SlotLoad[];
+  /** Expired keys that this handle has removed. */
+  readonly expiredKeys: number;
   readonly cacheEntries: number;
   readonly cacheHits: number;
   readonly cacheMisses: number;
@@ -359,6 +361,8 @@ interface Native {
   serverOpen(handle: Handle, numbers: Float64Array): number;
   /** By a command's place in the table, and one more for commands that are not there: 1 when it goes up although it could run natively. */
   serverHook(handle: Handle, server: number, goesUp: Uint8Array): void;
+  /** Into `target`, of each command and then of unknown ones: see native/protocol/command_counts.h. */
+  serverCounts(handle: Handle, server: number, target: Float64Array): void;
   serverPause(handle: Handle, server: number, what: Paused): void;
   sessionOpen(handle: Handle, server: number): number;
   sessionFeed(handle: Handle, session: number, bytes: Uint8Array, target: Uint8Array, offset: number): SessionOutcome;

@@ -113,10 +113,11 @@ export class OpenStore<K> extends StoreEmitter<K> {
 
   /** What the store counts, as a plain object. */
   stats(): StoreStats {
-    const { handle, cache, writeBack } = this.#session;
+    const { handle, cache, writeBack, expiredKeys } = this.#session;
     return {
       ...native.stats(handle),
       ...loadsOf(reportSlots(handle), this.#shards),
+      expiredKeys,
       cacheEntries: cache?.size ?? 0,
       cacheHits: cache?.hits ?? 0,
       cacheMisses: cache?.misses ?? 0,

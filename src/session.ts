@@ -35,6 +35,8 @@ export class Session {
   readonly observers = new Set<CommitObserver>();
   /** Whether the expiry cycle removes what is due; off only for a while, by DEBUG SET-ACTIVE-EXPIRE. */
   activeExpiry = true;
+  /** Keys that this handle's cycle has removed. */
+  expiredKeys = 0;
   /** The highest group that is known to be acknowledged. */
   acknowledgedGroup: Group = 0;
   readonly #durability = new Commits();

@@ -17,6 +17,8 @@ export interface ExpirySession {
   readonly acknowledgements: Commits;
   /** False: nothing is removed for now. */
   readonly activeExpiry: boolean;
+  /** Removed so far. */
+  expiredKeys: number;
 }
 
 export class ExpiryCycle {
@@ -76,6 +78,7 @@ export class ExpiryCycle {
         more = others;
         await this.#session.acknowledgements.own(group, group, undefined);
         this.#troubled = false;
+        this.#session.expiredKeys += removed;
         if (removed > 0) this.#onExpired(chunk);
       } catch (error) {
         // A full disk, a failed store or a damaged record: the keys stay hidden, and the next cycle tries again.

@@ -110,7 +110,12 @@ test("the socket goes before the lock when the store of a server is closed, and 
   expect(existsSync(socket)).toBe(true);
   // A second server of the process, on the same store, leaves it to the first.
   const warnings: string[] = [];
-  const log = { info: () => undefined, warn: (_: object, text: string) => warnings.push(text), error: () => undefined };
+  const log = {
+    debug: () => undefined,
+    info: () => undefined,
+    warn: (_: object, text: string) => warnings.push(text),
+    error: () => undefined,
+  };
   const second = await temporaryServer({ dataDir, log });
   expect(warnings).toEqual([containing("cannot reach this server")]);
   await second.close();

@@ -1,4 +1,5 @@
 // What a fresh clone's `npm ci` depends on: a lock file that is whole on every system and that any registry can serve.
+import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 
@@ -17,6 +18,25 @@ test("the lock file gives every package a version and names no registry", () => 
     ([, { version, resolved }]) => version === undefined || resolved !== undefined,
   );
   expect(broken).toEqual([]);
+});
+
+test("the library loads none of the packages that the server and the command line are for, and the server none that it may not need", () => {
+  const loadedBy = (module: string): string[] => {
+    const program = `
+      await import(${JSON.stringify(new URL(module, import.meta.url).href)});
+      const { createRequire } = await import("node:module");
+      const packages = Object.keys(createRequire(import.meta.url).cache).map((path) => /node_modules\\/((?:@[^/]+\\/)?[^/]+)/.exec(path)?.[1]);
+      console.log(JSON.stringify([...new Set(packages.filter((name) => name !== undefined))]));`;
+    const { stdout, stderr } = spawnSync(process.execPath, ["--input-type=module", "-e", program], {
+      encoding: "utf8",
+    });
+    if (stdout === "") throw new Error(stderr);
+    return JSON.parse(stdout) as string[];
+  };
+  expect(loadedBy("../dist/index.js")).toEqual([]);
+  expect(loadedBy("../dist/server/index.js")).toEqual([]);
+  expect(loadedBy("../dist/server/http.js")).toContain("prom-client");
+  expect(loadedBy("../dist/cli/log.js")).toContain("pino");
 });
 
 test("dependencies are pinned to exact versions", () => {

@@ -66,6 +66,7 @@ napi_value ScanEnd(napi_env env, napi_callback_info info);
 // sessions.cc
 napi_value ServerOpen(napi_env env, napi_callback_info info);
 napi_value ServerPause(napi_env env, napi_callback_info info);
+napi_value ServerCounts(napi_env env, napi_callback_info info);
 napi_value ServerHook(napi_env env, napi_callback_info info);
 napi_value SessionOpen(napi_env env, napi_callback_info info);
 napi_value SessionFeed(napi_env env, napi_callback_info info);

@@ -74,6 +74,7 @@ constexpr NamedFunction kFunctions[] = {
     {"sessionReplace", SessionReplace},
     {"sessionRunJob", SessionRunJob},
     {"serverPause", ServerPause},
+    {"serverCounts", ServerCounts},
     {"serverHook", ServerHook},
     {"sessionSet", SessionSet},
     {"sessionEnd", SessionEnd},

@@ -29,7 +29,10 @@ enum ServerNumber : size_t {
   kDefaultTtlMs = 5,
   kNeedsPassword = 6,
   kReplyBytesMax = 7,
-  kServerNumbers = 8,
+  kTimed = 8,
+  kUnauthenticatedArgumentsMax = 9,
+  kUnauthenticatedBytesMax = 10,
+  kServerNumbers = 11,
 };
 
 // What sessionSet sets.
@@ -120,6 +123,9 @@ napi_value ServerOpen(napi_env env, napi_callback_info info) {
   settings->default_ttl_ms = static_cast<uint64_t>(numbers.data[kDefaultTtlMs]);
   settings->reply_bytes_max = static_cast<uint64_t>(numbers.data[kReplyBytesMax]);
   settings->needs_password = numbers.data[kNeedsPassword] != 0;
+  settings->counts->timed = numbers.data[kTimed] != 0;
+  settings->unauthenticated_arguments_max = static_cast<uint32_t>(numbers.data[kUnauthenticatedArgumentsMax]);
+  settings->unauthenticated_bytes_max = static_cast<uint64_t>(numbers.data[kUnauthenticatedBytesMax]);
   napi_value id;
   return napi_create_uint32(env, handle->AddServer(std::move(settings)), &id) == napi_ok ? id : nullptr;
 }
@@ -151,6 +157,30 @@ napi_value ServerPause(napi_env env, napi_callback_info info) {
   ServerSettings* const settings = handle->FindServer(server_id);
   if (settings == nullptr) return ThrowTypeError(env, "server is not open");
   settings->paused = static_cast<ServerSettings::Paused>(what);
+  return nullptr;
+}
+
+// serverCounts(handle, server, target): for each command calls, failed calls, nanoseconds, and calls by time; then the
+// same for unknown ones.
+napi_value ServerCounts(napi_env env, napi_callback_info info) {
+  Call<3> call(env, info);
+  Handle* handle = call.handle();
+  uint32_t server_id = 0;
+  Span<double> target;
+  napi_get_value_uint32(env, call[1], &server_id);
+  if (handle == nullptr || !ReadFloat64Array(env, call[2], "target", &target)) return nullptr;
+  ServerSettings* const settings = handle->FindServer(server_id);
+  if (settings == nullptr) return ThrowTypeError(env, "server is not open");
+  const auto& counts = settings->counts->by_command;
+  constexpr size_t kNumbers = 3 + protocol::kLatencyBuckets;
+  if (target.length != counts.size() * kNumbers) return ThrowRangeError(env, "target is of the wrong length");
+  double* to = target.data;
+  for (const protocol::CommandFigures& figures : counts) {
+    *to++ = static_cast<double>(figures.calls);
+    *to++ = static_cast<double>(figures.failed);
+    *to++ = static_cast<double>(figures.ns);
+    for (const uint64_t bucket : figures.buckets) *to++ = static_cast<double>(bucket);
+  }
   return nullptr;
 }
 

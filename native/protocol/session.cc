@@ -47,16 +47,18 @@ Session::Session(Store* store, const ServerSettings* settings)
 Session::~Session() = default;
 
 void Session::set_authenticated(bool authenticated) {
-  constexpr uint32_t kArgumentsMax = 10;
-  constexpr uint64_t kArgumentBytesMax = 16 << 10;
   authenticated_ = authenticated;
-  parser_.Restrict(authenticated ? 0 : kArgumentsMax, authenticated ? 0 : kArgumentBytesMax);
+  parser_.Restrict(authenticated ? 0 : settings_->unauthenticated_arguments_max,
+                   authenticated ? 0 : settings_->unauthenticated_bytes_max);
 }
 
 Session::Outcome Session::Feed(std::string_view bytes) {
   if (waits_ == Outcome::kClose) return waits_;
   if (output_.size() == 0) output_.Trim(kOutputKeptBytes);
-  if (parser_.IsFull(bytes.size())) return Fail("ERR Protocol error: too big request");
+  if (parser_.IsFull(bytes.size())) {
+    if (!parser_.is_line()) SpeakResp();
+    return Fail("ERR Protocol error: too big request");
+  }
   parser_.Append(bytes);
   return waits_ == Outcome::kNeedMore ? RunRequests() : waits_;
 }
@@ -105,6 +107,7 @@ bool Session::LooksLikeHttp() const {
 Session::Outcome Session::Dispatch() {
   const std::vector<std::string_view>& arguments = parser_.Arguments();
   reply_begin_ = output_.size();
+  began_ns_ = settings_->counts->timed ? MonotonicNs() : 0;
   reply_.Bound(settings_->reply_bytes_max);
   const bool first = first_request_;
   first_request_ = false;
@@ -190,7 +193,15 @@ void Session::RefuseUnknown() {
                "', with args beginning with: " + begin);
 }
 
+void Session::Count() {
+  const std::string_view reply = output_.view().substr(std::min<uint64_t>(reply_begin_, output_.size()));
+  const bool failed = reply_.is_text() ? reply.substr(0, 4) == "ERR " : reply.substr(0, 1) == "-";
+  settings_->counts->Add(command_, failed);
+  if (began_ns_ != 0) settings_->counts->AddTime(command_, MonotonicNs() - began_ns_);
+}
+
 void Session::EndCommand() {
+  if (!captures_) Count();
   if (captures_) {
     captures_ = false;
     captured_ = true;

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "native/protocol/command.h"
+#include "native/protocol/command_counts.h"
 #include "native/protocol/reply_writer.h"
 #include "native/protocol/request_parser.h"
 #include "native/protocol/transaction.h"
@@ -26,6 +27,10 @@ struct ServerSettings {
   // Of one reply, that of EXEC included, and of what one command or transaction keeps in memory for it.
   uint64_t reply_bytes_max = uint64_t{64} << 20;
   bool needs_password = false;
+  // Of a request before the password was said.
+  uint32_t unauthenticated_arguments_max = 10;
+  uint64_t unauthenticated_bytes_max = 16 << 10;
+  std::shared_ptr<CommandCounts> counts = std::make_shared<CommandCounts>();
   // CLIENT PAUSE: commands wait.
   enum class Paused : uint8_t { kNo = 0, kWrites = 1, kAll = 2 } paused = Paused::kNo;
   uint32_t notification_classes = 0;  // NotificationClass bits that somebody wants to hear of
@@ -178,6 +183,7 @@ class Session {
   const Command* FindReplacement(const std::vector<std::string_view>& words) const;
   void Queue(const Command& command);
   void EndCommand();
+  void Count();
   Call MakeCall(const std::vector<std::string_view>& arguments, bool alone);
   bool LooksLikeHttp() const;
   // Of the keys of the command under way.
@@ -199,6 +205,7 @@ class Session {
   bool subscribed_ = false;
   const Command* command_ = nullptr;  // of the request under way
   uint64_t reply_begin_ = 0;          // of the command under way
+  uint64_t began_ns_ = 0;             // the same; 0: nobody wants to know
   uint32_t tries_ = 0;
   std::unique_ptr<Queued> replaced_;  // the command under way is this one, not the parser's
   bool captures_ = false;             // its reply is for TypeScript

@@ -7,6 +7,9 @@ function addressOrOff(text: string): string | undefined {
   return text === "off" || parseAddress(text) !== undefined ? text : undefined;
 }
 
+export type LogLevel = (typeof logLevels)[number];
+const logLevels = ["debug", "info", "warn", "error", "silent"] as const;
+
 /** The bounds are the server's (server/options.ts), which checks again. */
 export const serverSettings = {
   addr: setting<string>({
@@ -56,6 +59,23 @@ export const serverSettings = {
     help: "where the server speaks TLS; without, it does at --addr, and nothing else",
     allowed: ADDRESS,
     parse: addressOrOff,
+  }),
+  httpAddr: setting<string>({
+    flag: "--http-addr <host:port>",
+    env: "CRABKV_HTTP_ADDR",
+    fallback: "off",
+    help: "where the server answers HTTP: /metrics for Prometheus, /healthz, /readyz",
+    allowed: ADDRESS,
+    parse: addressOrOff,
+  }),
+  logLevel: setting<LogLevel>({
+    flag: "--log-level <level>",
+    env: "CRABKV_LOG_LEVEL",
+    fallback: "info",
+    help: "the least that the server's log, JSON on standard error, tells",
+    allowed: '"debug", "info", "warn", "error" or "silent"',
+    choices: logLevels,
+    parse: (text) => logLevels.find((level) => level === text),
   }),
   textStyle: setting<"value" | "bare" | "resp">({
     flag: "--text-style <style>",
@@ -115,6 +135,30 @@ export const serverSettings = {
     env: "CRABKV_DRAIN_TIMEOUT_SECS",
     fallback: 10,
     help: "how long the server waits at its end for clients to take their replies",
+  }),
+  lineBytesMax: size({
+    flag: "--line-bytes-max <size>",
+    env: "CRABKV_LINE_BYTES_MAX",
+    fallback: 64 * KIB,
+    help: "longest line of text to the server",
+    range: [64, MIB],
+    rangeText: "64 to 1MiB",
+  }),
+  authArgumentsMax: setting<number>({
+    flag: "--auth-arguments-max <n>",
+    env: "CRABKV_AUTH_ARGUMENTS_MAX",
+    fallback: 10,
+    help: "most words of a request before the password",
+    allowed: "an integer from 3 to 1024",
+    parse: (text) => integerIn(text, 3, 1024),
+  }),
+  authBytesMax: size({
+    flag: "--auth-bytes-max <size>",
+    env: "CRABKV_AUTH_BYTES_MAX",
+    fallback: 16 * KIB,
+    help: "longest word of such a request",
+    range: [64, MIB],
+    rangeText: "64 to 1MiB",
   }),
   requestBytesMax: size({
     flag: "--request-bytes-max <size>",

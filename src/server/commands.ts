@@ -2,7 +2,8 @@
 // the table in native/protocol/command_table.cc, which describes them like all others.
 import { auth } from "./commands/auth.js";
 import { client, hello, reset, select } from "./commands/connection.js";
-import { config, info, stats } from "./commands/admin.js";
+import { config, stats } from "./commands/admin.js";
+import { info } from "./commands/info.js";
 import { command } from "./commands/command.js";
 import { bgrewriteaof, compact } from "./commands/compaction.js";
 import { debug, functionCommand, lastSave, monitor, shutdown, slowlog, wait } from "./commands/operation.js";

@@ -2,7 +2,7 @@
 export { serve } from "./serve.js";
 export type { TlsOptions } from "./endpoints.js";
 export type { ListeningAddress } from "./listener.js";
-export type { ServeOptions, TextStyle } from "./options.js";
+export type { ServeOptions, ServerLog, TextStyle } from "./options.js";
 export type { Server, ServerAddress } from "./server.js";
 export type {
   ChangeableCommand,

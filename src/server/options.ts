@@ -15,6 +15,7 @@ export type TextStyle = "value" | "bare" | "resp";
 
 /** What an own log gets, a line a call: pino's loggers are such. */
 export interface ServerLog {
+  debug(fields: object, message: string): void;
   info(fields: object, message: string): void;
   warn(fields: object, message: string): void;
   error(fields: object, message: string): void;
@@ -84,6 +85,19 @@ export interface ServeOptions<K = string, V = string> extends StoreOptions {
    * error. A client that is sent so much without reading is cut off. Default 64 MiB; at least what the largest value needs.
    */
   readonly replyBytesMax?: number | undefined;
+  /**
+   * Port for HTTP on `httpHost`: `/metrics` for Prometheus, `/healthz`, and `/readyz`, which is 503 while the server opens or drains. It
+   * tells figures, and no keys or values. Times of commands are taken only with it. Default: none.
+   */
+  readonly httpPort?: number | undefined;
+  /** Default `"127.0.0.1"`. */
+  readonly httpHost?: string | undefined;
+  /** Most bytes of a line of the text protocol, and of a length in RESP. Default 64 KiB. */
+  readonly lineBytesMax?: number | undefined;
+  /** Most words of a request before the password. Default 10. */
+  readonly authArgumentsMax?: number | undefined;
+  /** Most bytes of such a word. Default 16 KiB. */
+  readonly authBytesMax?: number | undefined;
   /** How long `close()` waits for clients to take their replies, in milliseconds. Default 10,000. */
   readonly drainMs?: number | undefined;
   /** Told of what happens to the server. Default: nobody is. */
@@ -110,6 +124,10 @@ export interface ResolvedServeOptions {
   readonly replyBytesPause: number;
   readonly replyBytesMax: number;
   readonly drainMs: number;
+  readonly http: { readonly host: string; readonly port: number } | undefined;
+  readonly lineBytesMax: number;
+  readonly authArgumentsMax: number;
+  readonly authBytesMax: number;
   readonly log: ServerLog | undefined;
 }
 
@@ -136,6 +154,11 @@ const optionNames: ReadonlySet<string> = new Set<keyof ServeOptions>([
   "replyBytesPause",
   "replyBytesMax",
   "drainMs",
+  "httpPort",
+  "httpHost",
+  "lineBytesMax",
+  "authArgumentsMax",
+  "authBytesMax",
   "log",
 ]);
 
@@ -170,18 +193,31 @@ export function resolveServeOptions(given: unknown): ResolvedServeOptions {
     replyBytesPause: integer(options.replyBytesPause, "replyBytesPause", MIB, 1024, 1024 * MIB),
     replyBytesMax: integer(options.replyBytesMax, "replyBytesMax", 64 * MIB, 1024, 4096 * MIB),
     drainMs: integer(options.drainMs, "drainMs", 10_000, 0, 3_600_000),
+    http: httpOf(options),
+    lineBytesMax: integer(options.lineBytesMax, "lineBytesMax", 64 * 1024, 64, MIB),
+    authArgumentsMax: integer(options.authArgumentsMax, "authArgumentsMax", 10, 3, 1024),
+    authBytesMax: integer(options.authBytesMax, "authBytesMax", 16 * 1024, 64, MIB),
     log: logOf(options.log),
   };
+}
+
+function httpOf({ httpHost, httpPort }: ServeOptions): { readonly host: string; readonly port: number } | undefined {
+  const host = text(httpHost, "httpHost") ?? "127.0.0.1";
+  if (httpPort !== undefined) return { host, port: integer(httpPort, "httpPort", 0, 0, 65_535) };
+  if (httpHost !== undefined) throw new TypeError("httpHost must come with httpPort");
+  return undefined;
 }
 
 function logOf(value: unknown): ServerLog | undefined {
   const methods = value as Partial<Record<keyof ServerLog, unknown>> | null | undefined;
   if (
     methods === undefined ||
-    [methods?.info, methods?.warn, methods?.error].every((each) => typeof each === "function")
+    [methods?.debug, methods?.info, methods?.warn, methods?.error].every((each) => typeof each === "function")
   )
     return value as ServerLog | undefined;
-  throw new TypeError(`log must have the methods info, warn and error, as a logger of pino, not ${describe(value)}`);
+  throw new TypeError(
+    `log must have the methods debug, info, warn and error, as a logger of pino, not ${describe(value)}`,
+  );
 }
 
 function eventFlags(value: unknown): string {

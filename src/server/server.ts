@@ -9,12 +9,14 @@ import type { CommitObserver, Session } from "../session.js";
 import { RequestedCompactions } from "./compactions.js";
 import { Connection } from "./connection.js";
 import { KeyspaceEvents } from "./keyspace-events.js";
+import type { HttpEndpoint } from "./http.js";
 import { Listener } from "./listener.js";
 import type { ListenerHost, ListeningAddress } from "./listener.js";
 import { listenForOwner } from "./owner-socket.js";
 import { Hooks } from "./hooks.js";
 import type { CommandHook, HookOptions } from "./hooks.js";
 import { Monitors } from "./monitors.js";
+import { LogEvents } from "./log-events.js";
 import { openFilesMax } from "./open-files.js";
 import { Password } from "./password.js";
 import { PubSub } from "./pubsub.js";
@@ -48,10 +50,13 @@ export interface ConnectionHost {
   readonly startedAtMs: number;
   readonly slowCommands: SlowCommands;
   readonly addresses: readonly ListeningAddress[];
+  /** As many as the process may have files for, or fewer. */
+  readonly clientsMax: number;
   readonly hooks: Hooks;
   readonly pubsub: PubSub;
   readonly monitors: Monitors;
   readonly keyspaceEvents: KeyspaceEvents;
+  readonly logEvents: LogEvents | undefined;
   /** CLIENT PAUSE, for so many milliseconds; added to a pause that is on. */
   pause(what: Paused, ms: number): void;
   /** CLIENT UNPAUSE. */
@@ -72,8 +77,6 @@ export interface ServerCounters {
 }
 
 const lineForms: Readonly<Record<TextStyle, ReplyForm>> = { value: FORM_TEXT, bare: FORM_BARE_TEXT, resp: FORM_RESP2 };
-/** A line, and a length, may be so long. */
-const LINE_BYTES_MAX = 64 * 1024;
 const ARGUMENTS_MAX = 1024 * 1024;
 /** What a request or reply has beside the one large value in it: the key, options. */
 const VALUE_HEAD_BYTES = 2 * 1024 * 1024;
@@ -116,13 +119,17 @@ export class Server implements ConnectionHost, CommitObserver, ListenerHost {
   readonly monitors: Monitors;
   /** @internal */
   readonly keyspaceEvents: KeyspaceEvents;
+  readonly #http: HttpEndpoint | undefined;
   readonly #listeners: Listener[] = [];
   /** For the command line, when the server has opened the store itself. */
   #ownerListener: Listener | undefined;
   /** @internal */
   readonly hooks: Hooks;
+  /** @internal */
+  readonly logEvents: LogEvents | undefined;
   readonly #holding = new Set<Connection>();
-  readonly #clientsMax: number;
+  /** @internal */
+  readonly clientsMax: number;
   readonly #pause = { what: PAUSE_NOTHING as Paused, untilMs: 0, timer: undefined as NodeJS.Timeout | undefined };
   #clock: NodeJS.Timeout | undefined;
   #kickScheduled = false;
@@ -133,13 +140,14 @@ export class Server implements ConnectionHost, CommitObserver, ListenerHost {
   #emptied: (() => void) | undefined;
 
   /** @internal Use {@link serve}. */
-  constructor(store: Store<string, string>, options: ResolvedServeOptions) {
+  constructor(store: Store<string, string>, options: ResolvedServeOptions, http: HttpEndpoint | undefined) {
     this.store = store;
+    this.#http = http;
     this.compactions = new RequestedCompactions(store);
     this.session = sessionOf(store);
     this.options = options;
     this.password = options.password === undefined ? undefined : new Password(options.password);
-    this.#clientsMax = Math.min(options.clientsMax, Math.max(1, openFilesMax() - FILES_RESERVED));
+    this.clientsMax = Math.min(options.clientsMax, Math.max(1, openFilesMax() - FILES_RESERVED));
     this.lineForm = lineForms[options.textStyle];
     const { valueBytesMax } = this.session;
     // The largest value can be put and read whatever the bounds say.
@@ -147,12 +155,15 @@ export class Server implements ConnectionHost, CommitObserver, ListenerHost {
     const numbers = new Float64Array([
       ARGUMENTS_MAX,
       valueBytesMax,
-      LINE_BYTES_MAX,
+      options.lineBytesMax,
       Math.max(options.requestBytesMax, valueBytesMax + VALUE_HEAD_BYTES),
       this.lineForm,
       options.defaultTtlMs,
       options.password === undefined ? 0 : 1,
       this.replyBytesMax,
+      options.http === undefined ? 0 : 1,
+      options.authArgumentsMax,
+      options.authBytesMax,
     ]);
     this.nativeServer = native.serverOpen(this.session.handle, numbers);
     this.hooks = new Hooks(this.session, this.nativeServer);
@@ -166,6 +177,8 @@ export class Server implements ConnectionHost, CommitObserver, ListenerHost {
     this.ended = new Promise((resolve) => (this.#tellEnded = resolve));
     this.ended.catch(() => undefined); // whoever does not wait for it has close()
     this.session.observers.add(this);
+    this.logEvents = options.log && new LogEvents(options.log);
+    if (options.store === undefined) this.logEvents?.observe(store);
   }
 
   /** @internal */
@@ -173,6 +186,7 @@ export class Server implements ConnectionHost, CommitObserver, ListenerHost {
     const { endpoints, store, dataDir, log } = this.options;
     for (const endpoint of endpoints) this.#listeners.push(await Listener.open(endpoint, this));
     this.#startClock();
+    log?.info({ addresses: this.addresses, http: this.httpAddress }, "listening");
     if (store !== undefined) return;
     try {
       this.#ownerListener = await listenForOwner(dataDir, this);
@@ -206,7 +220,12 @@ export class Server implements ConnectionHost, CommitObserver, ListenerHost {
     throw new Error("the server listens on a Unix socket only: see addresses");
   }
 
-  /** Everywhere that it listens. */
+  /** Where it answers HTTP; undefined when it does not. */
+  get httpAddress(): ServerAddress | undefined {
+    return this.#http?.address;
+  }
+
+  /** Everywhere that it listens for clients. */
   get addresses(): readonly ListeningAddress[] {
     return this.#listeners.map(({ address }) => address);
   }
@@ -289,6 +308,7 @@ export class Server implements ConnectionHost, CommitObserver, ListenerHost {
   /** @internal */
   closed(connection: Connection): void {
     this.connections.delete(connection.id);
+    this.logEvents?.left(connection);
     this.#holding.delete(connection);
     this.pubsub.forget(connection);
     this.monitors.delete(connection);
@@ -317,16 +337,17 @@ export class Server implements ConnectionHost, CommitObserver, ListenerHost {
 
   /** @internal */
   mayShakeHands(handshakes: number): boolean {
-    return this.#closing === undefined && this.connections.size + handshakes < this.#clientsMax;
+    return this.#closing === undefined && this.connections.size + handshakes < this.clientsMax;
   }
 
   /** @internal */
   onSocket(socket: Socket, listener: Listener): void {
     this.counters.connectionsReceived++;
     // The owner gets in when clients have taken all the room.
-    const clientsMax = this.#clientsMax + (listener.trusted ? OWNER_CLIENTS_MAX : 0);
+    const clientsMax = this.clientsMax + (listener.trusted ? OWNER_CLIENTS_MAX : 0);
     if (this.#closing !== undefined || this.connections.size >= clientsMax) {
       this.counters.connectionsRejected++;
+      this.logEvents?.refused(this.connections.size);
       socket.on("error", () => undefined);
       socket.end(encodeReply(new ErrorReply("ERR max number of clients reached"), FORM_RESP2));
       socket.destroySoon();
@@ -334,9 +355,12 @@ export class Server implements ConnectionHost, CommitObserver, ListenerHost {
     }
     const connection = new Connection(this, socket, this.counters.connectionsReceived, listener);
     this.connections.set(connection.id, connection);
+    this.logEvents?.connected(connection);
   }
 
   async #close(): Promise<void> {
+    this.#http?.drains();
+    this.options.log?.info({ clients: this.connections.size }, "draining");
     this.compactions.end();
     this.unpause();
     const stopped = Promise.all([...this.#listeners, this.#ownerListener].map(async (listener) => listener?.close()));
@@ -352,6 +376,11 @@ export class Server implements ConnectionHost, CommitObserver, ListenerHost {
     await stopped;
     clearInterval(this.#clock);
     this.session.observers.delete(this);
-    if (this.options.store === undefined) await this.store.close();
+    try {
+      if (this.options.store === undefined) await this.store.close();
+    } finally {
+      await this.#http?.close();
+    }
+    this.options.log?.info({}, "closed");
   }
 }

@@ -2,10 +2,17 @@
 import { readFileSync } from "node:fs";
 import type { Command } from "commander";
 import { isLoopback } from "../../server/loopback.js";
-import type { ListeningAddress, ServeOptions, Server, TlsOptions } from "../../server/index.js";
+import type {
+  ListeningAddress,
+  ServeOptions,
+  Server,
+  ServerAddress,
+  ServerLog,
+  TlsOptions,
+} from "../../server/index.js";
 import { storeOptionsOf } from "../opening.js";
 import { FailureError, UsageError } from "../outcome.js";
-import { printLine, say } from "../output.js";
+import { printLine } from "../output.js";
 import { passwordIn } from "../password.js";
 import { parseAddress } from "../setting-kinds.js";
 import { flagOf, ttlMsOf } from "../setting-table.js";
@@ -15,13 +22,23 @@ import type { GlobalSettings } from "../settings.js";
 
 export function addServe(program: Command): void {
   const serve = program.command("serve").description("serve a store over TCP, RESP and text on one port");
-  addSettings(serve, ["addr", "unixSocket", "unixSocketMode", "tlsCert", "tlsKey", "tlsCa", "tlsAddr"]);
+  addSettings(serve, [
+    "addr",
+    "unixSocket",
+    "unixSocketMode",
+    "tlsCert",
+    "tlsKey",
+    "tlsCa",
+    "tlsAddr",
+    "httpAddr",
+    "logLevel",
+  ]);
   addSettings(serve, ["sync", "compression", "shards", "cache", "defaultTtl", "textStyle", "notifyKeyspaceEvents"]);
   addSettings(serve, ["segmentBytes", "keyBytesMax", "valueBytesMax"]);
   addSettings(serve, ["compaction", "compactionDeadRatio", "compactionMinBytes", "compactionIoShare"]);
   addSettings(serve, ["passwordFile", "insecure", "enableDebug", "clientsMax"]);
-  addSettings(serve, ["authTimeout", "requestTimeout", "drainTimeout"]);
-  addSettings(serve, ["requestBytesMax", "replyBytesPause", "replyBytesMax"]);
+  addSettings(serve, ["authTimeout", "authArgumentsMax", "authBytesMax", "requestTimeout", "drainTimeout"]);
+  addSettings(serve, ["lineBytesMax", "requestBytesMax", "replyBytesPause", "replyBytesMax"]);
   serve.action(() => runServe(settingsOf(serve.optsWithGlobals())));
   serve.addHelpText(
     "after",
@@ -32,18 +49,21 @@ there that only this user can use.`,
 }
 
 async function runServe(settings: GlobalSettings): Promise<void> {
-  const { serve } = await import("../../server/index.js");
-  const server = await serve(serveOptionsOf(settings)).catch((error: unknown) => {
+  const options = serveOptionsOf(settings);
+  const [{ serve }, { openLog }] = await Promise.all([import("../../server/index.js"), import("../log.js")]);
+  const log = openLog(settings.logLevel);
+  const server = await serve({ ...options, log }).catch((error: unknown) => {
     // The options have been checked one by one, so this is about how they go together.
     throw error instanceof RangeError ? new UsageError(error.message, { cause: error }) : error;
   });
   announce(server, settings);
-  await untilEnded(server);
+  await untilEnded(server, log);
 }
 
 function serveOptionsOf(settings: GlobalSettings): ServeOptions {
   const { dataDir, textStyle, clientsMax, requestBytesMax, replyBytesPause, replyBytesMax } = settings;
   const address = parseAddress(settings.addr);
+  const http = parseAddress(settings.httpAddr);
   const { addr, tlsAddr, unixSocket } = settings;
   if (addr === "off" && tlsAddr === "off" && unixSocket === "off") {
     throw new UsageError("--addr is off: set --unix-socket, or --tls-addr, to listen somewhere");
@@ -64,6 +84,9 @@ function serveOptionsOf(settings: GlobalSettings): ServeOptions {
     authTimeoutMs: settings.authTimeout * 1000,
     requestTimeoutMs: settings.requestTimeout * 1000,
     drainMs: settings.drainTimeout * 1000,
+    ...(http === undefined ? {} : { httpHost: http.host, httpPort: http.port }),
+    ...{ lineBytesMax: settings.lineBytesMax, authBytesMax: settings.authBytesMax },
+    authArgumentsMax: settings.authArgumentsMax,
   };
 }
 
@@ -111,46 +134,47 @@ function announce(server: Server, settings: GlobalSettings): void {
   const { addresses } = server;
   if (settings.json) {
     const listening = addresses.find(({ transport }) => transport !== "unix") ?? addresses[0];
-    printLine(JSON.stringify({ listening, addresses, dataDir: settings.dataDir, pid: process.pid }));
+    const { httpAddress: http } = server;
+    printLine(JSON.stringify({ listening, addresses, http, dataDir: settings.dataDir, pid: process.pid }));
     return;
   }
   const places = addresses.map(placeOf).join(", ");
   printLine(`crabkv is listening on ${places}, data in ${settings.dataDir}`);
-  for (const address of addresses) sayHow(address);
-  say(`  stop       Ctrl-C, or: kill ${process.pid}`);
+  for (const address of addresses) printLine(howToTalkTo(address));
+  const { httpAddress: http } = server;
+  if (http !== undefined) printLine(`  HTTP       curl http://${hostAndPort(http)}/metrics    or /healthz, /readyz`);
+  printLine(`  stop       Ctrl-C, or: kill ${process.pid}`);
 }
 
 function placeOf(address: ListeningAddress): string {
   if (address.transport === "unix") return address.path;
   const { transport, host, port } = address;
-  return `${host.includes(":") ? `[${host}]` : host}:${port}${transport === "tls" ? " (TLS)" : ""}`;
+  return `${hostAndPort({ host, port })}${transport === "tls" ? " (TLS)" : ""}`;
+}
+
+function hostAndPort({ host, port }: ServerAddress): string {
+  return `${host.includes(":") ? `[${host}]` : host}:${port}`;
 }
 
 const CLIENTS = "or any Redis client";
 const VERBS = "then: PUT demo value ttl=45, GET demo, HELP";
 
-function sayHow(address: ListeningAddress): void {
+function howToTalkTo(address: ListeningAddress): string {
   if (address.transport === "unix") {
-    say(`\n  text       nc -U ${address.path}    ${VERBS}\n  RESP       redis-cli -s ${address.path}    ${CLIENTS}`);
-    return;
+    return `  text       nc -U ${address.path}    ${VERBS}\n  RESP       redis-cli -s ${address.path}    ${CLIENTS}`;
   }
   const { transport, host, port } = address;
-  if (transport === "tls") {
-    say(`\n  TLS        redis-cli --tls -h ${host} -p ${port}    ${CLIENTS}`);
-    return;
-  }
-  say(
-    `\n  text       nc ${host} ${port}                 ${VERBS}\n  RESP       redis-cli -h ${host} -p ${port}    ${CLIENTS}`,
-  );
+  if (transport === "tls") return `  TLS        redis-cli --tls -h ${host} -p ${port}    ${CLIENTS}`;
+  return `  text       nc ${host} ${port}                 ${VERBS}\n  RESP       redis-cli -h ${host} -p ${port}    ${CLIENTS}`;
 }
 
 /** The first signal drains: what was accepted is answered and synced. The second one ends the process at once. */
-function untilEnded(server: Server): Promise<void> {
+function untilEnded(server: Server, log: ServerLog): Promise<void> {
   return new Promise((resolve, reject) => {
     let signals = 0;
     const end = (signal: NodeJS.Signals): void => {
       if (++signals > 1) process.exit(4);
-      say(`crabkv: ${signal}: finishing what was begun; once more ends at once`);
+      log.info({ signal }, "finishing what was begun; a second signal ends at once");
       server.close().catch(() => undefined);
     };
     server.ended.then(resolve, reject);

@@ -1,14 +1,12 @@
-// CONFIG and INFO: the server as a whole.
-import { arch, platform } from "node:os";
+// CONFIG and STATS: the server as a whole.
 import type { CommandContext } from "../commands.js";
 import { areKeyspaceEventFlags } from "../keyspace-events.js";
 import type { ConnectionHost } from "../server.js";
-import { version } from "../../version.js";
 import { ErrorReply, OK, TextReply } from "../replies.js";
 import type { Reply } from "../replies.js";
 import { SLOW_COMMANDS_MAX, SLOW_MS } from "../slow-commands.js";
 import { answerHelp, CONFIG_HELP } from "./help.js";
-import { matches, REDIS_VERSION, unknownSubcommand, wrongArity } from "./shared.js";
+import { matches, unknownSubcommand, wrongArity } from "./shared.js";
 
 /** Settings by Redis' names, as far as clients ask for them. They are chosen at the start and do not change. */
 function settingsOf(server: ConnectionHost): ReadonlyMap<string, string> {
@@ -22,7 +20,7 @@ function settingsOf(server: ConnectionHost): ReadonlyMap<string, string> {
     ["databases", "1"],
     ["dir", options.dataDir],
     ["enable-debug-command", options.enableDebug ? "yes" : "no"],
-    ["maxclients", String(options.clientsMax)],
+    ["maxclients", String(server.clientsMax)],
     ["maxmemory", "0"],
     ["maxmemory-policy", "noeviction"],
     ["notify-keyspace-events", server.keyspaceEvents.flags],
@@ -38,7 +36,7 @@ function settingsOf(server: ConnectionHost): ReadonlyMap<string, string> {
 }
 
 /** 0: it does not listen so. */
-function portOf({ addresses }: ConnectionHost, transport: "tcp" | "tls"): number {
+export function portOf({ addresses }: ConnectionHost, transport: "tcp" | "tls"): number {
   for (const address of addresses) if (address.transport === transport) return address.port;
   return 0;
 }
@@ -103,81 +101,4 @@ const cannotSet = (name: string, why: string): ErrorReply =>
 /** STATS: the store's own figures, by the names of `db.stats()`. */
 export function stats({ server }: CommandContext): Reply {
   return new TextReply(JSON.stringify(server.store.stats()));
-}
-
-/** INFO [section ...] */
-export function info({ server, arguments: words }: CommandContext): Reply {
-  const wanted = new Set(words.slice(1).map((word) => word.toString("latin1").toLowerCase()));
-  const all = wanted.size === 0 || ["all", "default", "everything"].some((word) => wanted.has(word));
-  let text = "";
-  for (const [section, fields] of sectionsOf(server)) {
-    if (!all && !wanted.has(section.toLowerCase())) continue;
-    text += `${text === "" ? "" : "\r\n"}# ${section}\r\n`;
-    for (const [field, value] of Object.entries(fields)) text += `${field}:${value}\r\n`;
-  }
-  return new TextReply(text);
-}
-
-function sectionsOf(server: ConnectionHost): [string, Record<string, string | number>][] {
-  const { connections, counters, options, startedAtMs } = server;
-  const stats = server.store.stats();
-  const uptime = Math.floor((Date.now() - startedAtMs) / 1000);
-  const memory = process.memoryUsage();
-  return [
-    [
-      "Server",
-      {
-        redis_version: REDIS_VERSION,
-        crabkv_version: version,
-        redis_mode: "standalone",
-        os: platform(),
-        arch_bits: 64,
-        arch: arch(),
-        process_id: process.pid,
-        tcp_port: portOf(server, "tcp") || portOf(server, "tls"),
-        uptime_in_seconds: uptime,
-        uptime_in_days: Math.floor(uptime / 86_400),
-      },
-    ],
-    ["Clients", { connected_clients: connections.size, maxclients: options.clientsMax }],
-    [
-      "Memory",
-      { used_memory: memory.rss, used_memory_rss: memory.rss, used_memory_index: stats.indexBytes, maxmemory: 0 },
-    ],
-    [
-      "Persistence",
-      {
-        loading: 0,
-        aof_enabled: 1,
-        aof_rewrite_in_progress: server.compactions.inProgress ? 1 : 0,
-        aof_rewrite_scheduled: 0,
-        aof_last_bgrewrite_status: server.compactions.lastFailed ? "err" : "ok",
-        aof_rewrites: stats.compactions,
-        aof_last_write_status: server.store.failure === undefined ? "ok" : "err",
-        aof_current_size: stats.logBytes,
-        live_bytes: stats.liveBytes,
-        segments: stats.segments,
-        compaction_read_bytes: stats.compactionReadBytes,
-        compaction_written_bytes: stats.compactionWrittenBytes,
-        compaction_dropped_records: stats.compactionDroppedRecords,
-        commit_groups: stats.commitGroups,
-        syncs: stats.syncs,
-      },
-    ],
-    [
-      "Stats",
-      {
-        total_connections_received: counters.connectionsReceived,
-        rejected_connections: counters.connectionsRejected,
-        commands_in_typescript: counters.commandsUp,
-        pubsub_channels: server.pubsub.channels.length,
-        pubsub_patterns: server.pubsub.patternCount,
-        inline_reads: stats.inlineReads,
-        cold_reads: stats.coldReads,
-      },
-    ],
-    ["Replication", { role: "master", connected_slaves: 0 }],
-    ["Cluster", { cluster_enabled: 0 }],
-    ["Keyspace", stats.keys === 0 ? {} : { db0: `keys=${stats.keys},expires=${stats.keysWithDeadline},avg_ttl=0` }],
-  ];
 }

@@ -27,5 +27,7 @@ export function authenticate(context: CommandContext, user: Buffer, password: Bu
     connection.setAuthenticated(true);
     return undefined;
   }
-  return after(delayAfter(connection.failedPasswords++), WRONG_PASSWORD);
+  const delayMs = delayAfter(connection.failedPasswords++);
+  server.logEvents?.wrongPassword(connection);
+  return after(delayMs, WRONG_PASSWORD);
 }
