@@ -105,7 +105,11 @@ function persistenceFields({ compactions, store }: ConnectionHost, stats: StoreS
   };
 }
 
-function statsFields({ counters, pubsub }: ConnectionHost, stats: StoreStats, commands: readonly CommandFigures[]): Fields {
+function statsFields(
+  { counters, pubsub }: ConnectionHost,
+  stats: StoreStats,
+  commands: readonly CommandFigures[],
+): Fields {
   return {
     total_connections_received: counters.connectionsReceived,
     total_commands_processed: commands.reduce((sum, { calls }) => sum + calls, 0),
