@@ -39,6 +39,7 @@ async function expectCommandsWork(cwd: string): Promise<void> {
   expect((await crabkv(["compact"], options)).stdout).toMatch(/^records +/m);
 }
 
+// Some thirty programs one after the other.
 test("commands work the same with a server on the directory, without one, and after one was killed", async () => {
   const cwd = temporaryDirectory();
   const served = await serveProcess(cwd);
@@ -67,7 +68,7 @@ test("commands work the same with a server on the directory, without one, and af
   expect((await crabkv(["get", "b"], { cwd })).stdout).toBe("2\n");
   expect(await again.end()).toBe(0);
   expect(existsSync(socket)).toBe(false);
-});
+}, 240_000);
 
 test("the owner needs no password and gets in when clients have taken all the room; clients do not", async () => {
   const cwd = temporaryDirectory();
