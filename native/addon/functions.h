@@ -63,11 +63,16 @@ napi_value FeedWait(napi_env env, napi_callback_info info);
 napi_value ScanNext(napi_env env, napi_callback_info info);
 napi_value ScanEnd(napi_env env, napi_callback_info info);
 
-// sessions.cc
+// servers.cc
 napi_value ServerOpen(napi_env env, napi_callback_info info);
 napi_value ServerPause(napi_env env, napi_callback_info info);
 napi_value ServerCounts(napi_env env, napi_callback_info info);
 napi_value ServerHook(napi_env env, napi_callback_info info);
+napi_value ServerNotify(napi_env env, napi_callback_info info);
+napi_value MatchesPattern(napi_env env, napi_callback_info info);
+napi_value DescribeCommands(napi_env env, napi_callback_info info);
+
+// sessions.cc
 napi_value SessionOpen(napi_env env, napi_callback_info info);
 napi_value SessionFeed(napi_env env, napi_callback_info info);
 napi_value SessionResume(napi_env env, napi_callback_info info);
@@ -75,15 +80,12 @@ napi_value SessionAnswer(napi_env env, napi_callback_info info);
 napi_value SessionProceed(napi_env env, napi_callback_info info);
 napi_value SessionTake(napi_env env, napi_callback_info info);
 napi_value SessionArguments(napi_env env, napi_callback_info info);
-napi_value ServerNotify(napi_env env, napi_callback_info info);
 napi_value SessionTakeNotifications(napi_env env, napi_callback_info info);
 napi_value SessionQueued(napi_env env, napi_callback_info info);
 napi_value SessionReplace(napi_env env, napi_callback_info info);
 napi_value SessionRunJob(napi_env env, napi_callback_info info);
 napi_value SessionSet(napi_env env, napi_callback_info info);
 napi_value SessionEnd(napi_env env, napi_callback_info info);
-napi_value MatchesPattern(napi_env env, napi_callback_info info);
-napi_value DescribeCommands(napi_env env, napi_callback_info info);
 
 // inspect.cc
 napi_value Stats(napi_env env, napi_callback_info info);
