@@ -14,7 +14,7 @@ import {
 } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { CrabKVError, open } from "../src/index.js";
+import { CrabKVError, open, verify } from "../src/index.js";
 import { crc32c } from "./format.js";
 import { mountReadOnly, whyNoMounts } from "./mounts.js";
 import { crabkv } from "./run-program.js";
@@ -79,6 +79,13 @@ async function withBytes(path: string, bytes: Uint8Array, during: () => Promise<
   writeFileSync(path, bytes);
   await during();
   writeFileSync(path, before);
+}
+
+/** A segment with a bit of a value flipped. */
+function damagedValueOf(segment: Buffer): Buffer {
+  const damaged = Buffer.from(segment);
+  damaged[segment.indexOf("value")]! ^= 0x20;
+  return damaged;
 }
 
 test("a data directory that is a file, or goes through one", async () => {
@@ -164,7 +171,7 @@ test("a MANIFEST of a newer format, or with a feature that is not known", async 
   newer.writeUInt32LE(crc32c(newer.subarray(0, 28)), 28);
   await withBytes(file, newer, () => expectRefused(path, "CRABKV_FORMAT", [file, "version 2", "version 1"]));
   const featured = Buffer.from(original);
-  featured.writeUInt32LE(1, 12);
+  featured.writeUInt32LE(2 ** 31, 12);
   featured.writeUInt32LE(crc32c(featured.subarray(0, 28)), 28);
   await withBytes(file, featured, () => expectRefused(path, "CRABKV_FORMAT", [file, "features"]));
   await expectWhole(path);
@@ -226,9 +233,9 @@ test("a segment that is missing, empty, garbage, cut or one byte off", async () 
   await withBytes(file, original.subarray(0, original.length / 2), () =>
     expectRefused(path, "CRABKV_CORRUPTION", [file, "offset"]),
   );
-  const damaged = Buffer.from(original);
-  damaged[original.indexOf("value")]! ^= 0x20;
-  await withBytes(file, damaged, () => expectRefused(path, "CRABKV_CORRUPTION", [file, "offset"]));
+  // With a hint the segment's inside is not read, see the next test.
+  renameSync(`${file}.hint`, `${path}-hint`);
+  await withBytes(file, damagedValueOf(original), () => expectRefused(path, "CRABKV_CORRUPTION", [file, "offset"]));
   renameSync(file, `${path}-aside`);
   await expectRefused(path, "CRABKV_CORRUPTION", [path]);
   renameSync(`${path}-aside`, file);
@@ -240,6 +247,21 @@ test("a segment that is missing, empty, garbage, cut or one byte off", async () 
   }
   renameSync(extra, `${path}-extra`);
   await expectWhole(path);
+});
+
+test("a value that is one byte off in a segment with a hint is found when it is read, and by a verification", async () => {
+  const path = await makeStore();
+  const file = join(path, segmentsOf(path)[1]!);
+  writeFileSync(file, damagedValueOf(readFileSync(file)));
+  const db = await openStore(path);
+  expect(db.stats().openHintedSegments).toBeGreaterThan(0);
+  const reads = await Promise.allSettled(expected.map(([key]) => db.get(key)));
+  const failures = reads.filter((read) => read.status === "rejected").map(({ reason }) => reason as CrabKVError);
+  expect(failures.map(({ code, path: where }) => [code, where])).toEqual([["CRABKV_CORRUPTION", file]]);
+  await db.close();
+  const { faults } = await verify(path);
+  expect(faults).toHaveLength(1);
+  expect(faults[0]!.file).toBe(segmentsOf(path)[1]);
 });
 
 test("the last segment cut short after a clean close", async () => {
