@@ -48,6 +48,7 @@ const others: Record<string, string> = {
   httpAddr: ":9121",
   logLevel: "debug",
   textStyle: "bare",
+  backupDir: "backups",
   notifyKeyspaceEvents: "KEA",
   passwordFile: "secret",
   insecure: "yes",

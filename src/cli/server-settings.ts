@@ -86,6 +86,12 @@ export const serverSettings = {
     choices: ["value", "bare", "resp"],
     parse: (text) => (text === "value" || text === "bare" || text === "resp" ? text : undefined),
   }),
+  backupDir: path({
+    flag: "--backup-dir <path>",
+    env: "CRABKV_BACKUP_DIR",
+    fallback: "off",
+    help: 'where SAVE and BGSAVE put the backup of the store, or "off"',
+  }),
   notifyKeyspaceEvents: setting<string>({
     flag: "--notify-keyspace-events <letters>",
     env: "CRABKV_NOTIFY_KEYSPACE_EVENTS",

@@ -5,8 +5,9 @@ import { client, hello, reset, select } from "./commands/connection.js";
 import { config, stats } from "./commands/admin.js";
 import { info } from "./commands/info.js";
 import { command } from "./commands/command.js";
+import { bgsave, lastSave, save } from "./commands/backup.js";
 import { bgrewriteaof, compact } from "./commands/compaction.js";
-import { debug, functionCommand, lastSave, monitor, shutdown, slowlog, wait } from "./commands/operation.js";
+import { debug, functionCommand, monitor, shutdown, slowlog, wait } from "./commands/operation.js";
 import { psubscribe, publish, pubsub, punsubscribe, subscribe, unsubscribe } from "./commands/pubsub.js";
 import type { Connection } from "./connection.js";
 import type { ConnectionHost } from "./server.js";
@@ -40,6 +41,8 @@ const functions: ReadonlyMap<string, CommandFunction> = new Map<string, CommandF
   ["compact", compact],
   ["bgrewriteaof", bgrewriteaof],
   ["shutdown", shutdown],
+  ["save", save],
+  ["bgsave", bgsave],
   ["lastsave", lastSave],
   ["wait", wait],
   ["slowlog", slowlog],

@@ -58,6 +58,8 @@ export interface ServeOptions<K = string, V = string> extends StoreOptions {
   readonly unixSocket?: string | undefined;
   /** Its mode. Default 0o600: only this user may connect. */
   readonly unixSocketMode?: number | undefined;
+  /** Where SAVE and BGSAVE put the backup of the store, see `Store.backup`. Default: nowhere, and they are refused. */
+  readonly backupDir?: string | undefined;
   /** Default `"value"`. */
   readonly textStyle?: TextStyle | undefined;
   /** What is published when keys change, by Redis' letters such as `"KEA"`; CONFIG SET can change it. Default `""`: nothing. */
@@ -111,6 +113,7 @@ export interface ResolvedServeOptions {
   readonly open: StoreOptions;
   /** At least one. */
   readonly endpoints: readonly Endpoint[];
+  readonly backupDir: string | undefined;
   readonly textStyle: TextStyle;
   readonly notifyKeyspaceEvents: string;
   /** 0: never. */
@@ -141,6 +144,7 @@ const optionNames: ReadonlySet<string> = new Set<keyof ServeOptions>([
   "tls",
   "unixSocket",
   "unixSocketMode",
+  "backupDir",
   "textStyle",
   "notifyKeyspaceEvents",
   "defaultTtlMs",
@@ -181,6 +185,7 @@ export function resolveServeOptions(given: unknown): ResolvedServeOptions {
     dataDir: text(options.dataDir, "dataDir") ?? "data",
     open: Object.fromEntries(storeOptionNames.map((name) => [name, options[name]])),
     endpoints: resolveEndpoints({ ...(options as EndpointOptions), password, insecure }),
+    backupDir: text(options.backupDir, "backupDir"),
     textStyle: textStyle(options.textStyle),
     notifyKeyspaceEvents: eventFlags(options.notifyKeyspaceEvents),
     defaultTtlMs: resolveTtl(options.defaultTtlMs, "defaultTtlMs", 0),

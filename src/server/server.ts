@@ -6,6 +6,7 @@ import type { Group, Paused } from "../native.js";
 import { sessionOf } from "../store.js";
 import type { Store } from "../store.js";
 import type { CommitObserver, Session } from "../session.js";
+import { RequestedBackups } from "./backups.js";
 import { RequestedCompactions } from "./compactions.js";
 import { Connection } from "./connection.js";
 import { KeyspaceEvents } from "./keyspace-events.js";
@@ -47,6 +48,7 @@ export interface ConnectionHost {
   readonly connections: ReadonlyMap<number, Connection>;
   readonly counters: ServerCounters;
   readonly compactions: RequestedCompactions;
+  readonly backups: RequestedBackups;
   readonly startedAtMs: number;
   readonly slowCommands: SlowCommands;
   readonly addresses: readonly ListeningAddress[];
@@ -110,6 +112,8 @@ export class Server implements ConnectionHost, CommitObserver, ListenerHost {
   /** @internal */
   readonly compactions: RequestedCompactions;
   /** @internal */
+  readonly backups: RequestedBackups;
+  /** @internal */
   readonly startedAtMs = Date.now();
   /** @internal */
   readonly slowCommands = new SlowCommands();
@@ -144,6 +148,7 @@ export class Server implements ConnectionHost, CommitObserver, ListenerHost {
     this.store = store;
     this.#http = http;
     this.compactions = new RequestedCompactions(store);
+    this.backups = new RequestedBackups(store, options.backupDir);
     this.session = sessionOf(store);
     this.options = options;
     this.password = options.password === undefined ? undefined : new Password(options.password);
@@ -362,6 +367,7 @@ export class Server implements ConnectionHost, CommitObserver, ListenerHost {
     this.#http?.drains();
     this.options.log?.info({ clients: this.connections.size }, "draining");
     this.compactions.end();
+    this.backups.end();
     this.unpause();
     const stopped = Promise.all([...this.#listeners, this.#ownerListener].map(async (listener) => listener?.close()));
     if (this.connections.size > 0) {

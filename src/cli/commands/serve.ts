@@ -34,6 +34,7 @@ export function addServe(program: Command): void {
     "logLevel",
   ]);
   addSettings(serve, ["sync", "compression", "shards", "cache", "defaultTtl", "textStyle", "notifyKeyspaceEvents"]);
+  addSettings(serve, ["backupDir"]);
   addSettings(serve, ["segmentBytes", "keyBytesMax", "valueBytesMax"]);
   addSettings(serve, ["compaction", "compactionDeadRatio", "compactionMinBytes", "compactionIoShare"]);
   addSettings(serve, ["passwordFile", "insecure", "enableDebug", "clientsMax"]);
@@ -56,8 +57,10 @@ async function runServe(settings: GlobalSettings): Promise<void> {
     // The options have been checked one by one, so this is about how they go together.
     throw error instanceof RangeError ? new UsageError(error.message, { cause: error }) : error;
   });
+  // Whoever reads that it serves may signal it.
+  const ended = untilEnded(server, log);
   announce(server, settings);
-  await untilEnded(server, log);
+  await ended;
 }
 
 function serveOptionsOf(settings: GlobalSettings): ServeOptions {
@@ -76,6 +79,7 @@ function serveOptionsOf(settings: GlobalSettings): ServeOptions {
     tls: tlsOf(settings),
     unixSocket: settings.unixSocket === "off" ? undefined : settings.unixSocket,
     notifyKeyspaceEvents: settings.notifyKeyspaceEvents === "off" ? "" : settings.notifyKeyspaceEvents,
+    backupDir: settings.backupDir === "off" ? undefined : settings.backupDir,
     unixSocketMode: Number.parseInt(settings.unixSocketMode, 8),
     password: passwordIn(settings.passwordFile),
     insecure: settings.insecure === "yes",

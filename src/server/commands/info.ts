@@ -85,9 +85,12 @@ function memoryFields({ indexBytes }: StoreStats): Fields {
   };
 }
 
-function persistenceFields({ compactions, store }: ConnectionHost, stats: StoreStats): Fields {
+function persistenceFields({ backups, compactions, store, startedAtMs }: ConnectionHost, stats: StoreStats): Fields {
   return {
     loading: 0,
+    rdb_bgsave_in_progress: backups.inProgress ? 1 : 0,
+    rdb_last_save_time: Math.floor((backups.lastSavedAtMs ?? startedAtMs) / 1000),
+    rdb_last_bgsave_status: backups.lastFailed ? "err" : "ok",
     aof_enabled: 1,
     aof_rewrite_in_progress: compactions.inProgress ? 1 : 0,
     aof_rewrite_scheduled: 0,

@@ -1,4 +1,4 @@
-// SHUTDOWN, LASTSAVE, WAIT, SLOWLOG, FUNCTION and DEBUG.
+// SHUTDOWN, WAIT, SLOWLOG, FUNCTION and DEBUG.
 import { setTimeout as after } from "node:timers/promises";
 import type { CommandContext, CommandResult } from "../commands.js";
 import type { SlowCommand } from "../slow-commands.js";
@@ -34,11 +34,6 @@ export function shutdown({ connection, server, arguments: words }: CommandContex
   connection.closeAfterReply();
   setImmediate(() => void server.close().catch(() => undefined));
   return NO_REPLY;
-}
-
-/** There is no save that could be old: the log is written as commands come. */
-export function lastSave({ server }: CommandContext): Reply {
-  return Math.floor(server.startedAtMs / 1000);
 }
 
 /** WAIT replicas timeout: there are no replicas, and none will come, so nobody is waited for. */
