@@ -330,7 +330,7 @@ TEST(Hints_without_their_segment_and_half_written_ones_are_removed_by_an_opening
 TEST(A_large_store_is_opened_by_two_threads_and_tells_how_far_it_is) {
   MemEnv env;
   Options options = HintOptions(SyncMode::kOs);
-  options.segment_bytes = 32 << 20;
+  options.segment_bytes = 4 << 20;
   auto store = OpenStore(&env, options);
   REQUIRE(store != nullptr);
   const int batches = static_cast<int>(Rounds(650));
