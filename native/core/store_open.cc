@@ -53,6 +53,9 @@ Status StoreImpl::OpenFiles(OnOpenProgress on_progress) {
   RecoveryResult recovered;
   CRABKV_RETURN_IF_ERROR(recovery.Run(&manifest_, &recovered));
   clock_ = std::make_unique<Clock>(env_, recovered.clock_ms);
+  // Before the compactor starts, which changes the MANIFEST's state and the floor.
+  feed_floor_ = manifest_.compacted_lsn();
+  epoch_ = manifest_.epoch;
   if (!options_.read_only) {
     CRABKV_RETURN_IF_ERROR(RemoveLeftovers());
     log_ = std::make_unique<CommitLog>(
@@ -60,8 +63,6 @@ Status StoreImpl::OpenFiles(OnOpenProgress on_progress) {
         CommitLogHooks{[this](uint64_t lsn) { index_.UndoFrom(lsn); }, [this] { compactor_->Poke(); }}, recovered.log);
     StartCompactor();
   }
-  feed_floor_ = manifest_.compacted_lsn();
-  epoch_ = manifest_.epoch;
   clean_open_ = recovered.clean;
   open_counts_ = recovered.counts;
   open_last_lsn_ = recovered.log.next_lsn - 1;
