@@ -5,6 +5,7 @@
 
 #include "native/core/coding.h"
 #include "native/core/crc32c.h"
+#include "native/core/slot_table.h"
 
 namespace crabkv {
 
@@ -17,6 +18,9 @@ constexpr uint32_t kHashSipHash13 = 1;
 
 // Of the header: whoever does not know it must not open the directory, least of all for writing.
 constexpr uint32_t kBackupFlag = 1;
+
+// As many as a store may have.
+constexpr uint64_t kCutSegmentsMax = Location::kSegmentHandleMax;
 
 enum class EditType : uint32_t { kStore = 1, kEpoch = 2, kClean = 3, kCompacted = 4, kBackup = 5 };
 constexpr uint64_t kCompactedFields = 10;
@@ -122,6 +126,12 @@ Status ApplyEdit(std::string_view edit, const std::string& path, ManifestState* 
     state->clock_ms = field(5);
     state->lineage = fields >= 7 ? field(6) : 0;
     state->clean = false;
+    // An opening makes and removes the files of every number in between.
+    const LogCut& cut = state->cut;
+    if (cut.next_segment != 0 && cut.next_segment - cut.segment > kCutSegmentsMax)
+      return Status::Corruption(
+          path, 0,
+          "the cut is from segment " + std::to_string(cut.segment) + " to " + std::to_string(cut.next_segment));
   } else if (type == static_cast<uint32_t>(EditType::kClean) && fields >= 3) {
     state->clean = true;
     state->clean_last_lsn = field(0);

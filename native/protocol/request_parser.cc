@@ -73,6 +73,8 @@ RequestParser::Result RequestParser::ReadNumber(const char* too_long, int64_t* n
   }
   const uint64_t end = static_cast<uint64_t>(static_cast<const char*>(found) - data);
   scanned_ = end;
+  // However it has come.
+  if (end - at_ > limits_.line_bytes_max) return Fail(too_long);
   if (size - end < 2) return Result::kNeedMore;
   *is_number = ParseInteger(std::string_view(data + at_ + 1, end - at_ - 1), number);
   at_ = end + 2;
@@ -129,7 +131,8 @@ RequestParser::Result RequestParser::ReadLine() {
   const void* const found = std::memchr(data + scanned_, '\n', size - scanned_);
   if (found == nullptr) {
     scanned_ = size;
-    return size - at_ > LineBytesMax() ? Fail("too big inline request") : Result::kNeedMore;
+    // One more: it may be the '\r' of the line's end.
+    return size - at_ > LineBytesMax() + 1 ? Fail("too big inline request") : Result::kNeedMore;
   }
   const uint64_t newline = static_cast<uint64_t>(static_cast<const char*>(found) - data);
   const uint64_t end = newline > at_ && data[newline - 1] == '\r' ? newline - 1 : newline;

@@ -8,6 +8,7 @@
 
 #include "native/core/frame_reader.h"
 #include "native/core/group_queue.h"
+#include "native/core/manifest.h"
 #include "test/native/harness.h"
 #include "test/native/store_fixture.h"
 
@@ -297,6 +298,22 @@ TEST(A_record_damaged_under_an_open_store_is_an_error_and_never_a_value) {
   }
   env.SetContent(path, content);
   EXPECT_EQ(Get(store.get(), "plain key"), plain);
+}
+
+TEST(A_cut_of_more_segments_than_a_store_may_have_is_refused) {
+  MemEnv env;
+  auto store = OpenStore(&env, SmallOptions());
+  REQUIRE(store != nullptr);
+  EXPECT_OK(WriteAndWait(store.get(), {Put("k", "v")}));
+  EXPECT_OK(store->Close());
+  store.reset();
+  ManifestState state;
+  EXPECT_OK(Manifest::Load(&env, kDirectory, &state));
+  for (const LogCut& cut : {LogCut{1, 0, uint64_t{1} << 40}, LogCut{9, 0, 4}, LogCut{0, 0, UINT64_MAX}}) {
+    state.cut = cut;
+    EXPECT_OK(Manifest::Write(&env, kDirectory, state));
+    EXPECT_CODE(Store::Open(&env, kDirectory, SmallOptions(), &store), Code::kCorruption);
+  }
 }
 
 }  // namespace

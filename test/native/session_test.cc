@@ -283,5 +283,25 @@ TEST(A_line_without_end_is_refused_at_64_KiB) {
   EXPECT_EQ(talk.Replies(), "ERR Protocol error: too big inline request\n");
 }
 
+TEST(A_line_of_the_longest_length_is_judged_alike_however_it_comes) {
+  ServerSettings settings;
+  settings.limits.line_bytes_max = 100;
+  // Around the bound: lengths that are none, and lines of one word.
+  for (size_t length = 95; length < 105; length++) {
+    for (const char* const end : {"\r\n", "\n", "\r\r\n", "\r"}) {
+      for (const std::string& begin : {std::string("*1\r\n$"), std::string("*"), std::string("PING")}) {
+        const std::string said = begin + std::string(length, 'x') + end;
+        Conversation whole(settings);
+        whole.Say(said);
+        Conversation dripped(settings);
+        for (size_t at = 0; at < said.size() && !dripped.closed; at++)
+          dripped.Say(std::string_view(said).substr(at, 1));
+        EXPECT_EQ(dripped.Replies(), whole.Replies());
+        EXPECT_EQ(dripped.closed, whole.closed);
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace crabkv::protocol
