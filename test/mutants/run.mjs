@@ -342,7 +342,6 @@ const seenOnCrashDisks = [
   "the directory of a new MANIFEST is not synced",
   "recovery does not sync what it wrote again",
   "a compaction drops a tombstone early",
-  "a compaction ignores the horizon",
   "a compaction does not sync what it relied on",
   "a compaction removes its inputs before the MANIFEST is replaced",
 ];

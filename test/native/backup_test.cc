@@ -107,7 +107,7 @@ TEST(Taking_a_backup_again_takes_what_is_new_and_removes_what_is_gone) {
 // The log's last segments are cut by the opening that follows, and a backup shares them.
 TEST(What_a_kill_and_a_recovery_do_to_the_store_does_not_change_a_backup) {
   Random random;
-  for (uint64_t round = 0; round < Rounds(60); round++) {
+  for (uint64_t round = 0; round < Rounds(180); round++) {
     const SyncMode mode = static_cast<SyncMode>(round % 3);
     const Context context("round " + std::to_string(round));
     auto machine = std::make_unique<MemEnv>();
