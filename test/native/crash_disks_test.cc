@@ -15,7 +15,7 @@ constexpr std::chrono::seconds kPatience{120};
 
 uint64_t WantedDisks(SyncMode sync) {
   const char* given = std::getenv("CRABKV_TEST_DISKS");
-  const uint64_t all = given != nullptr ? std::strtoull(given, nullptr, 0) : 102'000 / (Stride() * Stride());
+  const uint64_t all = given != nullptr ? std::strtoull(given, nullptr, 0) : 102'000 / (Stride() * Stride() * Stride());
   return sync == SyncMode::kAlways ? all / 2 : all / 4;
 }
 
