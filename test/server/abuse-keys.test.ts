@@ -33,7 +33,7 @@ test(
   { timeout: 60_000 + rounds * 30_000 },
   async () => {
     const server = await ServerProcess.start({ dataDir: await filled(), flags: ["--sync", "os"] });
-    const bystander = new Bystander(server.port);
+    const bystander = new Bystander(server.port, true);
     const reader = new ReplyReader(server.port);
     const ask = async (...words: string[]): Promise<string> => {
       reader.socket.write(request(...words));

@@ -69,8 +69,10 @@ export class Bystander {
   readonly #lines: AsyncIterator<string>;
   #errors = "";
 
-  constructor(port: number) {
-    this.#child = spawn(process.execPath, [program, String(port)], { stdio: "pipe" });
+  /** `flushed`: somebody will delete all keys meanwhile. */
+  constructor(port: number, flushed = false) {
+    const words = [program, String(port), ...(flushed ? ["flushed"] : [])];
+    this.#child = spawn(process.execPath, words, { stdio: "pipe" });
     this.#child.stderr!.on("data", (text: Buffer) => (this.#errors += text.toString()));
     this.#child.stdin!.on("error", () => undefined);
     this.#lines = createInterface({ input: this.#child.stdout! })[Symbol.asyncIterator]();
