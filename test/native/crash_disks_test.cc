@@ -29,7 +29,11 @@ uint64_t CountHints(const Trace& trace) {
 }
 
 void LookAtCrashDisks(SyncMode sync) {
+#if defined(__SANITIZE_THREAD__)
+  constexpr uint64_t kOperations = 50;  // an opening takes ten times as long
+#else
   constexpr uint64_t kOperations = 200;
+#endif
   const uint64_t wanted = WantedDisks(sync);
   CrashDiskCounts counts;
   uint64_t steps = 0, traces = 0, hints = 0;
