@@ -30,7 +30,7 @@ export class Connection {
   readonly createdAtMs = Date.now();
   /** CLIENT SETNAME, SETINFO. */
   name = "";
-  readonly libraryInfo = { name: "", version: "" };
+  readonly clientLibrary = { name: "", version: "" };
   lastCommand = "NULL";
   lastActiveMs = this.createdAtMs;
   /** How it is answered. The first RESP request, and HELLO, change it. */

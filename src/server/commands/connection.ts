@@ -122,7 +122,7 @@ function setInfo(connection: Connection, attribute: Buffer, bytes: Buffer): Repl
   const name = attribute.toString("latin1").toLowerCase();
   if (name !== "lib-name" && name !== "lib-ver") return new ErrorReply(`ERR Unrecognized option '${name}'`);
   if (!isName(value)) return new ErrorReply(`ERR ${name} cannot contain spaces, newlines or special characters.`);
-  connection.libraryInfo[name === "lib-name" ? "name" : "version"] = value;
+  connection.clientLibrary[name === "lib-name" ? "name" : "version"] = value;
   return OK;
 }
 
@@ -152,8 +152,8 @@ function lineOf(connection: Connection, pubsub: PubSub): string {
     cmd: connection.lastCommand,
     user: "default",
     resp: connection.form === FORM_RESP3 ? 3 : 2,
-    "lib-name": connection.libraryInfo.name,
-    "lib-ver": connection.libraryInfo.version,
+    "lib-name": connection.clientLibrary.name,
+    "lib-ver": connection.clientLibrary.version,
   };
   return Object.entries(fields)
     .map(([field, value]) => `${field}=${value}`)
