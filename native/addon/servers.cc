@@ -28,6 +28,16 @@ enum ServerNumber : size_t {
   kUnauthenticatedBytesMax = 10,
   kServerNumbers = 11,
 };
+// The server that is the second argument; null with an exception when it is not open.
+template <size_t kCount>
+ServerSettings* FindServer(const Call<kCount>& call, Handle* handle) {
+  uint32_t id = 0;
+  napi_get_value_uint32(call.env, call[1], &id);
+  ServerSettings* const settings = handle->FindServer(id);
+  if (settings == nullptr) ThrowTypeError(call.env, "server is not open");
+  return settings;
+}
+
 }  // namespace
 
 // serverOpen(handle, numbers): number, the server whose sessions are to be opened.
@@ -57,13 +67,11 @@ napi_value ServerOpen(napi_env env, napi_callback_info info) {
 napi_value ServerHook(napi_env env, napi_callback_info info) {
   Call<3> call(env, info);
   Handle* handle = call.handle();
-  uint32_t server_id = 0;
   Span<uint8_t> goes_up;
-  napi_get_value_uint32(env, call[1], &server_id);
   if (handle == nullptr || !ReadUint8Array(env, call[2], "goesUp", &goes_up)) return nullptr;
   if (goes_up.length != protocol::CommandCount() + 1) return ThrowRangeError(env, "goesUp is of the wrong length");
-  ServerSettings* const settings = handle->FindServer(server_id);
-  if (settings == nullptr) return ThrowTypeError(env, "server is not open");
+  ServerSettings* const settings = FindServer(call, handle);
+  if (settings == nullptr) return nullptr;
   const bool any = std::find(goes_up.data, goes_up.data + goes_up.length, 1) != goes_up.data + goes_up.length;
   settings->goes_up.assign(goes_up.data, goes_up.data + (any ? goes_up.length : 0));
   return nullptr;
@@ -73,12 +81,10 @@ napi_value ServerHook(napi_env env, napi_callback_info info) {
 napi_value ServerPause(napi_env env, napi_callback_info info) {
   Call<3> call(env, info);
   Handle* handle = call.handle();
-  uint32_t server_id = 0;
   uint64_t what = 0;
-  napi_get_value_uint32(env, call[1], &server_id);
   if (handle == nullptr || !ReadInteger(env, call[2], "what", 2, &what)) return nullptr;
-  ServerSettings* const settings = handle->FindServer(server_id);
-  if (settings == nullptr) return ThrowTypeError(env, "server is not open");
+  ServerSettings* const settings = FindServer(call, handle);
+  if (settings == nullptr) return nullptr;
   settings->paused = static_cast<ServerSettings::Paused>(what);
   return nullptr;
 }
@@ -88,12 +94,10 @@ napi_value ServerPause(napi_env env, napi_callback_info info) {
 napi_value ServerCounts(napi_env env, napi_callback_info info) {
   Call<3> call(env, info);
   Handle* handle = call.handle();
-  uint32_t server_id = 0;
   Span<double> target;
-  napi_get_value_uint32(env, call[1], &server_id);
   if (handle == nullptr || !ReadFloat64Array(env, call[2], "target", &target)) return nullptr;
-  ServerSettings* const settings = handle->FindServer(server_id);
-  if (settings == nullptr) return ThrowTypeError(env, "server is not open");
+  ServerSettings* const settings = FindServer(call, handle);
+  if (settings == nullptr) return nullptr;
   const auto& counts = settings->counts->by_command;
   constexpr size_t kNumbers = 3 + protocol::kLatencyBuckets;
   if (target.length != counts.size() * kNumbers) return ThrowRangeError(env, "target is of the wrong length");
@@ -111,12 +115,10 @@ napi_value ServerCounts(napi_env env, napi_callback_info info) {
 napi_value ServerNotify(napi_env env, napi_callback_info info) {
   Call<3> call(env, info);
   Handle* handle = call.handle();
-  uint32_t server_id = 0;
   uint64_t classes = 0;
-  napi_get_value_uint32(env, call[1], &server_id);
   if (handle == nullptr || !ReadInteger(env, call[2], "classes", UINT32_MAX, &classes)) return nullptr;
-  ServerSettings* const settings = handle->FindServer(server_id);
-  if (settings == nullptr) return ThrowTypeError(env, "server is not open");
+  ServerSettings* const settings = FindServer(call, handle);
+  if (settings == nullptr) return nullptr;
   settings->notification_classes = static_cast<uint32_t>(classes);
   return nullptr;
 }
