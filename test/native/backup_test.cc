@@ -4,6 +4,7 @@
 #include <atomic>
 #include <thread>
 
+#include "native/core/format.h"
 #include "native/core/manifest.h"
 #include "test/native/backup_fixture.h"
 #include "test/native/compaction_fixture.h"
@@ -147,32 +148,46 @@ TEST(What_a_kill_and_a_recovery_do_to_the_store_does_not_change_a_backup) {
 }
 
 // A SEAL is a convenience; where the disk refused it, or what is around it, the segment is whole without.
+// What was copied by a backup during which one append of `bytes` bytes (0: of any few) failed, the nth of those.
+void BackUpWithFailedAppend(uint64_t nth, uint64_t bytes, uint64_t* copied) {
+  MemEnv memory;
+  FaultEnv env(&memory);
+  ModelLog log;
+  auto store = OpenStore(&env, SmallOptions());
+  Writer writer(store.get(), &log, nth);
+  EXPECT(writer.Write(30));
+  Fault fault = FailedAppend(EIO);
+  fault.length_from = bytes;
+  fault.length_below = bytes == 0 ? 200 : bytes + 1;
+  fault.nth = nth;
+  env.Inject(fault);
+  BackupReport report;
+  Status status = BackUp(store.get(), &report);
+  env.ClearFaults();
+  if (!status.ok()) status = BackUp(store.get(), &report);
+  EXPECT_OK(status);
+  *copied = report.copied_bytes;
+  EXPECT_EQ(report.version, writer.last_version());
+  EXPECT(writer.Write(10));
+  EXPECT_EQ(ExpectBackup(&memory, log, report.version), report.version);
+  ExpectRestorable(&memory, log, report.version);
+}
+
 TEST(A_segment_without_SEAL_is_copied) {
-  uint64_t copied = 0;
+  for (const uint64_t bytes : {FrameHeader::kBytes + SealPayload::kBytes, Trailer::kBytes}) {
+    const Context context(std::to_string(bytes) + " bytes");
+    uint64_t copied = 0;
+    BackUpWithFailedAppend(1, bytes, &copied);
+    EXPECT(copied > 0);
+  }
+}
+
+TEST(Any_append_of_the_end_of_a_segment_may_fail_during_a_backup) {
   for (uint64_t nth = 1; nth < 8; nth++) {
     const Context context("write " + std::to_string(nth));
-    MemEnv memory;
-    FaultEnv env(&memory);
-    ModelLog log;
-    auto store = OpenStore(&env, SmallOptions());
-    Writer writer(store.get(), &log, nth);
-    EXPECT(writer.Write(30));
-    Fault fault = FailedAppend(EIO);
-    fault.length_below = 200;
-    fault.nth = nth;
-    env.Inject(fault);
-    BackupReport report;
-    Status status = BackUp(store.get(), &report);
-    env.ClearFaults();
-    if (!status.ok()) status = BackUp(store.get(), &report);
-    EXPECT_OK(status);
-    copied += report.copied_bytes;
-    EXPECT_EQ(report.version, writer.last_version());
-    EXPECT(writer.Write(10));
-    EXPECT_EQ(ExpectBackup(&memory, log, report.version), report.version);
-    ExpectRestorable(&memory, log, report.version);
+    uint64_t copied = 0;
+    BackUpWithFailedAppend(nth, 0, &copied);
   }
-  EXPECT(copied > 0);
 }
 
 TEST(A_backup_is_not_opened_for_writing) {

@@ -52,7 +52,8 @@ Call MakeCall(CallKind kind, const std::string& path, uint64_t offset = 0, uint6
 }
 
 bool Matches(const Fault& fault, const Call& call) {
-  if ((fault.kinds & call.kind) == 0 || call.length >= fault.length_below) return false;
+  if ((fault.kinds & call.kind) == 0) return false;
+  if (call.length < fault.length_from || call.length >= fault.length_below) return false;
   return call.path.find(fault.path_part) != std::string::npos || call.to.find(fault.path_part) != std::string::npos;
 }
 

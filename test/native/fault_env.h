@@ -58,6 +58,7 @@ struct Fault {
   int error = EIO;                     // errno of the failure
   bool forever = false;                // the nth and every later one
   uint64_t write_prefix = 0;           // of a failing write, how many bytes reach the file first
+  uint64_t length_from = 0;            // only reads and writes of at least these bytes
   uint64_t length_below = UINT64_MAX;  // only reads and writes of fewer bytes (not space zeroed ahead, for one)
   // A failing sync of a MemEnv's file drops what was dirty, as Linux does; a random part reaches the disk unless 0.
   uint64_t sync_keeps_seed = 0;
