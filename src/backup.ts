@@ -2,7 +2,7 @@
 import { resolve } from "node:path";
 import { closedError, rejected } from "./errors.js";
 import { newDirectoryPath, requirePath } from "./paths.js";
-import { runTask } from "./native-task.js";
+import { runRequest, runTask } from "./native-task.js";
 import type { TaskOptions } from "./native-task.js";
 import { native } from "./native.js";
 import type { BackupReport, RestoreReport } from "./native.js";
@@ -24,10 +24,7 @@ export function backupSession(session: Session, targetPath: unknown, options: un
     if (session.handle === 0) throw closedError();
     return native.backup(session.handle, path, token);
   };
-  const cancel = (token: number): void => {
-    if (session.handle !== 0) native.cancelBackup(session.handle, token);
-  };
-  return runTask(options, start, cancel).catch((error: unknown) => {
+  return runRequest(session, options, start).catch((error: unknown) => {
     // Closing gives it up.
     throw session.handle === 0 ? closedError() : error;
   });

@@ -1,5 +1,5 @@
 // Compaction on request. When and what to compact by itself, the core decides; see CompactionOptions in options.ts.
-import { runTask } from "./native-task.js";
+import { runRequest } from "./native-task.js";
 import type { TaskOptions } from "./native-task.js";
 import { native } from "./native.js";
 import type { CompactionReport } from "./native.js";
@@ -9,8 +9,5 @@ import type { Session } from "./session.js";
 export type CompactOptions = TaskOptions;
 
 export function compact(session: Session, options: unknown): Promise<CompactionReport> {
-  const cancel = (token: number): void => {
-    if (session.handle !== 0) native.cancelCompaction(session.handle, token);
-  };
-  return runTask(options, (token) => native.compact(session.handle, token), cancel);
+  return runRequest(session, options, (token) => native.compact(session.handle, token));
 }

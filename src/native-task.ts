@@ -1,6 +1,7 @@
-// Long work on a native thread of its own (a verification, a repair) as a promise that a signal can end.
+// Long work on a native thread (a verification, a repair; a store's compaction, its backup) as a promise that a signal can end.
 import { native } from "./native.js";
 import { checkKnown, checkSignal } from "./options.js";
+import type { Session } from "./session.js";
 
 /** Options of long work. */
 export interface TaskOptions {
@@ -33,4 +34,15 @@ export function runTask<T>(
       throw error;
     })
     .finally(() => signal.removeEventListener("abort", onAbort));
+}
+
+/** The same for work that an open store does on its own thread. */
+export function runRequest<T>(
+  session: Session,
+  options: unknown,
+  start: (token: number, signal: AbortSignal | undefined) => Promise<T>,
+): Promise<T> {
+  return runTask(options, start, (token) => {
+    if (session.handle !== 0) native.cancelRequest(session.handle, token);
+  });
 }

@@ -168,16 +168,15 @@ interface Native {
   matchesPattern(pattern: Uint8Array, bytes: Uint8Array): boolean;
   describeCommands(): string;
 
-  /** The token, of the caller's choice, is for cancelCompaction. */
+  /** The token, of the caller's choice, is for cancelRequest. */
   compact(handle: Handle, token: number): Promise<CompactionReport>;
-  cancelCompaction(handle: Handle, token: number): void;
+  /** The token as above. */
+  backup(handle: Handle, targetPath: string, token: number): Promise<BackupReport>;
+  cancelRequest(handle: Handle, token: number): void;
   /** Of an open store, or with handle 0 of a directory. The token, of the caller's choice, is for cancelTask. */
   verify(handle: Handle, path: string, token: number): Promise<VerifyReport>;
   /** `kept`: for each fault and each of its keys, a KeptVersion of native/core/repair.h. The token as above. */
   repair(path: string, targetPath: string, token: number): Promise<NativeRepairReport>;
-  /** The token, of the caller's choice, is for cancelBackup. */
-  backup(handle: Handle, targetPath: string, token: number): Promise<BackupReport>;
-  cancelBackup(handle: Handle, token: number): void;
   /** The token is for cancelTask. */
   restore(backupPath: string, targetPath: string, token: number): Promise<RestoreReport>;
   cancelTask(token: number): void;

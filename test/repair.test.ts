@@ -189,7 +189,10 @@ test("crabkv repair refuses a bad target, and says what to do", async () => {
 test("an interrupted crabkv repair leaves nothing", async () => {
   const { cwd, data, target } = await closedStore();
   const db = await open(data, { sync: "os", compaction: { auto: false } });
-  for (let i = 0; i < 3000; i++) void db.put(`${i}`, "v".repeat(100_000));
+  // 300 MB are more than may wait for a slow disk at once.
+  for (let i = 0; i < 3000; i += 100) {
+    await Promise.all(Array.from({ length: 100 }, (_, j) => db.put(`${i + j}`, "v".repeat(100_000))));
+  }
   await db.close();
   const child = spawn(process.execPath, [cliPath, "repair", target], { cwd, env: cleanEnv(), stdio: "pipe" });
   const partial = `${target}.partial`;

@@ -41,9 +41,10 @@ napi_value RemoveExpired(napi_env env, napi_callback_info info);
 
 // compaction.cc
 napi_value Compact(napi_env env, napi_callback_info info);
-napi_value CancelCompaction(napi_env env, napi_callback_info info);
+napi_value CancelRequest(napi_env env, napi_callback_info info);
+
+// backup.cc
 napi_value BackUp(napi_env env, napi_callback_info info);
-napi_value CancelBackup(napi_env env, napi_callback_info info);
 
 // verification.cc
 napi_value Verify(napi_env env, napi_callback_info info);

@@ -222,14 +222,9 @@ void Handle::DeliverNews() {
   napi_call_function(env, receiver, callback, 5, arguments, nullptr);
 }
 
-void Handle::CancelCompaction(uint32_t token) {
-  const auto found = compactions_.find(token);
-  if (found != compactions_.end()) store_->CancelCompaction(found->second);
-}
-
-void Handle::CancelBackup(uint32_t token) {
-  const auto found = backups_.find(token);
-  if (found != backups_.end()) store_->CancelBackup(found->second);
+void Handle::CancelRequest(uint32_t token) {
+  const auto found = requests_.find(token);
+  if (found != requests_.end()) (store_.get()->*found->second.cancel)(found->second.number);
 }
 
 uint32_t Handle::AddScan(std::unique_ptr<Scan> scan) {
@@ -296,8 +291,7 @@ protocol::Session* Handle::FindSession(uint32_t session_id) {
 std::shared_ptr<Handle::Release> Handle::TakeRelease() {
   sessions_.clear();  // they look at the store
   // The store may stay open for others; what this handle asked for is answered now.
-  for (const auto& compaction : compactions_) store_->CancelCompaction(compaction.second);
-  for (const auto& backup : backups_) store_->CancelBackup(backup.second);
+  for (const auto& [token, request] : requests_) (store_.get()->*request.cancel)(request.number);
   environment_.tasks().CancelOf(id_);
   auto release = std::make_shared<Release>();
   release->store = std::move(store_);

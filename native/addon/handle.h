@@ -116,15 +116,15 @@ class Handle {
   // Passes news on to JavaScript.
   void DeliverNews();
 
-  // --- Compactions that this handle asked for and that are not answered yet, by the token that JavaScript gave them.
-  void AddCompaction(uint32_t token, uint64_t request) { compactions_[token] = request; }
-  void CancelCompaction(uint32_t token);
-  void EndCompaction(uint32_t token) { compactions_.erase(token); }
-
-  // --- Backups, likewise.
-  void AddBackup(uint32_t token, uint64_t request) { backups_[token] = request; }
-  void CancelBackup(uint32_t token);
-  void EndBackup(uint32_t token) { backups_.erase(token); }
+  // --- Compactions and backups that this handle asked for and that are not answered yet, by the token that JavaScript
+  // gave them.
+  struct Request {
+    void (Store::*cancel)(uint64_t);
+    uint64_t number;  // the store's
+  };
+  void AddRequest(uint32_t token, Request request) { requests_[token] = request; }
+  void CancelRequest(uint32_t token);
+  void EndRequest(uint32_t token) { requests_.erase(token); }
 
   // --- Scans and feeds. Each is used by one job at a time, and destroyed on this thread or, at close, by Release.
   struct ScanSlot {
@@ -170,8 +170,7 @@ class Handle {
   napi_ref on_commit_;
   std::shared_ptr<CommitInbox> inbox_;
   std::shared_ptr<JobCount> jobs_ = std::make_shared<JobCount>();
-  std::unordered_map<uint32_t, uint64_t> compactions_;
-  std::unordered_map<uint32_t, uint64_t> backups_;
+  std::unordered_map<uint32_t, Request> requests_;
   std::unordered_map<uint32_t, ScanSlot> scans_;
   uint32_t scan_ids_given_ = 0;
   std::unordered_map<uint32_t, std::shared_ptr<protocol::ServerSettings>> servers_;

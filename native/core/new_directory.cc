@@ -73,6 +73,14 @@ Status NewDirectory::Check(const std::string& source) const {
                                           " that was killed; remove it or name another target");
 }
 
+Status NewDirectory::Make(const std::function<Status()>& fill) {
+  CRABKV_RETURN_IF_ERROR(env_->CreateDirectory(partial_));
+  Status status = fill();
+  if (status.ok()) status = Publish();
+  if (!status.ok()) Discard();
+  return status;
+}
+
 Status NewDirectory::Publish() {
   CRABKV_RETURN_IF_ERROR(env_->Rename(partial_, target_));
   return env_->SyncDirectory(ParentOf(target_));

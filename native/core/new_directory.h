@@ -2,6 +2,7 @@
 // so what has the name is whole. For repairs and restorations. One thread; may block.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "native/core/env.h"
@@ -21,12 +22,14 @@ class NewDirectory {
   // there and not an empty directory, or the other name is there. Changes nothing.
   Status Check(const std::string& source) const;
   const std::string& partial() const { return partial_; }
-  Status Begin() { return env_->CreateDirectory(partial_); }
-  Status Publish();
-  // Removes what Begin made and the files in it, as far as that goes.
-  void Discard();
+  // Makes the directory, lets `fill` fill it, and gives it its name; after an error it and the files in it are removed,
+  // as far as that goes. REQUIRES: Check was OK, and `fill` makes durable what it puts there.
+  Status Make(const std::function<Status()>& fill);
 
  private:
+  Status Publish();
+  void Discard();
+
   Env* const env_;
   const std::string target_;
   const std::string partial_;

@@ -143,11 +143,7 @@ Status Repair::Run() {
   }
   CRABKV_RETURN_IF_ERROR(FindNewest());
   TellKept();
-  CRABKV_RETURN_IF_ERROR(target_.Begin());
-  Status status = Fill();
-  if (status.ok()) status = target_.Publish();
-  if (!status.ok()) target_.Discard();
-  return status;
+  return target_.Make([this] { return Fill(); });
 }
 
 }  // namespace

@@ -117,11 +117,7 @@ Status Restore::Run() {
   CRABKV_RETURN_IF_ERROR(target_.Check(source_));
   report_->version = backup_.clean_last_lsn;
   report_->backup_wall_ms = backup_.backup_wall_ms;
-  CRABKV_RETURN_IF_ERROR(target_.Begin());
-  Status status = Fill();
-  if (status.ok()) status = target_.Publish();
-  if (!status.ok()) target_.Discard();
-  return status;
+  return target_.Make([this] { return Fill(); });
 }
 
 }  // namespace
