@@ -10,9 +10,14 @@ import { temporaryDirectory } from "./temporary.js";
 const root = fileURLToPath(new URL("..", import.meta.url));
 const readme = readFileSync(join(root, "README.md"), "utf8");
 
+/** Its sections, by their headings: the title, which stands for what comes before the first of them, and `## …`. */
+export const headings = [...readme.replaceAll(/^```[^]*?^```$/gm, "").matchAll(/^##? .*$/gm)].map(
+  ([heading]) => heading,
+);
+
 /** A section of the README, from its heading (`## The server`) to the next of its level. */
 export function sectionOf(heading: string): string {
-  const begin = readme.indexOf(`\n${heading}\n`);
+  const begin = `\n${readme}`.indexOf(`\n${heading}\n`);
   if (begin < 0) throw new Error(`the README has no ${heading}`);
   const end = readme.indexOf("\n## ", begin + 1);
   return readme.slice(begin, end < 0 ? undefined : end);
