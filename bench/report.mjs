@@ -6,11 +6,17 @@ import { better } from "./statistics.mjs";
 // One-minute load averages: before the run nothing else should be running; at its end, only the benchmark.
 const LOAD_MAX = 0.5;
 const DISTURBED =
-  "is more than this benchmark makes: other work disturbs the figures, and stores that hand work between\n" +
+  "is more than this benchmark makes: other work disturbs the figures, and stores that hand work between " +
   "threads suffer from it most, so that ratios come out too high";
 
 const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 const ms = (value) => `${value.toFixed(2)} ms`;
+const percentileNames = [
+  ["p50", "p50"],
+  ["p99", "p99"],
+  ["p999", "p99.9"],
+  ["max", "at most"],
+];
 const figureText = (row, value) => (row.unit === "ms" ? ms(value) : `${whole.format(value)}/s`);
 const goalText = ({ atLeast, atMost, reached }) =>
   atLeast === undefined && atMost === undefined
@@ -26,10 +32,21 @@ export function machineText(machine, settings) {
     `fdatasync of 4 KiB appended: ${ms(median)} (${ms(min)} to ${ms(max)})`,
     `${whole.format(settings.count)} keys, 16-byte keys, 100-byte values; ${settings.repetitions} repetitions, interleaved`,
   ];
-  if (machine.fileSystem === "tmpfs") lines.push("WARNING: the data is on tmpfs, where syncing costs nothing");
-  if (machine.load > LOAD_MAX) lines.push(`WARNING: load average ${machine.load.toFixed(1)} ${DISTURBED}`);
-  return lines.join("\n");
+  return [...lines, ...warningsBefore(machine).map(warningText)].join("\n");
 }
+
+const warningText = (text) => `WARNING: ${text}`;
+
+function warningsBefore({ fileSystem, load }) {
+  const warnings = [];
+  if (fileSystem === "tmpfs") warnings.push("the data is on tmpfs, where syncing costs nothing");
+  if (load > LOAD_MAX) warnings.push(`before the run, load average ${load.toFixed(1)} ${DISTURBED}`);
+  return warnings;
+}
+
+// A side has one busy thread and one or two that mostly wait.
+const warningsAfter = ({ cores, loadAtEnd }) =>
+  loadAtEnd > cores ? [`at the end, load average ${loadAtEnd.toFixed(1)} ${DISTURBED}`] : [];
 
 /** One row: every side with median, minimum and maximum, then the comparisons. */
 export function rowText({ row, summaries, comparisons, details }) {
@@ -41,12 +58,22 @@ export function rowText({ row, summaries, comparisons, details }) {
     const rate = `${figureText(row, median).padStart(13)}  (${figureText(row, min)} to ${figureText(row, max)})`;
     const notes = (side === best && sides.length > 1 ? "  fastest" : "") + (wide ? "  WARNING: wide spread" : "");
     lines.push(`  ${side.label.padEnd(42)}${rate}${notes}`);
-    const { version, options, note } = details.get(side);
-    lines.push(`      ${side.store} ${version} ${JSON.stringify(options)}`);
-    if (note !== undefined) lines.push(`      the last time: ${note}`);
+    lines.push(...detailLines(side, details.get(side)));
   }
   for (const comparison of comparisons) lines.push(`  ${comparisonText(comparison)}`);
   return lines.join("\n");
+}
+
+function detailLines({ store }, { version, options, note, latencyMs, measures }) {
+  const lines = [`${store} ${version} ${JSON.stringify(options)}`];
+  if (latencyMs !== undefined) {
+    const known = percentileNames.filter(([key]) => latencyMs[key] !== undefined);
+    lines.push(`latency ${known.map(([key, name]) => `${name} ${ms(latencyMs[key])}`).join(", ")}`);
+  }
+  const measured = Object.entries(measures ?? {}).map(([name, value]) => `${name} ${value}`);
+  const last = [...(note === undefined ? [] : [note]), ...measured].join("; ");
+  if (last !== "") lines.push(`the last time: ${last}`);
+  return lines.map((line) => `      ${line}`);
 }
 
 function comparisonText(comparison) {
@@ -54,8 +81,7 @@ function comparisonText(comparison) {
   return `${times(ratio)} ${peer.label} (${times(min)} to ${times(max)}), ${goalText(comparison)}`;
 }
 
-/** `loadAtEnd` and `cores` tell whether something else ran meanwhile. */
-export function summaryText(results, loadAtEnd, cores) {
+export function summaryText(machine, results) {
   const lines = ["\nSummary"];
   for (const { row, summaries, comparisons } of results) {
     if (comparisons.length === 0) {
@@ -68,20 +94,25 @@ export function summaryText(results, loadAtEnd, cores) {
       lines.push(`  ${row.name.padEnd(20)}${rates.join(" ")}  ${peer.label.padEnd(42)}${goal}`);
     }
   }
-  // A side has one busy thread and one or two that mostly wait.
-  if (loadAtEnd > cores) lines.push(`WARNING: load average ${loadAtEnd.toFixed(1)} ${DISTURBED}`);
-  return lines.join("\n");
+  return [...lines, ...warningsAfter(machine).map(warningText)].join("\n");
 }
 
-/** The same as plain data, for --json. */
-export function reportData(machine, settings, results) {
+/** The same as plain data, for --json and the page. `run` is { machine, settings, startedAt, leftOut, results }. */
+export function reportData({ machine, settings, startedAt, leftOut, results }) {
   const rows = results.map(({ row, summaries, comparisons, details }) => ({
     name: row.name,
     title: row.title,
+    group: row.group,
     unit: row.unit ?? "operations/s",
     durability: durabilities[row.durability],
-    sides: sidesOf(row).map((side) => ({ label: side.label, ...details.get(side), ...summaries.get(side) })),
+    sides: sidesOf(row).map((side) => ({
+      label: side.label,
+      store: side.store,
+      ...details.get(side),
+      ...summaries.get(side),
+    })),
     comparisons: comparisons.map(({ peer, ...rest }) => ({ peer: peer.label, ...rest })),
   }));
-  return { machine, settings, rows };
+  const warnings = [...warningsBefore(machine), ...warningsAfter(machine)];
+  return { machine, settings, startedAt, warnings, leftOut, rows };
 }

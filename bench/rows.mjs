@@ -45,7 +45,9 @@ const openAgain = (keys, label) => ({
   peers: [{ atLeast: 2, variants: [{ store: "crabkv", hints: false, label: "crabkv, no hints" }] }],
 });
 
-export const rows = [
+const inGroup = (group, rows) => rows.map((row) => ({ group, ...row }));
+
+const writeRows = [
   {
     name: "put-os",
     title: "put, fire and wait for the last",
@@ -61,6 +63,9 @@ export const rows = [
   putDurably(1, 2),
   putDurably(64, 2.5),
   putDurably(1024, 3.5),
+];
+
+const readRows = [
   {
     name: "get-text",
     title: "getSync to string, random",
@@ -82,33 +87,6 @@ export const rows = [
       { atLeast: 8, variants: [{ store: "classic-level", label: "classic-level getSync" }] },
     ],
   },
-  own("cached-get", "getSync of a cached string, random", "cachedGet", { cache: { entries: 20_000 } }),
-  own("increment", "increment of 1,000 counters, 1,000 in flight", "increment"),
-  own("guarded-batch", "batch of two puts under a guard, 1,000 in flight", "guardedBatch"),
-  own("expire", "expire, 1,000 in flight", "expire"),
-  own("active-expiry", "keys that expire within a second, until all are removed", "activeExpiry"),
-  {
-    ...own("mixed-workers", "puts and gets from two worker threads, together", "mixed"),
-    ours: { store: "crabkv", workers: 2, label: "crabkv, 2 workers" },
-    peers: [{ atLeast: 1.6, variants: [{ store: "crabkv", workers: 1, label: "crabkv, 1 worker" }] }],
-  },
-  {
-    ...own("overwriting", "p99.9 of a put's latency, 100,000 puts a second", "overwriting"),
-    unit: "ms",
-    ours: { store: "crabkv", label: "crabkv, compacting" },
-    peers: [
-      {
-        atMost: 2,
-        variants: [{ store: "crabkv", options: { compaction: { auto: false } }, label: "crabkv, not compacting" }],
-      },
-    ],
-  },
-  manyKeys(10_000, "10k"),
-  manyKeys(100_000, "100k"),
-  manyKeys(1_000_000, "1m"),
-  manyKeys(10_000_000, "10m"),
-  openAgain(1_000_000, "1m"),
-  openAgain(10_000_000, "10m"),
   {
     name: "get-many",
     title: "getMany(100) to strings, random",
@@ -126,7 +104,51 @@ export const rows = [
       },
     ],
   },
-  ...serverRows,
+];
+
+const ownRows = [
+  own("cached-get", "getSync of a cached string, random", "cachedGet", { cache: { entries: 20_000 } }),
+  own("increment", "increment of 1,000 counters, 1,000 in flight", "increment"),
+  own("guarded-batch", "batch of two puts under a guard, 1,000 in flight", "guardedBatch"),
+  own("expire", "expire, 1,000 in flight", "expire"),
+  own("active-expiry", "keys that expire within a second, until all are removed", "activeExpiry"),
+  {
+    ...own("mixed-workers", "puts and gets from two worker threads, together", "mixed"),
+    ours: { store: "crabkv", workers: 2, label: "crabkv, 2 workers" },
+    peers: [{ atLeast: 1.6, variants: [{ store: "crabkv", workers: 1, label: "crabkv, 1 worker" }] }],
+  },
+];
+
+const compactionRows = [
+  {
+    ...own("overwriting", "p99.9 of a put's latency, 100,000 puts a second", "overwriting"),
+    unit: "ms",
+    ours: { store: "crabkv", label: "crabkv, compacting" },
+    peers: [
+      {
+        atMost: 2,
+        variants: [{ store: "crabkv", options: { compaction: { auto: false } }, label: "crabkv, not compacting" }],
+      },
+    ],
+  },
+];
+
+const sizeRows = [
+  manyKeys(10_000, "10k"),
+  manyKeys(100_000, "100k"),
+  manyKeys(1_000_000, "1m"),
+  manyKeys(10_000_000, "10m"),
+  openAgain(1_000_000, "1m"),
+  openAgain(10_000_000, "10m"),
+];
+
+export const rows = [
+  ...inGroup("Writes", writeRows),
+  ...inGroup("Reads", readRows),
+  ...inGroup("What only CrabKV does", ownRows),
+  ...inGroup("Compaction", compactionRows),
+  ...inGroup("From ten thousand to ten million keys", sizeRows),
+  ...inGroup("Servers, by redis-benchmark", serverRows),
 ];
 
 /** What a row's durability promises, for people. */

@@ -1,21 +1,23 @@
 // `npm run bench`: runs every row, each side in a process of its own, side by side repetition after repetition (A B A B ...),
-// so that whatever disturbs the machine disturbs all sides. Prints the report; leaves nothing behind.
+// so that whatever disturbs the machine disturbs all sides. Prints the report, and makes report/index.html of it.
 //
 //   npm run bench -- --quick              a minute: fewer keys and repetitions
 //   npm run bench -- --only get,put-os    rows whose name begins so
 //   npm run bench -- --json out.json      the figures as data too
+//   npm run bench -- --html-from out.json the page again from such data, without measuring; several make one page
 //   npm run bench -- --data-dir path      where the stores live meanwhile; default bench/.data
 import { fork } from "node:child_process";
 import { existsSync, fsyncSync, mkdirSync, mkdtempSync, openSync, closeSync, readdirSync, rmSync } from "node:fs";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { loadavg } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { parseArgs } from "node:util";
 import { describeMachine } from "./machine.mjs";
+import { writePage } from "./html-report.mjs";
 import { installPeers } from "./peers.mjs";
 import { machineText, reportData, rowText, summaryText } from "./report.mjs";
 import { reads, rows, sidesOf } from "./rows.mjs";
-import { compare, summarize } from "./statistics.mjs";
+import { compare, summarize, summarizeLatencies } from "./statistics.mjs";
 
 const here = import.meta.dirname;
 const root = join(here, "..");
@@ -29,6 +31,7 @@ const { values: flags } = parseArgs({
     quick: { type: "boolean", default: false },
     only: { type: "string", default: "" },
     json: { type: "string" },
+    "html-from": { type: "string", multiple: true, default: [] },
     "data-dir": { type: "string", default: join(here, ".data") },
     repetitions: { type: "string" },
   },
@@ -118,13 +121,16 @@ async function runRow(folders, row) {
   const sides = sidesOf(row);
   const rates = new Map(sides.map((side) => [side, []]));
   const details = new Map();
+  const latencies = new Map(sides.map((side) => [side, []]));
   for (let repetition = 0; repetition < (row.once ? 1 : settings.repetitions); repetition++) {
     for (const side of sides) {
-      const { operations, ms, figure, version, options, note, series } = await runOnce(folders, row, side);
+      const { operations, ms, figure, latencyMs, ...rest } = await runOnce(folders, row, side);
       rates.get(side).push(figure ?? (operations / ms) * 1000);
-      details.set(side, { version, options, note, series });
+      latencies.get(side).push(latencyMs);
+      details.set(side, rest);
     }
   }
+  for (const side of sides) details.get(side).latencyMs = summarizeLatencies(latencies.get(side));
   const summaries = new Map(sides.map((side) => [side, summarize(rates.get(side))]));
   return { row, summaries, details, comparisons: compare(row, summaries) };
 }
@@ -138,17 +144,15 @@ function chosenRows() {
   return chosen;
 }
 
-const chosen = chosenRows();
-if (!existsSync(join(root, "dist", "index.js"))) throw new Error("CrabKV is not built: run `npm run build` first");
-installPeers();
-const folders = new Folders(flags["data-dir"]);
-const stop = () => {
-  folders.removeAll();
-  process.exit(1);
-};
-process.on("SIGINT", stop);
-process.on("SIGTERM", stop);
-try {
+/** Several runs as one: the machine and settings of the first, of a row that is in several the last. */
+function joined(runs) {
+  const rows = new Map(runs.flatMap((run) => run.rows).map((row) => [row.name, row]));
+  const warnings = [...new Set(runs.flatMap((run) => run.warnings ?? []))];
+  return { ...runs[0], warnings, rows: [...rows.values()] };
+}
+
+async function measure(chosen, folders) {
+  const startedAt = new Date().toISOString();
   const machine = describeMachine(root, folders.base);
   console.log(machineText(machine, settings));
   const results = [];
@@ -157,10 +161,34 @@ try {
     console.log(rowText(result));
     results.push(result);
   }
-  console.log(summaryText(results, loadavg()[0], machine.cores));
-  if (flags.json !== undefined) {
-    writeFileSync(flags.json, `${JSON.stringify(reportData(machine, settings, results), null, 2)}\n`);
-  }
-} finally {
-  folders.removeAll();
+  machine.loadAtEnd = loadavg()[0];
+  console.log(summaryText(machine, results));
+  return reportData({ machine, settings, startedAt, results });
 }
+
+async function main() {
+  const chosen = chosenRows();
+  if (!existsSync(join(root, "dist", "index.js"))) throw new Error("CrabKV is not built: run `npm run build` first");
+  installPeers();
+  const folders = new Folders(flags["data-dir"]);
+  const stop = () => {
+    folders.removeAll();
+    process.exit(1);
+  };
+  process.on("SIGINT", stop);
+  process.on("SIGTERM", stop);
+  try {
+    const data = await measure(chosen, folders);
+    if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify(data, null, 2)}\n`);
+    return data;
+  } finally {
+    folders.removeAll();
+  }
+}
+
+const sources = flags["html-from"];
+const data =
+  sources.length === 0 ? await main() : joined(sources.map((path) => JSON.parse(readFileSync(path, "utf8"))));
+const pagePath = join(here, "report", "index.html");
+writePage(pagePath, data);
+console.log(`\n${relative(process.cwd(), pagePath)} is the same with charts`);

@@ -18,7 +18,7 @@ export function redisVersion() {
   return spawnSync("redis-benchmark", ["--version"]).status === 0 ? version : undefined;
 }
 
-/** Runs one test of redis-benchmark to its end; its rate a second, and latencies in milliseconds. */
+/** Runs one test of redis-benchmark to its end; its rate a second, and percentiles of latency in milliseconds, as it counts them. */
 export function benchmark(port, { test, connections, pipeline, requests, keys, valueBytes }) {
   const args = [
     "-p",
@@ -41,8 +41,8 @@ export function benchmark(port, { test, connections, pipeline, requests, keys, v
     execFile("redis-benchmark", args.map(String), (error, stdout, stderr) => {
       const row = /^"(?:GET|SET)",(.*)$/m.exec(stdout)?.[1];
       if (error !== null || row === undefined) return reject(new Error(`redis-benchmark: ${stdout}${stderr}`));
-      const [rate, mean, , p50, , p99, max] = row.split(",").map((field) => Number(field.replaceAll('"', "")));
-      resolve({ rate, mean, p50, p99, max });
+      const [rate, , , p50, , p99, max] = row.split(",").map((field) => Number(field.replaceAll('"', "")));
+      resolve({ rate, latencyMs: { p50, p99, max } });
     });
   });
 }

@@ -1,9 +1,10 @@
 // What compaction costs and gives back, and how the store behaves from ten thousand to ten million keys: workloads of CrabKV
 // alone. Each checks that what it did was done. See workloads.mjs.
-import { readdirSync, rmSync } from "node:fs";
+import { readFileSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { open } from "../dist/index.js";
-import { keyOf, randomIndexes, records, valueOf, checkOf } from "./data.mjs";
+import { KEY_BYTES, VALUE_BYTES, keyOf, randomIndexes, records, valueOf, checkOf } from "./data.mjs";
+import { percentilesOf } from "./statistics.mjs";
 
 const CHUNK = 1000;
 /** Puts a second in `overwriting`: far below what the store takes, so that only a disturbance makes one wait. */
@@ -17,7 +18,6 @@ const OPENINGS = 5;
 
 const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const turn = () => new Promise((resolve) => setImmediate(resolve));
-const percentile = (sorted, share) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
 const percent = (part, whole) => `${((part / whole) * 100).toFixed(0)} %`;
 
 /** Puts that are due at a steady pace whatever became of those before; latencies count from when a put was due. */
@@ -101,20 +101,22 @@ async function overwriting(_, db, { seconds, options }) {
   const auto = options.compaction?.auto !== false;
   if (auto) await untilAtRest(db);
   const rest = db.stats();
-  const sorted = puts.latenciesMs.sort();
+  const latencyMs = percentilesOf(puts.latenciesMs);
   const own = puts.latenciesMs.length * (rest.liveBytes / count);
   const copied = after.compactionWrittenBytes - before.compactionWrittenBytes;
-  const note = [
-    `p50 ${percentile(sorted, 0.5).toFixed(2)} ms, p99 ${percentile(sorted, 0.99).toFixed(2)}, p99.9 ${percentile(sorted, 0.999).toFixed(2)}, most ${sorted.at(-1).toFixed(2)}`,
-    `${after.compactions - before.compactions} compactions wrote ${percent(copied, own)} of what was put (write amplification ${(1 + copied / own).toFixed(2)})`,
-    `log ${percent(after.logBytes, after.liveBytes)} of what is live at the end, ${percent(rest.logBytes, rest.liveBytes)} at rest`,
-  ].join("; ");
+  const measures = {
+    "write amplification": (1 + copied / own).toFixed(2),
+    "compactions meanwhile": after.compactions - before.compactions,
+    "log, of what is live, at the end": percent(after.logBytes, after.liveBytes),
+    "log, of what is live, at rest": percent(rest.logBytes, rest.liveBytes),
+  };
   const series = Array.from(puts.series, (window) => window ?? { acknowledged: 0, worstMs: 0 });
   return {
-    operations: sorted.length,
+    operations: puts.latenciesMs.length,
     ms,
-    figure: percentile(sorted, 0.999),
-    note,
+    figure: latencyMs.p999,
+    latencyMs,
+    measures,
     series: { windowMs: WINDOW_MS, puts: series },
   };
 }
@@ -149,6 +151,20 @@ function readRandomly(db, count) {
   return ms;
 }
 
+// RSS counts the mapped pages of the log, which belong to the page cache; what is anonymous is the process's own.
+function residentMemory() {
+  const mebibytes = (bytes) => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
+  const rss = { RSS: mebibytes(process.memoryUsage.rss()) };
+  let rollup;
+  try {
+    rollup = readFileSync("/proc/self/smaps_rollup", "utf8");
+  } catch {
+    return rss; // not Linux
+  }
+  const anonymous = Number(/^Anonymous:\s+(\d+) kB$/m.exec(rollup)?.[1]) * 1024;
+  return { ...rss, "of that without mapped files": mebibytes(anonymous) };
+}
+
 /** Fills an empty store with so many keys, closes and opens it, and reads random ones. The rate is that of the reads. */
 async function manyKeys(_, db, { path, keys, options }) {
   const putMs = await fillInChunks(db, keys);
@@ -160,14 +176,15 @@ async function manyKeys(_, db, { path, keys, options }) {
   readRandomly(again, keys);
   const ms = readRandomly(again, keys);
   await again.close();
-  const note = [
-    `${Math.round((keys / putMs) * 1000).toLocaleString("en-US")} puts/s`,
-    `index ${(indexBytes / keys).toFixed(1)} bytes a key`,
-    `disk ${(diskBytes / keys).toFixed(0)} bytes a key`,
-    `opened in ${openMs.toFixed(0)} ms`,
-    `RSS ${(process.memoryUsage.rss() / 2 ** 20).toFixed(0)} MiB`,
-  ].join("; ");
-  return { operations: READS, ms, note };
+  const measures = {
+    "puts a second, filling": Math.round((keys / putMs) * 1000).toLocaleString("en-US"),
+    "index, bytes a key": (indexBytes / keys).toFixed(1),
+    "disk, bytes a key": (diskBytes / keys).toFixed(0),
+    "write amplification of the disk": (diskBytes / (keys * (KEY_BYTES + VALUE_BYTES))).toFixed(2),
+    "opened again in": `${openMs.toFixed(0)} ms`,
+    ...residentMemory(),
+  };
+  return { operations: READS, ms, measures };
 }
 
 /**
@@ -192,13 +209,13 @@ async function openAgain(_, db, { path, keys, hints }) {
   }
   const ms = times.toSorted((a, b) => a - b)[OPENINGS >> 1];
   const rate = Math.round((stats.openRecords * 1e9) / Math.max(1, stats.openReadNs));
-  const note = [
-    `${ms.toFixed(0)} ms, the fastest ${Math.min(...times).toFixed(0)} ms`,
-    `${stats.openHintedKeys.toLocaleString("en-US")} keys from hints`,
-    `${stats.openRecords.toLocaleString("en-US")} records read, ${rate.toLocaleString("en-US")} a second`,
-    `hints ${(stats.hintBytes / keys).toFixed(1)} bytes a key`,
-  ].join("; ");
-  return { operations: keys, ms, note };
+  const measures = {
+    "opened in": `${ms.toFixed(0)} ms, the fastest ${Math.min(...times).toFixed(0)} ms`,
+    "keys from hints": stats.openHintedKeys.toLocaleString("en-US"),
+    "records read from the log": `${stats.openRecords.toLocaleString("en-US")}, ${rate.toLocaleString("en-US")} a second`,
+    "hints, bytes a key": (stats.hintBytes / keys).toFixed(1),
+  };
+  return { operations: keys, ms, measures };
 }
 
 export const spaceWorkloads = { overwriting, manyKeys, openAgain };

@@ -9,6 +9,21 @@ export function median(numbers) {
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
+/** Percentiles of latencies, which it sorts. */
+export function percentilesOf(latenciesMs) {
+  const sorted = latenciesMs.sort();
+  const at = (share) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))];
+  return { p50: at(0.5), p99: at(0.99), p999: at(0.999), max: sorted.at(-1) };
+}
+
+/** Of each percentile the median of the repetitions; undefined where the workload measures none. */
+export function summarizeLatencies(repetitions) {
+  const measured = repetitions.filter((latency) => latency !== undefined);
+  if (measured.length === 0) return undefined;
+  const keys = Object.keys(measured[0]);
+  return Object.fromEntries(keys.map((key) => [key, median(measured.map((latency) => latency[key]))]));
+}
+
 /** Of a side's rates, one for each repetition. */
 export function summarize(rates) {
   const summary = { median: median(rates), min: Math.min(...rates), max: Math.max(...rates), rates };
