@@ -114,6 +114,7 @@ class CommitLog {
   // --- Syncer thread (log_syncer.cc).
   void SyncerMain();
   bool SyncIsDue(uint64_t now_ms, uint64_t* wait_ms);
+  void WakeSyncer();
   void SyncOnce();
   Status SyncSegments(const std::vector<Unsynced>& segments);
   bool WatermarkIsDue(uint64_t now_ms, uint64_t* wait_ms);

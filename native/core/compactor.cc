@@ -37,9 +37,11 @@ void Compactor::Stop() {
 }
 
 void Compactor::Poke() {
-  std::lock_guard<std::mutex> lock(mutex_);
-  if (poked_) return;
-  poked_ = true;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (poked_) return;
+    poked_ = true;
+  }
   wakes_.notify_all();
 }
 

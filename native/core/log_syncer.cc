@@ -50,6 +50,13 @@ bool CommitLog::SyncIsDue(uint64_t now_ms, uint64_t* wait_ms) {
   return false;
 }
 
+// REQUIRES: sync_mutex_. A group was written. That is no reason to wake the syncer each time, but when it slept without
+// anything to time and has something now, or when somebody waits for it.
+void CommitLog::WakeSyncer() {
+  const bool times = sync_ != SyncMode::kOs || persisted_durable_lsn_.load(std::memory_order_relaxed) < durable_lsn();
+  if ((syncer_idle_ && times) || durable_wanted_group_ > durable_group_.load()) syncer_wakes_.notify_one();
+}
+
 Status CommitLog::SyncSegments(const std::vector<Unsynced>& segments) {
   for (const Unsynced& unsynced : segments) CRABKV_RETURN_IF_ERROR(TimedSync(unsynced.segment));
   return Status::Ok();

@@ -13,7 +13,9 @@ constexpr uint64_t kGrowthBytes = 128 << 10;
 void CommitLog::Kick() {
   kicked_.store(true, std::memory_order_seq_cst);
   if (!writer_sleeps_.load(std::memory_order_seq_cst)) return;
-  std::lock_guard<std::mutex> lock(writer_mutex_);
+  // The writer looks at kicked_ with the mutex held: it has seen it, or it waits by now. Woken with the mutex held by
+  // somebody else, it would only go to sleep again.
+  { std::lock_guard<std::mutex> lock(writer_mutex_); }
   writer_wakes_.notify_one();
 }
 
@@ -148,8 +150,7 @@ void CommitLog::Finish(Group* group) {
     std::lock_guard<std::mutex> lock(sync_mutex_);
     current_ = appender_.end().segment;
     if (records != 0) last_write_ms_ = NowMs();
-    // The syncer is not woken for each group: only when it has nothing to time, or somebody waits for it.
-    if (syncer_idle_ || durable_wanted_group_ > durable_group_.load()) syncer_wakes_.notify_one();
+    WakeSyncer();
   }
   growth_bytes_ += bytes;
   if (growth_bytes_ >= kGrowthBytes) {
@@ -224,7 +225,7 @@ void CommitLog::PassFailed(uint64_t last_number) {
   if (sync_ == SyncMode::kAlways) AnnounceDurable(last_number, durable_lsn());
   AnnounceAcknowledged(last_number);
   std::lock_guard<std::mutex> lock(sync_mutex_);
-  if (syncer_idle_ || durable_wanted_group_ > durable_group_.load()) syncer_wakes_.notify_one();
+  WakeSyncer();
 }
 
 }  // namespace crabkv
