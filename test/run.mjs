@@ -94,7 +94,13 @@ function preload() {
 
 // Left out of sanitizer builds: what makes the native calls that other tests make, too, from many short-lived programs (each
 // takes a second to start then) or with no native code of its own.
-const withoutOverlap = ["test/cli*.test.ts", "test/readme.test.ts", "test/adapters/**", "test/server/clients/**", "test/crash/**"];
+const withoutOverlap = [
+  "test/cli*.test.ts",
+  "test/readme.test.ts",
+  "test/adapters/**",
+  "test/server/clients/**",
+  "test/crash/**",
+];
 
 function vitest() {
   const folder = mkdtempSync(join(tmpdir(), "crabkv-vitest-"));
