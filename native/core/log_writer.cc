@@ -7,7 +7,9 @@
 namespace crabkv {
 
 namespace {
-constexpr uint64_t kGrowthBytes = 128 << 10;
+// After so much of a segment compaction looks for work: small logs are looked after early, fast ones not all the time.
+constexpr uint64_t kGrowthShare = 64;
+constexpr uint64_t kGrowthBytesMin = 128 << 10;
 }  // namespace
 
 void CommitLog::Kick() {
@@ -153,7 +155,7 @@ void CommitLog::Finish(Group* group) {
     WakeSyncer();
   }
   growth_bytes_ += bytes;
-  if (growth_bytes_ >= kGrowthBytes) {
+  if (growth_bytes_ >= std::max(segment_bytes_ / kGrowthShare, kGrowthBytesMin)) {
     growth_bytes_ = 0;
     hooks_.on_growth();
   }
