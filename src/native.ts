@@ -131,6 +131,7 @@ interface Native {
   serverHook(handle: Handle, server: number, goesUp: Uint8Array): void;
   /** Into `target`, of each command and then of unknown ones: see native/protocol/command_counts.h. */
   serverCounts(handle: Handle, server: number, target: Float64Array): void;
+  serverResetCounts(handle: Handle, server: number): void;
   serverPause(handle: Handle, server: number, what: Paused): void;
   sessionOpen(handle: Handle, server: number): number;
   sessionFeed(handle: Handle, session: number, bytes: Uint8Array, target: Uint8Array, offset: number): SessionOutcome;
@@ -252,6 +253,7 @@ export const NOTIFY_GENERIC = 1;
 export const NOTIFY_STRING = 2;
 export const NOTIFY_EXPIRED = 4;
 export const NOTIFY_NEW = 8;
+export const NOTIFY_MISS = 16;
 
 /** Operation kinds and guards, as in native/core/store.h. */
 export const KIND_CHECK = 0;

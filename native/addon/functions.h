@@ -68,6 +68,7 @@ napi_value ScanEnd(napi_env env, napi_callback_info info);
 napi_value ServerOpen(napi_env env, napi_callback_info info);
 napi_value ServerPause(napi_env env, napi_callback_info info);
 napi_value ServerCounts(napi_env env, napi_callback_info info);
+napi_value ServerResetCounts(napi_env env, napi_callback_info info);
 napi_value ServerHook(napi_env env, napi_callback_info info);
 napi_value ServerNotify(napi_env env, napi_callback_info info);
 napi_value MatchesPattern(napi_env env, napi_callback_info info);

@@ -74,6 +74,7 @@ constexpr NamedFunction kFunctions[] = {
     {"sessionRunJob", SessionRunJob},
     {"serverPause", ServerPause},
     {"serverCounts", ServerCounts},
+    {"serverResetCounts", ServerResetCounts},
     {"serverHook", ServerHook},
     {"sessionSet", SessionSet},
     {"sessionEnd", SessionEnd},

@@ -26,7 +26,8 @@ enum ServerNumber : size_t {
   kTimed = 8,
   kUnauthenticatedArgumentsMax = 9,
   kUnauthenticatedBytesMax = 10,
-  kServerNumbers = 11,
+  kAllowsDebug = 11,
+  kServerNumbers = 12,
 };
 // The server that is the second argument; null with an exception when it is not open.
 template <size_t kCount>
@@ -56,6 +57,7 @@ napi_value ServerOpen(napi_env env, napi_callback_info info) {
   settings->default_ttl_ms = static_cast<uint64_t>(numbers.data[kDefaultTtlMs]);
   settings->reply_bytes_max = static_cast<uint64_t>(numbers.data[kReplyBytesMax]);
   settings->needs_password = numbers.data[kNeedsPassword] != 0;
+  settings->allows_debug = numbers.data[kAllowsDebug] != 0;
   settings->counts->timed = numbers.data[kTimed] != 0;
   settings->unauthenticated_arguments_max = static_cast<uint32_t>(numbers.data[kUnauthenticatedArgumentsMax]);
   settings->unauthenticated_bytes_max = static_cast<uint64_t>(numbers.data[kUnauthenticatedBytesMax]);
@@ -90,7 +92,7 @@ napi_value ServerPause(napi_env env, napi_callback_info info) {
 }
 
 // serverCounts(handle, server, target): for each command calls, failed calls, nanoseconds, and calls by time; then the
-// same for unknown ones.
+// same for unknown ones; then how many look-ups of keys for reading found one, and how many did not.
 napi_value ServerCounts(napi_env env, napi_callback_info info) {
   Call<3> call(env, info);
   Handle* handle = call.handle();
@@ -100,7 +102,7 @@ napi_value ServerCounts(napi_env env, napi_callback_info info) {
   if (settings == nullptr) return nullptr;
   const auto& counts = settings->counts->by_command;
   constexpr size_t kNumbers = 3 + protocol::kLatencyBuckets;
-  if (target.length != counts.size() * kNumbers) return ThrowRangeError(env, "target is of the wrong length");
+  if (target.length != counts.size() * kNumbers + 2) return ThrowRangeError(env, "target is of the wrong length");
   double* to = target.data;
   for (const protocol::CommandFigures& figures : counts) {
     *to++ = static_cast<double>(figures.calls);
@@ -108,6 +110,18 @@ napi_value ServerCounts(napi_env env, napi_callback_info info) {
     *to++ = static_cast<double>(figures.ns);
     for (const uint64_t bucket : figures.buckets) *to++ = static_cast<double>(bucket);
   }
+  *to++ = static_cast<double>(settings->counts->keys_found);
+  *to++ = static_cast<double>(settings->counts->keys_missed);
+  return nullptr;
+}
+
+// serverResetCounts(handle, server): all of them begin anew.
+napi_value ServerResetCounts(napi_env env, napi_callback_info info) {
+  Call<2> call(env, info);
+  Handle* handle = call.handle();
+  if (handle == nullptr) return nullptr;
+  ServerSettings* const settings = FindServer(call, handle);
+  if (settings != nullptr) settings->counts->Reset();
   return nullptr;
 }
 

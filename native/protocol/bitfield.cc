@@ -148,6 +148,7 @@ Run RunBitField(Call& call, bool read_only) {
     const uint64_t end = (operation.offset + operation.bits - 1) / 8 + 1;
     if (end > bytes) bytes = end;
   }
+  if (!writes) call.LookedUp(call[1], old.found);
   std::string_view value = old.value;
   char* made = nullptr;
   if (writes) {

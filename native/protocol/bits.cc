@@ -140,6 +140,7 @@ Run GetBit(Call& call) {
   if (!ReadOffset(call, call[2], &offset)) return call.Error(kBadOffset);
   KeyView view;
   if (!call.keys.Read(call[1], &view)) return Run::kStopped;
+  call.LookedUp(call[1], view.found);
   call.reply.Integer(BitAt(view.value, offset) ? 1 : 0);
   return Run::kDone;
 }
@@ -147,6 +148,7 @@ Run GetBit(Call& call) {
 Run BitCount(Call& call) {
   KeyView view;
   if (!call.keys.Read(call[1], &view)) return Run::kStopped;
+  call.LookedUp(call[1], view.found);
   if (!view.found) {
     call.reply.Integer(0);
     return Run::kDone;
@@ -171,6 +173,7 @@ Run BitPos(Call& call) {
   if (bit != 0 && bit != 1) return call.Error("ERR The bit argument must be 1 or 0.");
   KeyView view;
   if (!call.keys.Read(call[1], &view)) return Run::kStopped;
+  call.LookedUp(call[1], view.found);
   if (!view.found) {
     call.reply.Integer(bit == 1 ? -1 : 0);
     return Run::kDone;
@@ -201,6 +204,7 @@ Run BitOp(Call& call) {
   for (size_t i = 3; i < call.size(); i++) {
     KeyView view;
     if (!call.keys.Read(call[i], &view)) return Run::kStopped;
+    call.LookedUp(call[i], view.found);
     sources.push_back(view.value);
     if (view.value.size() > bytes) bytes = view.value.size();
   }

@@ -39,6 +39,7 @@ enum CommandFlag : uint32_t {
   kUp = 1 << 17,          // runs in TypeScript
   kNotQueued = 1 << 18,   // MULTI does not queue it: it is about the transaction itself
   kSubscribed = 1 << 19,  // runs on a connection of RESP2 that has subscribed
+  kContainer = 1 << 20,   // its second word, if any, is one of its subcommands
 };
 
 struct Command {
@@ -54,12 +55,23 @@ struct Command {
   Run (*run)(Call& call);  // null: kUp
 };
 
+struct Subcommand {
+  const char* command;
+  const char* name;  // both in lower case
+  int arity;         // with both names; negative: at least so many
+  uint32_t flags;
+  int16_t key;         // 0: none
+  const char* syntax;  // what follows its name
+  const char* about;   // lines, for people
+};
+
 // Classes of keyspace notifications, by Redis' letters; a bit each.
 enum NotificationClass : uint32_t {
   kNotifyGeneric = 1 << 0,  // g
   kNotifyString = 1 << 1,   // $
   kNotifyExpired = 1 << 2,  // x
   kNotifyNew = 1 << 3,      // n
+  kNotifyMiss = 1 << 4,     // m
 };
 
 // One command on its way.
@@ -95,6 +107,9 @@ struct Call {
   void Notify(NotificationClass what, std::string_view event, std::string_view key) const;
   void Put(std::string_view event, std::string_view key, std::string_view value, uint64_t expires_at_ms);
   void Delete(std::string_view key);
+  // A key was looked up for its value, or for what is known of it: INFO counts whether it was there, and that it was
+  // not is a notification.
+  void LookedUp(std::string_view key, bool found) const;
   Run SyntaxError() { return Error("ERR syntax error"); }
 };
 
@@ -110,7 +125,25 @@ size_t IndexOf(const Command& command);
 // All descriptions as JSON: what TypeScript makes COMMAND and the protocol document from.
 std::string DescribeCommands();
 
+// A JSON array of names.
+std::string DescribeFlags(uint32_t flags);
+
 // The text verbs and commands as HELP shows them.
 std::string HelpText();
+
+// --- subcommand_table.cc. `words` begin with the command's name.
+
+bool FitsArity(int arity, size_t words);
+// Null when the command is no container, or the words name none of its subcommands.
+const Subcommand* FindSubcommand(const Command& command, const std::vector<std::string_view>& words);
+bool IsUnknownSubcommand(const Command& command, const std::vector<std::string_view>& words);
+// "get", "client|list".
+std::string FullName(const Command& command, const std::vector<std::string_view>& words);
+// What is wrong with the words, as an error: their number, or the subcommand. Empty: nothing.
+std::string MisfitOf(const Command& command, const std::vector<std::string_view>& words, bool shows_syntax);
+std::string UnknownSubcommand(const Command& command, std::string_view word);
+std::string DescribeSubcommands(const Command& command);
+// What the command's own HELP says.
+std::vector<std::string> HelpLines(const Command& command);
 
 }  // namespace crabkv::protocol

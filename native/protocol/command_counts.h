@@ -35,11 +35,19 @@ struct CommandCounts {
   bool timed = false;
   // By IndexOf(command); the last one is for what is no command.
   std::vector<CommandFigures> by_command = std::vector<CommandFigures>(CommandCount() + 1);
+  // Keys that commands looked up to read them: whether they were there.
+  uint64_t keys_found = 0;
+  uint64_t keys_missed = 0;
 
   void Add(const Command* command, bool failed) {
     CommandFigures& count = At(command);
     count.calls++;
     if (failed) count.failed++;
+  }
+  void Reset() {
+    by_command.assign(by_command.size(), CommandFigures());
+    keys_found = 0;
+    keys_missed = 0;
   }
   void AddTime(const Command* command, uint64_t ns) {
     CommandFigures& count = At(command);

@@ -63,9 +63,10 @@ constexpr Command kCommands[] = {
     {"touch", -2, kRead, 1, -1, 1, "generic", "key [key ...]", "the same as EXISTS", Exists},
     {"type", 2, kRead, 1, 1, 1, "generic", "key", "string or none", Type},
     {"dbsize", 1, kRead, 0, 0, 0, "server", "", "the number of keys", DbSize},
-    {"object", -2, kReadonly, 2, 2, 1, "generic", "ENCODING key|REFCOUNT key|HELP", "how Redis would keep a value",
-     Object},
-    {"memory", -2, kReadonly, 2, 2, 1, "server", "USAGE key|DOCTOR|HELP", "the bytes that a key takes", Memory},
+    {"object", -2, kReadonly | kContainer, 2, 2, 1, "generic", "ENCODING key|REFCOUNT key|HELP",
+     "how Redis would keep a value", Object},
+    {"memory", -2, kReadonly | kContainer, 2, 2, 1, "server", "USAGE key|DOCTOR|HELP", "the bytes that a key takes",
+     Memory},
     {"rename", 3, kWrite, 1, 2, 1, "generic", "key newkey", "give a key another name", Rename},
     {"renamenx", 3, kWrite | kFast, 1, 2, 1, "generic", "key newkey", "the same, if the new name is free", RenameNx},
     {"copy", -3, kGrow, 1, 2, 1, "generic", "source destination [DB 0] [REPLACE]", "copy a key", Copy},
@@ -107,8 +108,8 @@ constexpr Command kCommands[] = {
     {"punsubscribe", -1, kSubscribe, 0, 0, 0, "pubsub", "[pattern ...]", "no more, or of none", nullptr},
     {"publish", 3, kPubSub | kLoading | kStale | kFast | kUp, 0, 0, 0, "pubsub", "channel message",
      "send to whom it may concern; how many these are", nullptr},
-    {"pubsub", -2, kUp, 0, 0, 0, "pubsub", "CHANNELS [pattern]|NUMSUB [channel ...]|NUMPAT|HELP",
-     "who has subscribed to what", nullptr},
+    {"pubsub", -2, kUp | kContainer, 0, 0, 0, "pubsub", "CHANNELS [pattern]|NUMSUB [channel ...]|NUMPAT|HELP",
+     "who has subscribed to what", SubcommandHelp},
 
     // --- Connection and server.
     {"ping", -1, kFast | kSubscribed, 0, 0, 0, "connection", "[message]", "PONG", Ping},
@@ -123,11 +124,12 @@ constexpr Command kCommands[] = {
     {"select", 2, kLoading | kStale | kFast | kUp, 0, 0, 0, "connection", "0", "choose the only database", nullptr},
     {"reset", 1, kTalk | kAllowBusy | kNoAuth | kNotQueued | kSubscribed | kUp, 0, 0, 0, "connection", "",
      "begin anew, as after connecting", nullptr},
-    {"client", -2, kNoScript | kAsk, 0, 0, 0, "connection",
-     "ID|INFO|LIST|GETNAME|SETNAME|SETINFO|KILL|PAUSE|UNPAUSE|REPLY|NO-EVICT ...", "about this connection and others",
-     nullptr},
-    {"command", -1, kAsk, 0, 0, 0, "server", "[COUNT|DOCS|INFO|LIST ...]", "about commands", nullptr},
-    {"config", -2, kAdmin | kNoScript | kAsk, 0, 0, 0, "server", "GET|SET|RESETSTAT ...", "settings", nullptr},
+    {"client", -2, kUp | kContainer, 0, 0, 0, "connection",
+     "ID|INFO|LIST|GETNAME|SETNAME|SETINFO|KILL|PAUSE|UNPAUSE|REPLY|NO-EVICT|HELP ...",
+     "about this connection and others", SubcommandHelp},
+    {"command", -1, kAsk | kContainer, 0, 0, 0, "server", "[COUNT|DOCS|GETKEYS|GETKEYSANDFLAGS|INFO|LIST|HELP ...]",
+     "about commands", SubcommandHelp},
+    {"config", -2, kUp | kContainer, 0, 0, 0, "server", "GET|SET|RESETSTAT|HELP ...", "settings", SubcommandHelp},
     {"info", -1, kAsk, 0, 0, 0, "server", "[section ...]", "what the server counts", nullptr},
     {"bgrewriteaof", 1, kAdmin | kNoScript | kUp, 0, 0, 0, "server", "", "start a compaction; INFO tells how it goes",
      nullptr},
@@ -143,10 +145,12 @@ constexpr Command kCommands[] = {
     {"lastsave", 1, kAsk | kFast, 0, 0, 0, "server", "", "when the last backup was made, or this server began",
      nullptr},
     {"wait", 3, kNoScript | kUp, 0, 0, 0, "generic", "replicas timeout", "the number of replicas, which is 0", nullptr},
-    {"slowlog", -2, kAdmin | kAsk, 0, 0, 0, "server", "GET [count]|LEN|RESET", "commands that took long", nullptr},
-    {"function", -2, kNoScript | kUp, 0, 0, 0, "scripting", "FLUSH [ASYNC|SYNC]", "there are no functions", nullptr},
+    {"slowlog", -2, kUp | kContainer, 0, 0, 0, "server", "GET [count]|LEN|RESET|HELP", "commands that took long",
+     SubcommandHelp},
+    {"function", -2, kUp | kContainer, 0, 0, 0, "scripting", "FLUSH [ASYNC|SYNC]|HELP", "there are no functions",
+     SubcommandHelp},
     {"debug", -2, kAdmin | kNoScript | kAsk, 0, 0, 0, "server", "SLEEP seconds|OBJECT key|SET-ACTIVE-EXPIRE 0|1",
-     "for tests; off unless enabled", DebugObject},
+     "for tests; off unless enabled", Debug},
 
     // --- The text protocol.
     {"put", -3, kGrow | kTextOnly, 1, 1, 1, "text", "key value [ttl=seconds]", "store a value", TextPut},
@@ -212,24 +216,27 @@ size_t CommandCount() { return kCount; }
 const Command& CommandAt(size_t index) { return kCommands[index]; }
 size_t IndexOf(const Command& command) { return static_cast<size_t>(&command - kCommands); }
 
+std::string DescribeFlags(uint32_t flags) {
+  std::string json = "[";
+  for (const auto& [flag, name] : kFlagNames) {
+    if ((flags & flag) != 0) json += std::string(json.size() == 1 ? "\"" : ",\"") + name + "\"";
+  }
+  return json + "]";
+}
+
 // Names, syntax and summaries are plain ASCII without quotes or backslashes: they need no escaping.
 std::string DescribeCommands() {
   std::string json = "[";
   for (const Command& command : kCommands) {
     if (json.size() > 1) json += ",";
-    json +=
-        std::string("{\"name\":\"") + command.name + "\",\"arity\":" + std::to_string(command.arity) + ",\"flags\":[";
-    bool first = true;
-    for (const auto& [flag, name] : kFlagNames) {
-      if ((command.flags & flag) == 0) continue;
-      json += std::string(first ? "\"" : ",\"") + name + "\"";
-      first = false;
-    }
-    json += "],\"firstKey\":" + std::to_string(command.first_key) + ",\"lastKey\":" + std::to_string(command.last_key) +
-            ",\"keyStep\":" + std::to_string(command.key_step) + ",\"group\":\"" + command.group + "\",\"syntax\":\"" +
-            command.syntax + "\",\"summary\":\"" + command.summary +
-            "\",\"textOnly\":" + ((command.flags & kTextOnly) != 0 ? "true" : "false") +
-            ",\"up\":" + ((command.flags & kUp) != 0 ? "true" : "false") + "}";
+    json += std::string("{\"name\":\"") + command.name + "\",\"arity\":" + std::to_string(command.arity) +
+            ",\"flags\":" + DescribeFlags(command.flags) + ",\"firstKey\":" + std::to_string(command.first_key) +
+            ",\"lastKey\":" + std::to_string(command.last_key) + ",\"keyStep\":" + std::to_string(command.key_step) +
+            ",\"group\":\"" + command.group + "\",\"syntax\":\"" + command.syntax + "\",\"summary\":\"" +
+            command.summary + "\",\"textOnly\":" + ((command.flags & kTextOnly) != 0 ? "true" : "false") +
+            ",\"up\":" + ((command.flags & kUp) != 0 ? "true" : "false") +
+            ",\"container\":" + ((command.flags & kContainer) != 0 ? "true" : "false") +
+            ",\"subcommands\":" + DescribeSubcommands(command) + "}";
   }
   return json + "]";
 }

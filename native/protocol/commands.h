@@ -45,7 +45,8 @@ Run BitFieldRo(Call& call);
 // introspection.cc
 Run Object(Call& call);
 Run Memory(Call& call);
-Run DebugObject(Call& call);  // the part of DEBUG that src/server leaves to it
+Run Debug(Call& call);           // OBJECT and HELP, which src/server leaves to it
+Run SubcommandHelp(Call& call);  // as well, of all commands that are in it but for this
 
 // keys.cc
 Run Del(Call& call);

@@ -89,6 +89,7 @@ Run ExpireIn(Call& call, TimeForm form, std::string_view name) {
 Run AnswerDeadline(Call& call, TimeForm form) {
   KeyView view;
   if (!call.keys.Look(call[1], &view)) return Run::kStopped;
+  call.LookedUp(call[1], view.found);
   int64_t answer = view.found ? -1 : -2;
   if (view.found && view.expires_at_ms != 0) {
     answer = static_cast<int64_t>(view.expires_at_ms);

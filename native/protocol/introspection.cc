@@ -1,7 +1,8 @@
 // OBJECT, MEMORY and DEBUG OBJECT: what Redis tells of how a value is kept. A value here has one form; what is answered
-// is what Redis would have made of it.
+// is what Redis would have made of it. And HELP of all commands that have subcommands.
 #include "native/protocol/commands.h"
 #include "native/protocol/numbers.h"
+#include "native/protocol/session.h"
 
 namespace crabkv::protocol {
 
@@ -25,49 +26,44 @@ int64_t ReferencesOf(std::string_view value) {
   return IsInteger(value, &number) && number >= 0 && number < kSharedIntegers ? INT32_MAX : 1;
 }
 
-Run AnswerUnknown(Call& call, std::string_view command) {
-  constexpr size_t kShown = 128;
-  const std::string name(call[1].substr(0, kShown));
-  return call.Error("ERR unknown subcommand '" + name + "'. Try " + std::string(command) + " HELP.");
-}
-
-Run AnswerArity(Call& call, std::string_view subcommand) {
-  return call.Error("ERR wrong number of arguments for '" + std::string(subcommand) + "' command");
-}
-
-void AnswerHelp(Call& call, const std::vector<std::string_view>& lines) {
-  call.reply.Array(lines.size());
-  for (const std::string_view line : lines) call.reply.Simple(line);
-}
-
 }  // namespace
 
+// What is not known gets here when a hook wants to see it, and passes it on.
+Run SubcommandHelp(Call& call) {
+  const Command& command = *FindCommand(call[0]);
+  if (!Is(call[1], "HELP")) return call.Error(UnknownSubcommand(command, call[1]));
+  const std::vector<std::string> lines = HelpLines(command);
+  call.reply.Array(lines.size());
+  for (const std::string& line : lines) call.reply.Simple(line);
+  return Run::kDone;
+}
+
 Run Object(Call& call) {
-  if (Is(call[1], "HELP")) {
-    if (call.size() != 2) return AnswerArity(call, "object|help");
-    AnswerHelp(call, {"OBJECT <subcommand> [<arg> [value] [opt] ...]. Subcommands are:", "ENCODING <key>",
-                      "    Return the kind of internal representation used in order to store the value",
-                      "    associated with a <key>.", "REFCOUNT <key>",
-                      "    Return the number of references of the value associated with the specified", "    <key>.",
-                      "HELP", "    Prints this help."});
-    return Run::kDone;
-  }
   const bool encoding = Is(call[1], "ENCODING");
-  if (!encoding && !Is(call[1], "REFCOUNT")) return AnswerUnknown(call, "OBJECT");
-  if (call.size() != 3) return AnswerArity(call, encoding ? "object|encoding" : "object|refcount");
+  const bool frequency = Is(call[1], "FREQ");
+  const bool idle_time = Is(call[1], "IDLETIME");
+  if (!encoding && !frequency && !idle_time && !Is(call[1], "REFCOUNT")) return SubcommandHelp(call);
   KeyView view;
   if (!call.keys.Read(call[2], &view)) return Run::kStopped;
+  call.session.CountLookup(view.found);  // nobody is notified, as in Redis
   if (!view.found) {
     call.reply.Null();
   } else if (encoding) {
     call.reply.Bulk(EncodingOf(view.value));
+  } else if (frequency) {
+    return call.Error(
+        "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when switching "
+        "between policies at runtime LRU and LFU data will take some time to adjust.");
+  } else if (idle_time) {
+    return call.Error("ERR idle time not tracked");
   } else {
     call.reply.Integer(ReferencesOf(view.value));
   }
   return Run::kDone;
 }
 
-Run DebugObject(Call& call) {
+Run Debug(Call& call) {
+  if (Is(call[1], "HELP")) return SubcommandHelp(call);
   KeyView view;
   if (!call.keys.Read(call[2], &view)) return Run::kStopped;
   if (!view.found) return call.Error("ERR no such key");
@@ -79,20 +75,11 @@ Run DebugObject(Call& call) {
 
 Run Memory(Call& call) {
   if (Is(call[1], "DOCTOR")) {
-    if (call.size() != 2) return AnswerArity(call, "memory|doctor");
     call.reply.Bulk(
         "Values are in the log, not in memory: there is nothing to diagnose here. INFO memory has the index.");
     return Run::kDone;
   }
-  if (Is(call[1], "HELP")) {
-    if (call.size() != 2) return AnswerArity(call, "memory|help");
-    AnswerHelp(call, {"MEMORY <subcommand> [<arg> [value] [opt] ...]. Subcommands are:", "DOCTOR",
-                      "    Return memory problems reports.", "USAGE <key> [SAMPLES <count>]",
-                      "    Return memory in bytes used by <key> and its value.", "HELP", "    Prints this help."});
-    return Run::kDone;
-  }
-  if (!Is(call[1], "USAGE")) return AnswerUnknown(call, "MEMORY");
-  if (call.size() < 3) return AnswerArity(call, "memory|usage");
+  if (!Is(call[1], "USAGE")) return SubcommandHelp(call);
   int64_t samples = 0;
   for (size_t i = 3; i < call.size(); i += 2) {
     if (!Is(call[i], "SAMPLES") || i + 1 == call.size()) return call.SyntaxError();

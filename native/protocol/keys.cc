@@ -82,6 +82,7 @@ Run Exists(Call& call) {
   for (size_t i = 1; i < call.size(); i++) {
     KeyView view;
     if (!call.keys.Look(call[i], &view)) return Run::kStopped;
+    call.LookedUp(call[i], view.found);
     found += view.found ? 1 : 0;
   }
   call.reply.Integer(found);
@@ -91,6 +92,7 @@ Run Exists(Call& call) {
 Run Type(Call& call) {
   KeyView view;
   if (!call.keys.Look(call[1], &view)) return Run::kStopped;
+  call.LookedUp(call[1], view.found);
   call.reply.Simple(view.found ? "string" : "none");
   return Run::kDone;
 }
@@ -134,6 +136,7 @@ Run Copy(Call& call) {
   KeyView source;
   KeyView target;
   if (!call.keys.Read(call[1], &source) || !call.keys.Look(call[2], &target)) return Run::kStopped;
+  call.LookedUp(call[1], source.found);
   const bool copies = source.found && (replace || !target.found);
   if (copies) {
     call.Notify(kNotifyNew, "new", call[2]);

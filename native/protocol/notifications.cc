@@ -1,6 +1,5 @@
 // Keyspace notifications: what commands say has happened to keys. It is kept until the command, or the EXEC that it is
-// part of, is committed, and then until whoever feeds the session takes it.
-
+// part of, is committed, and then until whoever feeds the session takes it. What is counted of look-ups goes along.
 #include "native/core/coding.h"
 #include "native/protocol/command.h"
 #include "native/protocol/session.h"
@@ -27,6 +26,11 @@ void Call::Delete(std::string_view key) {
   Notify(kNotifyGeneric, "del", key);
 }
 
+void Call::LookedUp(std::string_view key, bool found) const {
+  session.CountLookup(found);
+  if (!found) Notify(kNotifyMiss, "keymiss", key);
+}
+
 void Session::Notify(std::string_view event, std::string_view key) {
   char lengths[1 + sizeof(uint32_t)];
   lengths[0] = static_cast<char>(event.size());
@@ -36,7 +40,15 @@ void Session::Notify(std::string_view event, std::string_view key) {
   pending_notifications_.append(key);
 }
 
-void Session::CommitNotifications() {
+// What a command has noted counts only when it is committed: until then it may run again.
+void Session::ForgetNoted() {
+  pending_notifications_.clear();
+  pending_hits_ = pending_misses_ = 0;
+}
+
+void Session::CommitNoted() {
+  settings_->counts->keys_found += std::exchange(pending_hits_, 0);
+  settings_->counts->keys_missed += std::exchange(pending_misses_, 0);
   if (pending_notifications_.empty()) return;
   notifications_ += pending_notifications_;
   pending_notifications_.clear();

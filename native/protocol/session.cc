@@ -9,6 +9,10 @@ namespace {
 
 constexpr uint64_t kOutputKeptBytes = 256 << 10;
 constexpr uint32_t kWarmUpsMax = 4;
+constexpr char kDebugIsOff[] =
+    "ERR DEBUG command not allowed. If the enable-debug-command option is set to \"local\", you can run it from a "
+    "local "
+    "connection, otherwise you need to set this option in the configuration file, and then restart the server.";
 
 // What a failure of the store looks like to a client.
 std::string ErrorOf(const Status& status) {
@@ -117,8 +121,7 @@ Session::Outcome Session::Dispatch() {
   }
   command_ = FindCommand(arguments[0]);
   if (command_ != nullptr && (command_->flags & kTextOnly) != 0 && spoke_resp_) command_ = nullptr;
-  const bool unknown_goes_up = !settings_->goes_up.empty() && settings_->goes_up.back();
-  if (command_ == nullptr && unknown_goes_up && multi_ == nullptr && authenticated_) return Outcome::kUp;
+  if (multi_ == nullptr && authenticated_ && IsUnknownToHook()) return Outcome::kUp;
   if (Refuses(command_)) {
     if (multi_ != nullptr) multi_->spoiled = true;
     EndCommand();
@@ -161,16 +164,18 @@ bool Session::Refuses(const Command* command) {
   return true;
 }
 
+bool Session::IsForbidden(const Command& command) const {
+  return command.run == &protocol::Debug && !settings_->allows_debug;
+}
+
 // Why the command cannot run; empty when it can.
 std::string Session::RefusalOf(const Command& command) {
-  const int count = static_cast<int>(parser_.Arguments().size());
-  if (command.arity >= 0 ? count != command.arity : count < -command.arity) {
-    const std::string message = "ERR wrong number of arguments for '" + std::string(command.name) + "' command";
-    return reply_.is_text() ? message + ", which takes: " + command.syntax : message;
-  }
+  std::string misfit = MisfitOf(command, parser_.Arguments(), reply_.is_text());
+  if (!misfit.empty()) return misfit;
+  if (IsForbidden(command)) return kDebugIsOff;
   if (!authenticated_ && (command.flags & kNoAuth) == 0) return "NOAUTH Authentication required.";
   if (is_restricted() && (command.flags & kSubscribed) == 0) {
-    return "ERR Can't execute '" + std::string(command.name) +
+    return "ERR Can't execute '" + FullName(command, parser_.Arguments()) +
            "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context";
   }
   if (multi_ != nullptr && (command.flags & kNoMulti) != 0) return "ERR Command not allowed inside a transaction";
@@ -241,7 +246,7 @@ Session::Outcome Session::RunHere(const Command& command) {
   reply_begin_ = output_.size();
   for (;;) {
     reply_.Bound(settings_->reply_bytes_max);
-    pending_notifications_.clear();
+    ForgetNoted();
     Call call = MakeCall(Words(), true);
     const Run run = command.run(call);
     if (multi_ != nullptr && multi_->executing) return RunQueued();  // this was EXEC
@@ -252,7 +257,7 @@ Session::Outcome Session::RunHere(const Command& command) {
     } else if (run != Run::kStopped) {
       fate = transaction_.is_empty() ? Transaction::Fate::kCommitted : transaction_.Commit(false, &group_);
     }
-    if (fate == Transaction::Fate::kCommitted) CommitNotifications();
+    if (fate == Transaction::Fate::kCommitted) CommitNoted();
     if (fate == Transaction::Fate::kStopped && StopFor(transaction_.status())) return waits_;
     if (fate == Transaction::Fate::kConflict) {
       output_.Shrink(reply_begin_);

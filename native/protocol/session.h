@@ -27,6 +27,7 @@ struct ServerSettings {
   // Of one reply, that of EXEC included, and of what one command or transaction keeps in memory for it.
   uint64_t reply_bytes_max = uint64_t{64} << 20;
   bool needs_password = false;
+  bool allows_debug = false;
   // Of a request before the password was said.
   uint32_t unauthenticated_arguments_max = 10;
   uint64_t unauthenticated_bytes_max = 16 << 10;
@@ -134,6 +135,7 @@ class Session {
   Run StartJob(std::unique_ptr<SessionJob> job, std::shared_ptr<void> result);
   const std::shared_ptr<void>& FinishedJob() const { return job_result_; }
   void Notify(std::string_view event, std::string_view key);
+  void CountLookup(bool found) { (found ? pending_hits_ : pending_misses_)++; }
   Run Multi();
   Run Discard();
   Run Exec();
@@ -166,7 +168,8 @@ class Session {
   Outcome FinishExec();
   void EndMulti();
   void EndExec(Fate fate);
-  void CommitNotifications();
+  void ForgetNoted();
+  void CommitNoted();
   bool StopFor(const Status& status);
   // The bound on what a command makes, after it has run.
   bool IsTooLarge() const { return reply_.overflowed() || transaction_.held_bytes() > settings_->reply_bytes_max; }
@@ -176,8 +179,10 @@ class Session {
   bool IsPaused(const Command& command) const;
   bool Refuses(const Command* command);
   std::string RefusalOf(const Command& command);
+  bool IsForbidden(const Command& command) const;
   void RefuseUnknown();
   bool IsHooked(const Command& command) const;
+  bool IsUnknownToHook();
   // Of the command under way.
   const std::vector<std::string_view>& Words();
   const Command* FindReplacement(const std::vector<std::string_view>& words) const;
@@ -221,8 +226,11 @@ class Session {
   std::shared_ptr<Status> warm_up_failure_;  // how the job that warms up ended
   std::unique_ptr<MultiState> multi_;
   Fate exec_fate_ = Fate::kNone;
-  std::string pending_notifications_;  // of the command or EXEC under way
-  std::string notifications_;          // of what was committed
+  // Of the command or EXEC under way, see notifications.cc.
+  std::string pending_notifications_;
+  uint64_t pending_hits_ = 0;
+  uint64_t pending_misses_ = 0;
+  std::string notifications_;  // of what was committed
   std::vector<Watched> watched_;
   const std::shared_ptr<ChangeCounters> change_counters_;
 };

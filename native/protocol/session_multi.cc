@@ -171,7 +171,7 @@ Session::Outcome Session::RunQueued() {
   multi_->partial.clear();
   if (multi_->next == 0) {
     transaction_.Reset();
-    pending_notifications_.clear();
+    ForgetNoted();
     if (!WatchedStandStill()) {
       reply_.NullArray();
       EndExec(Fate::kDropped);
@@ -235,7 +235,7 @@ Session::Outcome Session::FinishExec() {
       break;
     case Transaction::Fate::kCommitted:
       fate = Fate::kCommitted;
-      CommitNotifications();
+      CommitNoted();
       break;
   }
   EndExec(fate);

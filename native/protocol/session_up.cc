@@ -17,6 +17,14 @@ bool Session::IsHooked(const Command& command) const {
   return false;
 }
 
+// What there is not, but a hook wants to see and may answer: a command, or a subcommand of one that is hooked.
+bool Session::IsUnknownToHook() {
+  const std::vector<bool>& goes_up = settings_->goes_up;
+  if (goes_up.empty()) return false;
+  if (command_ == nullptr) return goes_up.back();
+  return goes_up[IndexOf(*command_)] && IsUnknownSubcommand(*command_, parser_.Arguments());
+}
+
 bool Session::executing() const { return multi_ != nullptr && multi_->executing; }
 
 const std::vector<std::string_view>& Session::Words() {
@@ -76,9 +84,8 @@ void Session::CloseAfterReplies() {
 const Command* Session::FindReplacement(const std::vector<std::string_view>& words) const {
   const Command* const command = words.empty() ? nullptr : FindCommand(words[0]);
   if (command == nullptr) return nullptr;
-  const int count = static_cast<int>(words.size());
-  const bool wrong_arity = command->arity >= 0 ? count != command->arity : count < -command->arity;
-  return wrong_arity || (multi_ != nullptr && (command->flags & kNoMulti) != 0) ? nullptr : command;
+  const bool misfit = !MisfitOf(*command, words, false).empty() || IsForbidden(*command);
+  return misfit || (multi_ != nullptr && (command->flags & kNoMulti) != 0) ? nullptr : command;
 }
 
 bool Session::Replace(const std::vector<std::string_view>& words) {

@@ -28,6 +28,7 @@ Run Append(Call& call) {
 Run StrLen(Call& call) {
   KeyView view;
   if (!call.keys.Read(call[1], &view)) return Run::kStopped;
+  call.LookedUp(call[1], view.found);
   call.reply.Integer(static_cast<int64_t>(view.value.size()));
   return Run::kDone;
 }
@@ -38,6 +39,7 @@ Run GetRange(Call& call) {
   if (!ParseInteger(call[2], &start) || !ParseInteger(call[3], &end)) return call.Error(kNotAnInteger);
   KeyView view;
   if (!call.keys.Read(call[1], &view)) return Run::kStopped;
+  call.LookedUp(call[1], view.found);
   const int64_t length = static_cast<int64_t>(view.value.size());
   const bool backwards = start < 0 && end < 0 && start > end;
   if (start < 0) start = start < -length ? 0 : start + length;

@@ -86,7 +86,8 @@ Run PutNow(Call& call, std::string_view key, std::string_view value, uint64_t de
   return Run::kDone;
 }
 
-void AnswerValue(Call& call, const KeyView& view) {
+void AnswerValue(Call& call, std::string_view key, const KeyView& view) {
+  call.LookedUp(key, view.found);
   if (view.found) {
     call.reply.Bulk(view.value);
   } else {
@@ -102,6 +103,7 @@ Run Get(Call& call) {
     const uint64_t begin = call.reply.BeginBulk();
     const Status status = call.store.Get(call[1], call.keys.wait(), call.reply.out(), &info);
     if (!status.ok()) return call.Stop(status);
+    call.LookedUp(call[1], info.found);
     if (info.found) {
       call.reply.EndBulk(begin);
     } else {
@@ -111,7 +113,7 @@ Run Get(Call& call) {
   }
   KeyView view;
   if (!call.keys.Read(call[1], &view)) return Run::kStopped;
-  AnswerValue(call, view);
+  AnswerValue(call, call[1], view);
   return Run::kDone;
 }
 
@@ -131,7 +133,7 @@ Run Set(Call& call) {
   KeyView old;
   const bool read = options.answer_old ? call.keys.Read(call[1], &old) : call.keys.Look(call[1], &old);
   if (!read) return Run::kStopped;
-  if (options.answer_old) AnswerValue(call, old);
+  if (options.answer_old) AnswerValue(call, call[1], old);
   if (old.found ? options.only_absent : options.only_present) {
     if (!options.answer_old) call.reply.Null();
     return Run::kDone;
@@ -176,7 +178,7 @@ Run SetNx(Call& call) {
 Run GetSet(Call& call) {
   KeyView old;
   if (!call.keys.Read(call[1], &old)) return Run::kStopped;
-  AnswerValue(call, old);
+  AnswerValue(call, call[1], old);
   call.Put("set", call[1], call[2], call.default_deadline_ms());
   return Run::kDone;
 }
@@ -184,7 +186,7 @@ Run GetSet(Call& call) {
 Run GetDel(Call& call) {
   KeyView old;
   if (!call.keys.Read(call[1], &old)) return Run::kStopped;
-  AnswerValue(call, old);
+  AnswerValue(call, call[1], old);
   if (old.found) call.Delete(call[1]);
   return Run::kDone;
 }
@@ -194,6 +196,7 @@ Run GetEx(Call& call) {
   if (!ReadGetExOptions(call, &options)) return call.SyntaxError();
   KeyView view;
   if (!call.keys.Read(call[1], &view)) return Run::kStopped;
+  call.LookedUp(call[1], view.found);
   if (!view.found) {
     call.reply.Null();
     return Run::kDone;
@@ -240,12 +243,16 @@ Run MGetLarge(Call& call) {
       checks[i].guard_version = info.version;
       checks[i].guard_expires_at_ms = info.expires_at_ms;
     }
-    if (call.store.options().read_only) return Run::kDone;
     Commit commit;
-    const Status status =
-        call.store.Write(checks.data(), static_cast<uint32_t>(checks.size()), call.keys.wait(), &commit);
-    if (!status.ok()) return call.Stop(status);
-    if (commit.committed) return Run::kDone;
+    commit.committed = true;
+    if (!call.store.options().read_only) {
+      const Status status =
+          call.store.Write(checks.data(), static_cast<uint32_t>(checks.size()), call.keys.wait(), &commit);
+      if (!status.ok()) return call.Stop(status);
+    }
+    if (!commit.committed) continue;
+    for (const Operation& check : checks) call.LookedUp(check.key, check.guard == Guard::kUnchanged);
+    return Run::kDone;
   }
   call.reply.Truncate(begin);
   return call.Error("ERR too many others write the same keys");
@@ -262,7 +269,9 @@ Run MGet(Call& call) {
     if (!status.ok()) return call.Stop(status);
     call.reply.Array(count);
     const std::string_view values = result.values.view();
+    const std::string_view* key = call.arguments.data();
     for (const MultiGetResult::Item& item : result.items) {
+      call.LookedUp(*++key, item.found);
       if (item.found) {
         call.reply.Bulk(values.substr(item.offset, item.length));
       } else {
@@ -275,7 +284,7 @@ Run MGet(Call& call) {
   for (size_t i = 1; i < call.size(); i++) {
     KeyView view;
     if (!call.keys.Read(call[i], &view)) return Run::kStopped;
-    AnswerValue(call, view);
+    AnswerValue(call, call[i], view);
   }
   return Run::kDone;
 }

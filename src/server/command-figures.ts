@@ -18,11 +18,26 @@ export interface CommandFigures {
   readonly buckets: readonly number[];
 }
 
+/** Keys that commands looked up to read them. */
+export interface LookupFigures {
+  readonly found: number;
+  readonly missed: number;
+}
+
+function countsOf({ handle }: Session, nativeServer: number): Float64Array {
+  const numbers = new Float64Array((commandTable.length + 1) * NUMBERS + 2);
+  if (handle !== 0) native.serverCounts(handle, nativeServer, numbers);
+  return numbers;
+}
+
+export function lookupFigures(session: Session, nativeServer: number): LookupFigures {
+  const [found, missed] = countsOf(session, nativeServer).subarray(-2);
+  return { found: found!, missed: missed! };
+}
+
 /** Of the commands that were called. What is no command is called "unknown". */
-export function commandFigures({ handle }: Session, nativeServer: number): CommandFigures[] {
-  if (handle === 0) return [];
-  const numbers = new Float64Array((commandTable.length + 1) * NUMBERS);
-  native.serverCounts(handle, nativeServer, numbers);
+export function commandFigures(session: Session, nativeServer: number): CommandFigures[] {
+  const numbers = countsOf(session, nativeServer);
   const names = [...commandTable.map(({ name }) => name), "unknown"];
   return names.flatMap((name, i) => {
     const [calls, failed, ns, ...buckets] = numbers.subarray(i * NUMBERS, (i + 1) * NUMBERS);

@@ -178,6 +178,7 @@ export class Connection {
   readonly #onData = (chunk: Buffer): void => {
     if (this.#closed || this.#ending) return;
     this.lastActiveMs = Date.now();
+    this.#host.counters.inputBytes += chunk.length;
     this.#host.hooks.checkChannel();
     this.#goOn(this.#call(() => this.#session.feed(chunk)));
   };

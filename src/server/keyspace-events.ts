@@ -1,6 +1,6 @@
 // Keyspace notifications: what clients' commands and active expiry did to keys, published on channels named after the key and
 // after the event. What nobody asked for is not even noted natively.
-import { native, NOTIFY_EXPIRED, NOTIFY_GENERIC, NOTIFY_NEW, NOTIFY_STRING } from "../native.js";
+import { native, NOTIFY_EXPIRED, NOTIFY_GENERIC, NOTIFY_MISS, NOTIFY_NEW, NOTIFY_STRING } from "../native.js";
 import type { Group } from "../native.js";
 import type { Session } from "../session.js";
 import { keysOf } from "../ttl.js";
@@ -17,6 +17,7 @@ const classBits: Readonly<Record<string, number>> = {
   $: NOTIFY_STRING,
   x: NOTIFY_EXPIRED,
   n: NOTIFY_NEW,
+  m: NOTIFY_MISS,
 };
 
 /** Whether these are flags as Redis takes them; "" for none. */

@@ -2,8 +2,8 @@
 import { collectDefaultMetrics, Registry } from "prom-client";
 import type { Metric, MetricObject, MetricValue } from "prom-client";
 import type { StoreStats } from "../native.js";
-import { commandFigures, LATENCY_BOUNDS_S } from "./command-figures.js";
-import type { CommandFigures } from "./command-figures.js";
+import { commandFigures, LATENCY_BOUNDS_S, lookupFigures } from "./command-figures.js";
+import type { CommandFigures, LookupFigures } from "./command-figures.js";
 import type { Server } from "./server.js";
 
 type Kind = "counter" | "gauge";
@@ -56,6 +56,10 @@ const serverFigures: readonly (readonly [string, Kind, string, (server: Server) 
     "1 when the store takes no more writes.",
     ({ store }) => one(store.failure === undefined ? 0 : 1),
   ],
+  ["received_bytes_total", "counter", "From clients.", ({ counters }) => one(counters.inputBytes)],
+  ["sent_bytes_total", "counter", "To clients.", ({ counters }) => one(counters.outputBytes)],
+  ["keyspace_hits_total", "counter", "Keys that commands read.", (server) => one(lookupsOf(server).found)],
+  ["keyspace_misses_total", "counter", "Keys that were not there.", (server) => one(lookupsOf(server).missed)],
   ["commands_total", "counter", "Commands, by name.", (server) => byCommand(server, ({ calls }) => calls)],
   ["command_errors_total", "counter", "Answered with an error.", (server) => byCommand(server, ({ failed }) => failed)],
 ];
@@ -106,6 +110,8 @@ function waitingBytesOf({ connections }: Server): number {
   for (const connection of connections.values()) bytes += connection.waitingBytes;
   return bytes;
 }
+
+const lookupsOf = ({ session, nativeServer }: Server): LookupFigures => lookupFigures(session, nativeServer);
 
 function byCommand({ session, nativeServer }: Server, value: (figures: CommandFigures) => number): Values {
   return commandFigures(session, nativeServer).map((figures) => ({

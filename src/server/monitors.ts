@@ -1,5 +1,5 @@
 // MONITOR: shows the commands of all clients to those who ask for it. While somebody does, every command comes up here.
-import { commandTable } from "./command-table.js";
+import { describedBy } from "./command-table.js";
 import type { Connection } from "./connection.js";
 import { nameOf } from "./hooked-command.js";
 import type { Hooks } from "./hooks.js";
@@ -51,14 +51,8 @@ export class Monitors {
   }
 }
 
-const shown: ReadonlySet<string> = new Set(
-  commandTable.filter(({ flags }) => !flags.includes("admin")).map(({ name }) => name.toUpperCase()),
-);
-
 /** Operators' commands are not, as in Redis. */
-function isShown(words: readonly Buffer[]): boolean {
-  return shown.has(nameOf(words));
-}
+const isShown = (words: readonly Buffer[]): boolean => describedBy(words)?.flags.includes("admin") === false;
 
 function withoutSecrets(words: readonly Buffer[]): string[] {
   const name = nameOf(words);

@@ -43,8 +43,13 @@ export class Output {
       this.#held.push({ bytes, group, replies });
       this.#heldBytes += bytes.length;
     } else {
-      this.#socket.write(bytes);
+      this.#write(bytes);
     }
+  }
+
+  #write(bytes: Buffer): void {
+    this.#host.counters.outputBytes += bytes.length;
+    this.#socket.write(bytes);
   }
 
   /** The groups up to this one are acknowledged. True when something went out. */
@@ -54,7 +59,7 @@ export class Output {
     while (released < held.length && held[released]!.group <= upTo) {
       const { bytes } = held[released++]!;
       this.#heldBytes -= bytes.length;
-      this.#socket.write(bytes);
+      this.#write(bytes);
     }
     if (released > 0) held.splice(0, released);
     return released > 0;

@@ -1,14 +1,16 @@
 // A server: where it listens, its connections, and what they share. It hears of acknowledged commit groups and lets go of
 // the replies that waited for them.
 import type { Socket } from "node:net";
-import { native, PAUSE_NOTHING } from "../native.js";
-import type { Group, Paused } from "../native.js";
+import { native } from "../native.js";
+import type { Group } from "../native.js";
 import { sessionOf } from "../store.js";
 import type { Store } from "../store.js";
 import type { CommitObserver, Session } from "../session.js";
 import { RequestedBackups } from "./backups.js";
 import { RequestedCompactions } from "./compactions.js";
+import { commandFigures } from "./command-figures.js";
 import { Connection } from "./connection.js";
+import { ServerCounters } from "./counters.js";
 import { KeyspaceEvents } from "./keyspace-events.js";
 import type { HttpEndpoint } from "./http.js";
 import { Listener } from "./listener.js";
@@ -20,13 +22,12 @@ import { Monitors } from "./monitors.js";
 import { LogEvents } from "./log-events.js";
 import { openFilesMax } from "./open-files.js";
 import { Password } from "./password.js";
+import { Pause } from "./pause.js";
 import { PubSub } from "./pubsub.js";
 import { encodeReply, ErrorReply, FORM_BARE_TEXT, FORM_RESP2, FORM_TEXT } from "./replies.js";
 import type { ReplyForm } from "./replies.js";
 import { SlowCommands } from "./slow-commands.js";
 import type { ResolvedServeOptions, TextStyle } from "./options.js";
-
-const TIMER_MS_MAX = 2 ** 31 - 1;
 
 /** Where a server listens with TCP. */
 export interface ServerAddress {
@@ -59,23 +60,13 @@ export interface ConnectionHost {
   readonly monitors: Monitors;
   readonly keyspaceEvents: KeyspaceEvents;
   readonly logEvents: LogEvents | undefined;
-  /** CLIENT PAUSE, for so many milliseconds; added to a pause that is on. */
-  pause(what: Paused, ms: number): void;
-  /** CLIENT UNPAUSE. */
-  unpause(): void;
+  readonly pause: Pause;
   close(): Promise<void>;
   /** Wakes the log's writer at the end of this turn of the event loop. */
   kick(): void;
   /** The connection holds replies back. */
   holds(connection: Connection): void;
   closed(connection: Connection): void;
-}
-
-export interface ServerCounters {
-  connectionsReceived: number;
-  connectionsRejected: number;
-  /** Commands that ran in TypeScript. */
-  commandsUp: number;
 }
 
 const lineForms: Readonly<Record<TextStyle, ReplyForm>> = { value: FORM_TEXT, bare: FORM_BARE_TEXT, resp: FORM_RESP2 };
@@ -108,7 +99,7 @@ export class Server implements ConnectionHost, CommitObserver, ListenerHost {
   /** @internal */
   readonly connections = new Map<number, Connection>();
   /** @internal */
-  readonly counters: ServerCounters = { connectionsReceived: 0, connectionsRejected: 0, commandsUp: 0 };
+  readonly counters = new ServerCounters();
   /** @internal */
   readonly compactions: RequestedCompactions;
   /** @internal */
@@ -134,7 +125,9 @@ export class Server implements ConnectionHost, CommitObserver, ListenerHost {
   readonly #holding = new Set<Connection>();
   /** @internal */
   readonly clientsMax: number;
-  readonly #pause = { what: PAUSE_NOTHING as Paused, untilMs: 0, timer: undefined as NodeJS.Timeout | undefined };
+  /** @internal */
+  readonly pause: Pause;
+  #lastConnectionId = 0;
   #clock: NodeJS.Timeout | undefined;
   #kickScheduled = false;
   #closing: Promise<void> | undefined;
@@ -169,8 +162,12 @@ export class Server implements ConnectionHost, CommitObserver, ListenerHost {
       options.http === undefined ? 0 : 1,
       options.authArgumentsMax,
       options.authBytesMax,
+      options.enableDebug ? 1 : 0,
     ]);
     this.nativeServer = native.serverOpen(this.session.handle, numbers);
+    this.pause = new Pause(this.session, this.nativeServer, () => {
+      for (const connection of this.connections.values()) connection.unpause();
+    });
     this.hooks = new Hooks(this.session, this.nativeServer);
     this.monitors = new Monitors(this.hooks);
     this.keyspaceEvents = new KeyspaceEvents(
@@ -213,8 +210,13 @@ export class Server implements ConnectionHost, CommitObserver, ListenerHost {
     this.#clock = setInterval(() => {
       const nowMs = Date.now();
       for (const connection of this.connections.values()) connection.checkTime(nowMs);
+      this.counters.sample(nowMs, () => this.#commandCount());
     }, everyMs);
     this.#clock.unref();
+  }
+
+  #commandCount(): number {
+    return commandFigures(this.session, this.nativeServer).reduce((sum, { calls }) => sum + calls, 0);
   }
 
   /** Where it listens with TCP, plain if it does, else with TLS. Throws when it does not. */
@@ -263,32 +265,6 @@ export class Server implements ConnectionHost, CommitObserver, ListenerHost {
       this.#tellEnded(this.#closing);
     }
     return this.#closing;
-  }
-
-  /** @internal */
-  pause(what: Paused, ms: number): void {
-    const pause = this.#pause;
-    pause.what = Math.max(pause.what, what) as Paused;
-    pause.untilMs = Math.max(pause.untilMs, Date.now() + ms);
-    native.serverPause(this.session.handle, this.nativeServer, pause.what);
-    this.#checkPause();
-  }
-
-  // A timer takes no more than 25 days.
-  #checkPause(): void {
-    const leftMs = this.#pause.untilMs - Date.now();
-    clearTimeout(this.#pause.timer);
-    if (leftMs <= 0) this.unpause();
-    else this.#pause.timer = setTimeout(() => this.#checkPause(), Math.min(leftMs, TIMER_MS_MAX)).unref();
-  }
-
-  /** @internal */
-  unpause(): void {
-    clearTimeout(this.#pause.timer);
-    Object.assign(this.#pause, { what: PAUSE_NOTHING, untilMs: 0 });
-    // Who uses the store in this process may have closed it.
-    if (this.session.handle !== 0) native.serverPause(this.session.handle, this.nativeServer, PAUSE_NOTHING);
-    for (const connection of this.connections.values()) connection.unpause();
   }
 
   /** @internal */
@@ -358,7 +334,7 @@ export class Server implements ConnectionHost, CommitObserver, ListenerHost {
       socket.destroySoon();
       return;
     }
-    const connection = new Connection(this, socket, this.counters.connectionsReceived, listener);
+    const connection = new Connection(this, socket, ++this.#lastConnectionId, listener);
     this.connections.set(connection.id, connection);
     this.logEvents?.connected(connection);
   }
@@ -368,7 +344,7 @@ export class Server implements ConnectionHost, CommitObserver, ListenerHost {
     this.options.log?.info({ clients: this.connections.size }, "draining");
     this.compactions.end();
     this.backups.end();
-    this.unpause();
+    this.pause.end();
     const stopped = Promise.all([...this.#listeners, this.#ownerListener].map(async (listener) => listener?.close()));
     if (this.connections.size > 0) {
       const emptied = new Promise<void>((resolve) => (this.#emptied = resolve));

@@ -46,6 +46,20 @@ test("a hook sees commands and replies, and what it lets through is as without i
   ]);
 });
 
+test("a hook gives a command subcommands that there are not, outside of MULTI", async () => {
+  const { server, ask } = await conversation();
+  server.use({ commands: ["client", "object"] }, (context, next) =>
+    context.arguments[0]?.toString() === "TRACKINGINFO" ? ["off"] : next(),
+  );
+  await ask(request("CLIENT", "TRACKINGINFO"), "*1\r\n$3\r\noff\r\n");
+  await ask(request("CLIENT", "NOPE"), "-ERR unknown subcommand 'NOPE'. Try CLIENT HELP.\r\n");
+  await ask(request("OBJECT", "NOPE"), "-ERR unknown subcommand 'NOPE'. Try OBJECT HELP.\r\n");
+  await ask(request("CLIENT", "GETNAME", "x"), "-ERR wrong number of arguments for 'client|getname' command\r\n");
+  await ask(request("MULTI"), "+OK\r\n");
+  await ask(request("CLIENT", "TRACKINGINFO"), "-ERR unknown subcommand 'TRACKINGINFO'. Try CLIENT HELP.\r\n");
+  await ask(request("DISCARD"), "+OK\r\n");
+});
+
 test("a hook answers, refuses, and changes arguments and replies", async () => {
   const { server, ask } = await conversation();
   server.use({ commands: ["get", "set", "greet"] }, async (context, next) => {

@@ -11,6 +11,15 @@ const listening = (flags: string): Step[] => [
   ["a", "PSUBSCRIBE", "__key*__:*"],
 ];
 
+const reads = [
+  ...["GET none", "GET k2", "MGET none k2 none", "STRLEN none", "STRLEN k2", "GETRANGE none 0 1", "SUBSTR k2 0 1"],
+  ...["EXISTS none k2 none", "TOUCH none", "TYPE none", "TTL none", "PTTL k2", "EXPIRETIME none", "PEXPIRETIME none"],
+  ...["GETBIT none 1", "BITCOUNT none", "BITPOS none 1", "BITFIELD none GET u8 0", "BITFIELD_RO none GET u8 0"],
+  ...["BITOP AND dest none k2", "COPY none other", "GETEX none", "GETDEL none", "GETSET miss v", "SET miss2 v GET"],
+  ...["OBJECT ENCODING none", "OBJECT ENCODING k2", "MEMORY USAGE none", "GETRANGE none x 1", "GET k2 x", "SETNX k2 v"],
+  ...["RENAME none x", "PERSIST none", "EXPIRE none 1", "SCAN 0 MATCH none", "KEYS none", "RANDOMKEY x", "DBSIZE x"],
+];
+
 const writes: Step[] = [
   ["p", "SET", "k", "v"],
   ["p", "SET", "k", "v", "EX", "100"],
@@ -68,12 +77,18 @@ const writes: Step[] = [
   ["p", ["MULTI"], ["SET", "t", "1"], ["DISCARD"]],
   ["p", "WATCH", "t"],
   ["p", ["SET", "t", "1"], ["MULTI"], ["SET", "t", "2"], ["EXEC"]],
+  ...reads.map((line): Step => ["p", ...line.split(" ")]),
+  ["p", ["MULTI"], ["GET", "none"], ["SET", "none", "x"], ["GET", "none"], ["EXEC"]],
+  ["p", ["MULTI"], ["GET", "never"], ["DISCARD"]],
   ["p", "FLUSHALL"],
 ];
 
-test.each(["KEA", "K$", "Eg", "KEAn", "xE", "A", ""])("commands notify as in redis-server, with %j", async (flags) => {
-  await expectSame([...listening(flags), ["p", "CONFIG", "GET", "notify-keyspace-events"], ...writes]);
-});
+test.each(["KEA", "K$", "Eg", "KEAn", "xE", "A", "", "KEm", "KEAmn"])(
+  "commands notify as in redis-server, with %j",
+  async (flags) => {
+    await expectSame([...listening(flags), ["p", "CONFIG", "GET", "notify-keyspace-events"], ...writes]);
+  },
+);
 
 test("flags that are none are refused as by redis-server, and those that are shown as there", async () => {
   const flags = ["KEgxn", "q", "Kq", "KEAmn", "g$lshzxetdK", "mEK", "AA"];

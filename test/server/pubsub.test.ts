@@ -8,6 +8,8 @@ import { Client, request, temporaryServer } from "./serving.js";
 /** What a subscriber of RESP2 may not say. */
 const restricted = [
   ["GET", "x"],
+  ["CLIENT", "LIST"],
+  ["CLIENT", "NOPE"],
   ["GET"],
   ["MULTI"],
   ["EXEC"],

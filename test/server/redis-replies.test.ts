@@ -1,10 +1,10 @@
 // Side by side with a real redis-server: conversations about the server and its clients, where generated commands
 // (differential.test.ts) would be too many or would disturb each other. Each line gets the same bytes from both.
 import { expect, test } from "vitest";
-import { respCommands } from "../../src/server/command-table.js";
+import { respCommands, subcommands } from "../../src/server/command-table.js";
 import { startRedis } from "./redis-server.js";
 import { ReplyReader } from "./reply-reader.js";
-import { request, temporaryServer } from "./serving.js";
+import { Client, request, temporaryServer } from "./serving.js";
 
 /** Words as a person writes them; "''" is the empty one. */
 const wordsOf = (line: string): string[] => line.split(" ").map((word) => (word === "''" ? "" : word));
@@ -57,6 +57,35 @@ const conversations: Record<string, string[]> = {
       "PING",
     ],
     ...["CLIENT KILL SKIPME no", "PING"],
+  ],
+  "subcommands that MULTI refuses to queue": [
+    ...["MULTI", "CLIENT NOPE", "PING", "EXEC", "MULTI", "CLIENT", "EXEC", "MULTI", "CLIENT SETNAME", "EXEC"],
+    ...["MULTI", "CONFIG GET", "EXEC", "MULTI", "CONFIG SET a", "CONFIG NOPE x", "EXEC", "MULTI", "OBJECT ENCODING"],
+    ...["EXEC", "MULTI", "OBJECT HELP x", "EXEC", "MULTI", "OBJECT nope k", "EXEC", "MULTI", "MEMORY USAGE", "EXEC"],
+    ...["MULTI", "SLOWLOG LEN x", "DISCARD", "EXEC", "MULTI", "PUBSUB NUMPAT x", "EXEC", "MULTI", "FUNCTION x", "EXEC"],
+    ...["MULTI", "COMMAND COUNT x", "EXEC", "MULTI", "COMMAND NOPE", "EXEC", "MULTI", "COMMAND GETKEYS GET", "EXEC"],
+    // What a subcommand finds wrong itself is found when it runs.
+    ...["MULTI", "CLIENT SETNAME a", "CONFIG SET a b c", "PUBSUB CHANNELS a b", "CLIENT LIST x", "CLIENT GETNAME"],
+    ...["FUNCTION FLUSH x", "SLOWLOG GET x", "OBJECT FREQ none", "CLIENT KILL ID x", "EXEC"],
+    ...["MULTI", "DEBUG NOPE", "EXEC", "MULTI", "DEBUG", "EXEC"],
+  ],
+  "CLIENT LIST": [
+    ...[
+      "CLIENT LIST x",
+      "CLIENT LIST TYPE",
+      "CLIENT LIST TYPE x",
+      "CLIENT LIST TYPE replica",
+      "CLIENT LIST TYPE MASTER",
+    ],
+    ...["CLIENT LIST type slave", "CLIENT LIST TYPE pubsub", "CLIENT LIST TYPE normal x", "CLIENT LIST ID"],
+    ...["CLIENT LIST ID x", "CLIENT LIST ID 9999", "CLIENT LIST ID 9999 x", "CLIENT LIST ID 9999 99999", "CLIENT ID x"],
+  ],
+  "HELP that says all": [
+    ...["SLOWLOG HELP", "SLOWLOG HELP x", "FUNCTION HELP x", "COMMAND HELP x", "CONFIG HELP x", "PUBSUB HELP x"],
+    ...["MULTI", "SLOWLOG HELP", "SLOWLOG HELP x", "EXEC"],
+  ],
+  "OBJECT FREQ and IDLETIME": [
+    ...["OBJECT FREQ", "OBJECT FREQ none", "OBJECT IDLETIME none", "OBJECT IDLETIME", "SET k v", "OBJECT FREQ k"],
   ],
   "CLIENT NO-EVICT and unknown subcommands": [
     ...["CLIENT NO-EVICT", "CLIENT NO-EVICT x", "CLIENT NO-EVICT on", "CLIENT NO-EVICT OFF", "CLIENT NO-EVICT on x"],
@@ -162,6 +191,33 @@ test("DEBUG is answered as redis-server answers, once enabled", async () => {
     await temporaryServer({ enableDebug: true }),
   ];
   expect(await repliesOf(server.address.port, debugging)).toEqual(await repliesOf(redisPort, debugging));
+});
+
+test("COMMAND INFO tells of subcommands what redis-server tells", async () => {
+  const [redisPort, server] = [await startRedis(), await temporaryServer()];
+  const lines = [...subcommands.values()]
+    .filter(({ name }) => name !== "client|setinfo") // of Redis 7.2
+    .flatMap(({ name }) => [`COMMAND GETKEYS ${name.replace("|", " ")} k`, `COMMAND INFO ${name}`]);
+  // Up to the categories: arity, flags, where keys are.
+  const cut = (reply: string): string =>
+    reply.includes("COMMAND INFO") ? reply.split("\r\n").slice(0, 7).join() : reply;
+  const [ours, theirs] = [await repliesOf(server.address.port, lines), await repliesOf(redisPort, lines)];
+  expect(ours.map(cut)).toEqual(theirs.map(cut));
+});
+
+test("CLIENT LIST lists what was asked for, in that order", async () => {
+  const server = await temporaryServer();
+  const [one, two] = [new Client(server.address.port), new Client(server.address.port)];
+  two.say(request("SUBSCRIBE", "news"));
+  await two.receive();
+  const idsOf = async (...filter: string[]): Promise<string> => {
+    one.say(request("CLIENT", "LIST", ...filter));
+    return [...(await one.receive()).matchAll(/^id=(\d+) /gm)].map(([, id]) => id).join(" ");
+  };
+  expect(await idsOf()).toBe("1 2");
+  expect(await idsOf("TYPE", "normal")).toBe("1");
+  expect(await idsOf("type", "PUBSUB")).toBe("2");
+  expect(await idsOf("ID", "2", "7", "1", "2")).toBe("2 1 2");
 });
 
 test("CLIENT REPLY leaves out the replies that redis-server leaves out", async () => {

@@ -1,12 +1,12 @@
 // CONFIG and STATS: the server as a whole.
-import type { CommandContext } from "../commands.js";
+import { native } from "../../native.js";
+import type { CommandContext, CommandResult } from "../commands.js";
 import { areKeyspaceEventFlags } from "../keyspace-events.js";
 import type { ConnectionHost } from "../server.js";
 import { ErrorReply, OK, TextReply } from "../replies.js";
 import type { Reply } from "../replies.js";
 import { SLOW_COMMANDS_MAX, SLOW_MS } from "../slow-commands.js";
-import { answerHelp, CONFIG_HELP } from "./help.js";
-import { matches, unknownSubcommand, wrongArity } from "./shared.js";
+import { matches, SYNTAX_ERROR } from "./shared.js";
 
 /** Settings by Redis' names, as far as clients ask for them. They are chosen at the start and do not change. */
 function settingsOf(server: ConnectionHost): ReadonlyMap<string, string> {
@@ -47,25 +47,22 @@ function pathOf({ addresses }: ConnectionHost): string {
 }
 
 /** CONFIG GET pattern ... | SET name value ... | RESETSTAT */
-export function config({ server, arguments: words }: CommandContext): Reply {
+export function config({ server, arguments: words }: CommandContext): CommandResult {
   const names = words.slice(2).map((word) => word.toString("latin1").toLowerCase());
   switch (words[1]!.toString("latin1").toLowerCase()) {
     case "get": {
-      if (names.length === 0) return wrongArity("config|get");
       const settings = [...settingsOf(server)].filter(([name]) => names.some((pattern) => matches(name, pattern)));
       return new Map<string, Reply>(settings);
     }
     case "set":
-      if (names.length < 2 || names.length % 2 !== 0) return wrongArity("config|set");
+      if (names.length % 2 !== 0) return SYNTAX_ERROR;
       return setAll(server, words.slice(2));
-    case "help":
-      return answerHelp(words, CONFIG_HELP);
     case "resetstat":
-      if (words.length !== 2) return wrongArity("config|resetstat");
-      Object.assign(server.counters, { connectionsReceived: 0, connectionsRejected: 0, commandsUp: 0 });
+      server.counters.reset(server.store.stats());
+      native.serverResetCounts(server.session.handle, server.nativeServer);
       return OK;
     default:
-      return unknownSubcommand(words);
+      return undefined; // HELP, and what there is not: the table's
   }
 }
 

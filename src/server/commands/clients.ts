@@ -1,22 +1,19 @@
 // What CLIENT does to connections: KILL, PAUSE, REPLY.
 import type { CommandContext } from "../commands.js";
-import type { Connection } from "../connection.js";
 import type { PubSub } from "../pubsub.js";
 import { MUTE_ALL, MUTE_NEXT, MUTE_NONE, PAUSE_ALL, PAUSE_WRITES } from "../../native.js";
 import { ErrorReply, OK } from "../replies.js";
 import type { Reply } from "../replies.js";
+import { filterOfType } from "./client-list.js";
+import type { ConnectionFilter } from "./client-list.js";
 import { NO_REPLY, parseInteger, parseTimeout, SYNTAX_ERROR, wrongSubcommand } from "./shared.js";
-
-const clientTypes: ReadonlySet<string> = new Set(["normal", "master", "replica", "slave", "pubsub"]);
-
-type Filter = (connection: Connection) => boolean;
 
 /** CLIENT KILL address | [ID id] [ADDR address] [LADDR address] [TYPE type] [USER user] [SKIPME yes|no] */
 export function kill({ connection, server, arguments: words }: CommandContext): Reply {
   const rest = words.slice(2).map((word) => word.toString("latin1"));
   const old = rest.length === 1;
   let skipMe = !old;
-  const filters: Filter[] = [];
+  const filters: ConnectionFilter[] = [];
   if (old) filters.push((other) => other.peerAddress === rest[0]);
   for (let i = 0; !old && i < rest.length; i += 2) {
     const [name, value] = [rest[i]!.toLowerCase(), rest[i + 1]];
@@ -41,7 +38,7 @@ export function kill({ connection, server, arguments: words }: CommandContext): 
   return chosen.length === 0 ? new ErrorReply("ERR No such client") : OK;
 }
 
-function filterOf(name: string, value: string, pubsub: PubSub): Filter | ErrorReply {
+function filterOf(name: string, value: string, pubsub: PubSub): ConnectionFilter | ErrorReply {
   switch (name) {
     case "id": {
       const id = parseInteger(Buffer.from(value, "latin1")) ?? 0n;
@@ -52,11 +49,8 @@ function filterOf(name: string, value: string, pubsub: PubSub): Filter | ErrorRe
       return (other) => other.peerAddress === value;
     case "laddr":
       return (other) => other.localAddress === value;
-    case "type": {
-      const type = value.toLowerCase();
-      if (!clientTypes.has(type)) return new ErrorReply(`ERR Unknown client type '${value}'`);
-      return (other) => type === (pubsub.countOf(other) > 0 ? "pubsub" : "normal"); // there are no others
-    }
+    case "type":
+      return filterOfType(value, pubsub);
     case "user":
       return value === "default" ? () => true : new ErrorReply(`ERR No such user '${value}'`);
     default:
@@ -71,7 +65,7 @@ export function pause({ server, arguments: words }: CommandContext): Reply {
   if (mode !== "all" && mode !== "write") return new ErrorReply("ERR CLIENT PAUSE mode must be WRITE or ALL");
   const ms = parseTimeout(words[2]!);
   if (typeof ms !== "number") return ms;
-  server.pause(mode === "all" ? PAUSE_ALL : PAUSE_WRITES, ms);
+  server.pause.add(mode === "all" ? PAUSE_ALL : PAUSE_WRITES, ms);
   return OK;
 }
 

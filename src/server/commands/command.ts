@@ -1,36 +1,35 @@
 // COMMAND: the table of commands, as clients and redis-cli ask for it.
-import { respCommands } from "../command-table.js";
+import { respCommands, subcommands } from "../command-table.js";
 import type { CommandDescription } from "../command-table.js";
-import type { CommandContext } from "../commands.js";
+import type { CommandContext, CommandResult } from "../commands.js";
 import { keysAndFlagsOf, keysOf } from "./key-arguments.js";
 import { ErrorReply, SetReply, Status } from "../replies.js";
 import type { Reply } from "../replies.js";
-import { matches, REDIS_VERSION, unknownSubcommand, wrongArity } from "./shared.js";
+import { matches, REDIS_VERSION } from "./shared.js";
 
 /** COMMAND [COUNT | LIST [FILTERBY PATTERN p] | INFO [name ...] | DOCS [name ...] | GETKEYS[ANDFLAGS] command ...] */
-export function command({ arguments: words }: CommandContext): Reply {
+export function command({ arguments: words }: CommandContext): CommandResult {
   if (words.length === 1) return [...respCommands.values()].map(infoOf);
   const names = words.slice(2).map((word) => word.toString("latin1").toLowerCase());
   switch (words[1]!.toString("latin1").toLowerCase()) {
     case "count":
-      return words.length === 2 ? respCommands.size : wrongArity("command|count");
+      return respCommands.size;
     case "list":
       return listOf(names);
     case "info":
       if (names.length === 0) return [...respCommands.values()].map(infoOf);
       return names.map((name) => {
-        const found = respCommands.get(name);
+        const found = respCommands.get(name) ?? subcommands.get(name);
         return found === undefined ? null : infoOf(found);
       });
     case "docs":
       return docsOf(names);
     case "getkeys":
-      // Redis 7.0 wants two words at least: a command of a single word has no keys.
-      return words.length >= 4 ? keysOf(words.slice(2)) : wrongArity("command|getkeys");
+      return keysOf(words.slice(2));
     case "getkeysandflags":
-      return words.length >= 4 ? keysAndFlagsOf(words.slice(2)) : wrongArity("command|getkeysandflags");
+      return keysAndFlagsOf(words.slice(2));
     default:
-      return unknownSubcommand(words);
+      return undefined; // HELP, and what there is not: the table's
   }
 }
 
@@ -52,7 +51,7 @@ function infoOf(described: CommandDescription): Reply {
     new SetReply(categories.map(status)),
     [],
     [],
-    [],
+    described.subcommands.map(infoOf),
   ];
 }
 
@@ -76,18 +75,19 @@ function docsOf(names: readonly string[]): Reply {
   const wanted = names.length === 0 ? [...respCommands.keys()] : names;
   const docs = new Map<string, Reply>();
   for (const name of wanted) {
-    const described = respCommands.get(name);
-    if (described === undefined) continue;
-    const { summary, group } = described;
-    docs.set(
-      name,
-      new Map<string, Reply>([
-        ["summary", summary],
-        ["since", REDIS_VERSION],
-        ["group", group],
-        ["complexity", ""],
-      ]),
-    );
+    const described = respCommands.get(name) ?? subcommands.get(name);
+    if (described !== undefined) docs.set(name, docOf(described));
   }
   return docs;
+}
+
+function docOf({ summary, group, subcommands: inner }: CommandDescription): Reply {
+  const doc = new Map<string, Reply>([
+    ["summary", summary],
+    ["since", REDIS_VERSION],
+    ["group", group],
+    ["complexity", ""],
+  ]);
+  if (inner.length > 0) doc.set("subcommands", new Map(inner.map((each) => [each.name, docOf(each)])));
+  return doc;
 }

@@ -1,14 +1,12 @@
 // HELLO, SELECT, RESET and CLIENT: what a connection says of itself.
-import type { CommandContext } from "../commands.js";
+import type { CommandContext, CommandResult } from "../commands.js";
 import type { Connection } from "../connection.js";
-import type { PubSub } from "../pubsub.js";
-import type { ConnectionHost } from "../server.js";
+import { lineOf, list } from "./client-list.js";
 import { kill, noEvict, pause, reply } from "./clients.js";
 import { authenticate } from "./auth.js";
 import { ErrorReply, FORM_RESP2, FORM_RESP3, OK, Status, TextReply } from "../replies.js";
 import type { Reply, ReplyForm } from "../replies.js";
-import { answerHelp, CLIENT_HELP } from "./help.js";
-import { NOT_AN_INTEGER, parseInteger, REDIS_VERSION, unknownSubcommand, wrongArity } from "./shared.js";
+import { NOT_AN_INTEGER, parseInteger, REDIS_VERSION } from "./shared.js";
 
 const NOT_AN_INT = new ErrorReply("ERR value is out of range, value must between -2147483648 and 2147483647");
 const BAD_NAME = new ErrorReply("ERR Client names cannot contain spaces, newlines or special characters.");
@@ -73,40 +71,36 @@ export function reset({ connection }: CommandContext): Reply {
   return new Status("RESET");
 }
 
-/** CLIENT ID | GETNAME | SETNAME | SETINFO | INFO | LIST, and what clients.ts has. */
-export function client(context: CommandContext): Reply {
+/** CLIENT ID | GETNAME | SETNAME | SETINFO, and what client-list.ts and clients.ts have. */
+export function client(context: CommandContext): CommandResult {
   const { connection, server, arguments: words } = context;
   const subcommand = words[1]!.toString("latin1").toLowerCase();
   switch (subcommand) {
     case "id":
-      return words.length === 2 ? connection.id : wrongArity("client|id");
+      return connection.id;
     case "getname":
-      if (words.length !== 2) return wrongArity("client|getname");
       return connection.name === "" ? null : connection.name;
     case "setname":
-      return words.length === 3 ? setName(connection, words[2]!) : wrongArity("client|setname");
+      return setName(connection, words[2]!);
     case "setinfo":
-      return words.length === 4 ? setInfo(connection, words[2]!, words[3]!) : wrongArity("client|setinfo");
+      return setInfo(connection, words[2]!, words[3]!);
     case "info":
-      return words.length === 2 ? new TextReply(`${lineOf(connection, server.pubsub)}\n`) : wrongArity("client|info");
+      return new TextReply(`${lineOf(connection, server.pubsub)}\n`);
     case "list":
-      return new TextReply(listOf(server, words.slice(2)));
+      return list(server, words.slice(2));
     case "kill":
-      return words.length >= 3 ? kill(context) : wrongArity("client|kill");
+      return kill(context);
     case "pause":
-      return words.length >= 3 ? pause(context) : wrongArity("client|pause");
+      return pause(context);
     case "unpause":
-      if (words.length !== 2) return wrongArity("client|unpause");
-      server.unpause();
+      server.pause.end();
       return OK;
     case "reply":
-      return words.length === 3 ? reply(context) : wrongArity("client|reply");
+      return reply(context);
     case "no-evict":
-      return words.length === 3 ? noEvict(context) : wrongArity("client|no-evict");
-    case "help":
-      return answerHelp(words, CLIENT_HELP);
+      return noEvict(context);
     default:
-      return unknownSubcommand(words);
+      return undefined; // HELP, and what there is not: the table's
   }
 }
 
@@ -124,38 +118,4 @@ function setInfo(connection: Connection, attribute: Buffer, bytes: Buffer): Repl
   if (!isName(value)) return new ErrorReply(`ERR ${name} cannot contain spaces, newlines or special characters.`);
   connection.clientLibrary[name === "lib-name" ? "name" : "version"] = value;
   return OK;
-}
-
-function listOf(server: ConnectionHost, filter: readonly Buffer[]): string {
-  const words = filter.map((word) => word.toString("latin1").toLowerCase());
-  const ids = words[0] === "id" ? new Set(words.slice(1).map(Number)) : undefined;
-  let text = "";
-  for (const connection of server.connections.values()) {
-    if (ids === undefined || ids.has(connection.id)) text += `${lineOf(connection, server.pubsub)}\n`;
-  }
-  return text;
-}
-
-function lineOf(connection: Connection, pubsub: PubSub): string {
-  const nowMs = Date.now();
-  const fields = {
-    id: connection.id,
-    addr: connection.peerAddress,
-    laddr: connection.localAddress,
-    name: connection.name,
-    age: Math.floor((nowMs - connection.createdAtMs) / 1000),
-    idle: Math.floor((nowMs - connection.lastActiveMs) / 1000),
-    db: 0,
-    sub: pubsub.countOf(connection, "channels"),
-    psub: pubsub.countOf(connection, "patterns"),
-    omem: connection.waitingBytes,
-    cmd: connection.lastCommand,
-    user: "default",
-    resp: connection.form === FORM_RESP3 ? 3 : 2,
-    "lib-name": connection.clientLibrary.name,
-    "lib-ver": connection.clientLibrary.version,
-  };
-  return Object.entries(fields)
-    .map(([field, value]) => `${field}=${value}`)
-    .join(" ");
 }

@@ -2,7 +2,7 @@
 import { arch, platform } from "node:os";
 import { version } from "../../version.js";
 import type { StoreStats } from "../../native.js";
-import { commandFigures } from "../command-figures.js";
+import { commandFigures, lookupFigures } from "../command-figures.js";
 import type { CommandFigures } from "../command-figures.js";
 import type { CommandContext } from "../commands.js";
 import { TextReply } from "../replies.js";
@@ -108,23 +108,30 @@ function persistenceFields({ backups, compactions, store, startedAtMs }: Connect
   };
 }
 
-function statsFields(
-  { counters, pubsub }: ConnectionHost,
-  stats: StoreStats,
-  commands: readonly CommandFigures[],
-): Fields {
+function statsFields(server: ConnectionHost, stats: StoreStats, commands: readonly CommandFigures[]): Fields {
+  const { counters, pubsub } = server;
+  const { expiredKeys, inlineReads, coldReads } = counters.since(stats);
+  const lookups = lookupFigures(server.session, server.nativeServer);
+  const { rates } = counters;
   return {
     total_connections_received: counters.connectionsReceived,
     total_commands_processed: commands.reduce((sum, { calls }) => sum + calls, 0),
+    instantaneous_ops_per_sec: Math.round(rates.commands),
+    total_net_input_bytes: counters.inputBytes,
+    total_net_output_bytes: counters.outputBytes,
+    instantaneous_input_kbps: (rates.inputBytes / 1024).toFixed(2),
+    instantaneous_output_kbps: (rates.outputBytes / 1024).toFixed(2),
     total_error_replies: commands.reduce((sum, { failed }) => sum + failed, 0),
     rejected_connections: counters.connectionsRejected,
-    expired_keys: stats.expiredKeys,
+    expired_keys: expiredKeys,
     evicted_keys: 0,
+    keyspace_hits: lookups.found,
+    keyspace_misses: lookups.missed,
     commands_in_typescript: counters.commandsUp,
     pubsub_channels: pubsub.channels.length,
     pubsub_patterns: pubsub.patternCount,
-    inline_reads: stats.inlineReads,
-    cold_reads: stats.coldReads,
+    inline_reads: inlineReads,
+    cold_reads: coldReads,
   };
 }
 

@@ -1,6 +1,6 @@
 // COMMAND GETKEYS and GETKEYSANDFLAGS: which arguments of a command are keys, and what it does to them, in Redis' words. Where the
 // keys stand is in the table of commands; only COMMAND asks for what is done to them, so that is here.
-import { respCommands } from "../command-table.js";
+import { describedBy } from "../command-table.js";
 import { ErrorReply, SetReply, Status } from "../replies.js";
 import type { Reply } from "../replies.js";
 
@@ -8,7 +8,7 @@ import type { Reply } from "../replies.js";
 type Access = string;
 
 const accesses: Readonly<Record<Access, string>> = {
-  RO: "strlen exists touch type watch object memory",
+  RO: "strlen exists touch type watch object|encoding object|refcount object|freq object|idletime memory|usage",
   "RO access": "get mget getrange substr getbit bitcount bitpos bitfield_ro ttl pttl expiretime pexpiretime",
   "RW access update": "getset getex incr incrby decr decrby incrbyfloat setbit",
   "RW access delete": "getdel",
@@ -56,24 +56,12 @@ function accessOf(name: string, words: readonly Buffer[], at: number): Access {
   }
 }
 
-/** Of commands with subcommands, those that take a key. */
-const withKey: Readonly<Record<string, ReadonlySet<string>>> = {
-  object: new Set(["encoding", "refcount"]),
-  memory: new Set(["usage"]),
-};
-const withoutKey: ReadonlySet<string> = new Set(["help", "doctor"]);
-
 /** The keys among a command's words, each with what is done to it; or what is wrong with the words. */
 function keysAndAccesses(words: readonly Buffer[]): ErrorReply | [key: Buffer, access: Access][] {
-  const described = respCommands.get(lower(words[0])!);
-  const subcommands = withKey[described?.name ?? ""];
-  const subcommand = lower(words[1]) ?? "";
-  const isKnown = subcommands === undefined || words.length === 1 || subcommands.has(subcommand);
-  if (described === undefined || !(isKnown || withoutKey.has(subcommand))) {
-    return new ErrorReply("ERR Invalid command specified");
-  }
+  const described = describedBy(words);
+  if (described === undefined) return new ErrorReply("ERR Invalid command specified");
   const { name, arity, firstKey, lastKey, keyStep } = described;
-  if (firstKey === 0 || !isKnown) return new ErrorReply("ERR The command has no key arguments");
+  if (firstKey === 0) return new ErrorReply("ERR The command has no key arguments");
   if (arity >= 0 ? words.length !== arity : words.length < -arity) {
     return new ErrorReply("ERR Invalid number of arguments specified for command");
   }

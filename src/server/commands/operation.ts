@@ -4,22 +4,8 @@ import type { CommandContext, CommandResult } from "../commands.js";
 import type { SlowCommand } from "../slow-commands.js";
 import { ErrorReply, OK } from "../replies.js";
 import type { Reply } from "../replies.js";
-import { answerHelp, DEBUG_HELP, SLOWLOG_HELP } from "./help.js";
-import {
-  NO_REPLY,
-  NOT_AN_INTEGER,
-  parseInteger,
-  parseTimeout,
-  SYNTAX_ERROR,
-  unknownSubcommand,
-  wrongArity,
-  wrongSubcommand,
-} from "./shared.js";
+import { NO_REPLY, NOT_AN_INTEGER, parseInteger, parseTimeout, SYNTAX_ERROR, wrongSubcommand } from "./shared.js";
 
-const DEBUG_IS_OFF = new ErrorReply(
-  'ERR DEBUG command not allowed. If the enable-debug-command option is set to "local", you can run it from a local connection, ' +
-    "otherwise you need to set this option in the configuration file, and then restart the server.",
-);
 const TIMER_MS_MAX = 2 ** 31 - 1;
 const SLOWLOG_COUNT = 10;
 
@@ -44,7 +30,7 @@ export function wait({ arguments: words }: CommandContext): Reply {
 }
 
 /** SLOWLOG GET [count] | LEN | RESET */
-export function slowlog({ server, arguments: words }: CommandContext): Reply {
+export function slowlog({ server, arguments: words }: CommandContext): CommandResult {
   switch (words[1]!.toString("latin1").toLowerCase()) {
     case "get": {
       if (words.length > 3) return wrongSubcommand(words);
@@ -52,16 +38,13 @@ export function slowlog({ server, arguments: words }: CommandContext): Reply {
       if (count < -1) return new ErrorReply("ERR count should be greater than or equal to -1");
       return server.slowCommands.newest(count === -1 ? Infinity : count).map(replyOf);
     }
-    case "help":
-      return answerHelp(words, SLOWLOG_HELP);
     case "len":
-      return words.length === 2 ? server.slowCommands.length : wrongArity("slowlog|len");
+      return server.slowCommands.length;
     case "reset":
-      if (words.length !== 2) return wrongArity("slowlog|reset");
       server.slowCommands.clear();
       return OK;
     default:
-      return unknownSubcommand(words);
+      return undefined; // HELP, and what there is not: the table's
   }
 }
 
@@ -70,9 +53,9 @@ function replyOf({ id, atMs, tookMs, words, address, name }: SlowCommand): Reply
 }
 
 /** FUNCTION FLUSH [ASYNC|SYNC]: there are none. */
-export function functionCommand({ arguments: words }: CommandContext): Reply {
+export function functionCommand({ arguments: words }: CommandContext): CommandResult {
   const [subcommand, mode] = words.slice(1).map((word) => word.toString("latin1").toLowerCase());
-  if (subcommand !== "flush") return unknownSubcommand(words);
+  if (subcommand !== "flush") return undefined; // HELP, and what there is not: the table's
   if (words.length > 3) return wrongSubcommand(words);
   if (mode !== undefined && mode !== "async" && mode !== "sync") {
     return new ErrorReply("ERR FUNCTION FLUSH only supports SYNC|ASYNC option");
@@ -87,10 +70,9 @@ export function monitor({ connection, server, isExecuting }: CommandContext): Re
   return OK;
 }
 
-/** DEBUG SLEEP seconds | OBJECT key | SET-ACTIVE-EXPIRE 0|1 */
+/** DEBUG SLEEP seconds | SET-ACTIVE-EXPIRE 0|1; native/protocol/introspection.cc has OBJECT key and HELP. */
 export function debug({ server, arguments: words }: CommandContext): CommandResult {
-  if (!server.options.enableDebug) return DEBUG_IS_OFF;
-  if (words[1]!.toString("latin1").toLowerCase() === "help") return answerHelp(words, DEBUG_HELP);
+  if (words.length === 2 && words[1]!.toString("latin1").toLowerCase() === "help") return undefined;
   if (words.length !== 3) return wrongSubcommand(words);
   const argument = words[2]!.toString("latin1");
   switch (words[1]!.toString("latin1").toLowerCase()) {
@@ -100,7 +82,7 @@ export function debug({ server, arguments: words }: CommandContext): CommandResu
       return ms > 0 ? after(Math.min(ms, TIMER_MS_MAX), OK, { ref: false }) : OK;
     }
     case "object":
-      return undefined; // native/protocol/introspection.cc
+      return undefined;
     case "set-active-expire":
       server.session.activeExpiry = (Number.parseInt(argument, 10) || 0) !== 0;
       return OK;

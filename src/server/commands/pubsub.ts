@@ -1,11 +1,10 @@
 // SUBSCRIBE and its like, PUBLISH, PUBSUB.
 import { native } from "../../native.js";
-import type { CommandContext } from "../commands.js";
+import type { CommandContext, CommandResult } from "../commands.js";
 import type { SubscriptionKind } from "../pubsub.js";
 import { encodeReply, ErrorReply, PushReply, RawReply } from "../replies.js";
 import type { Reply } from "../replies.js";
-import { answerHelp, PUBSUB_HELP } from "./help.js";
-import { unknownSubcommand, wrongArity, wrongSubcommand } from "./shared.js";
+import { wrongSubcommand } from "./shared.js";
 
 const TOO_MANY = new ErrorReply("ERR too many subscriptions");
 
@@ -45,7 +44,7 @@ export function publish({ connection, server, isExecuting, arguments: words }: C
 }
 
 /** PUBSUB CHANNELS [pattern] | NUMSUB [channel ...] | NUMPAT */
-export function pubsub({ server, arguments: words }: CommandContext): Reply {
+export function pubsub({ server, arguments: words }: CommandContext): CommandResult {
   switch (words[1]!.toString("latin1").toLowerCase()) {
     case "channels": {
       if (words.length > 3) return wrongSubcommand(words);
@@ -55,10 +54,8 @@ export function pubsub({ server, arguments: words }: CommandContext): Reply {
     case "numsub":
       return words.slice(2).flatMap((name) => [name, server.pubsub.subscribersOf(name.toString("latin1"))]);
     case "numpat":
-      return words.length === 2 ? server.pubsub.patternCount : wrongArity("pubsub|numpat");
-    case "help":
-      return answerHelp(words, PUBSUB_HELP);
+      return server.pubsub.patternCount;
     default:
-      return unknownSubcommand(words);
+      return undefined; // HELP, and what there is not: the table's
   }
 }

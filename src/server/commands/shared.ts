@@ -4,15 +4,6 @@ import { ErrorReply, RawReply } from "../replies.js";
 /** What clients take this server for: the version whose replies it gives. */
 export const REDIS_VERSION = "7.0.15";
 
-export function wrongArity(name: string): ErrorReply {
-  return new ErrorReply(`ERR wrong number of arguments for '${name}' command`);
-}
-
-export function unknownSubcommand(words: readonly Buffer[]): ErrorReply {
-  const [name, subcommand] = words.map((word) => word.toString("latin1"));
-  return new ErrorReply(`ERR unknown subcommand '${subcommand!.slice(0, 128)}'. Try ${name!.toUpperCase()} HELP.`);
-}
-
 /** Of subcommands that look at their arguments themselves. */
 export function wrongSubcommand(words: readonly Buffer[]): ErrorReply {
   const [name, subcommand] = words.map((word) => word.toString("latin1"));
