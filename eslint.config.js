@@ -7,7 +7,7 @@ export default defineConfig(
   globalIgnores(["dist/", "build/", "build-variants/", "native/.deps/", "bench/node_modules/", "coverage/"]),
   eslint.configs.recommended,
   {
-    files: ["**/*.ts"],
+    files: ["**/*.ts", "**/*.cts"],
     extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
     languageOptions: {
       parserOptions: {
@@ -33,13 +33,18 @@ export default defineConfig(
     },
   },
   {
+    // CommonJS modules are written as such.
+    files: ["**/*.cts"],
+    rules: { "@typescript-eslint/no-require-imports": "off" },
+  },
+  {
     // Not part of a project that says how strict types are.
     files: ["vitest.config.ts"],
     extends: [tseslint.configs.disableTypeChecked],
     languageOptions: { parserOptions: { projectService: false, project: false } },
   },
   {
-    files: ["**/*.js", "**/*.mjs"],
+    files: ["**/*.js", "**/*.mjs", "**/*.cjs"],
     languageOptions: {
       globals: Object.fromEntries(
         [

@@ -3,6 +3,8 @@
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
+  // By default vite takes .cts for JavaScript.
+  esbuild: { include: /\.[cm]?ts$/ },
   test: {
     include: ["test/**/*.test.ts"],
     exclude: ["**/node_modules/**", "build-variants/**"],

@@ -24,7 +24,8 @@ export type CrabKVErrorCode =
   | "CRABKV_POSITION_GONE"
   | "CRABKV_LAGGED"
   | "CRABKV_ENCODING"
-  | "CRABKV_CONFLICT";
+  | "CRABKV_CONFLICT"
+  | "CRABKV_NO_BINARY";
 
 /** Where an error of the file system or of a file's contents happened. */
 export interface ErrorDetails {
@@ -62,6 +63,7 @@ export interface ErrorDetails {
  * | `CRABKV_CONFLICT` | An `update` or `increment` lost against other writers too many times. |
  * | `CRABKV_POSITION_GONE` | The log no longer has, or never had, what a `watch` was to begin after. |
  * | `CRABKV_LAGGED` | A `watch` fell behind by more than `lagBytesMax`; go on with `from` at the error's `version`. |
+ * | `CRABKV_NO_BINARY` | At import: no native binary of the package works here; `cause` has each one's error. |
  * | `CRABKV_INTERNAL` | A bug in CrabKV. |
  *
  * Misuse is a `TypeError` or a `RangeError` that names the argument; a key, value or batch over its bound is a `RangeError`

@@ -1,7 +1,6 @@
-// The addon as TypeScript sees it: loads it, and gives every native function its type. The only file that knows native
-// code exists. Arguments are positional and already valid here; the addon checks them again.
-import { createRequire } from "node:module";
-import { resolve } from "node:path";
+// The addon as TypeScript sees it: gives every native function its type. With what finds it (addon.cts, load-addon.ts), the
+// only file that knows native code exists. Arguments are positional and already valid here; the addon checks them again.
+import { loadAddon } from "./load-addon.js";
 import { errorOfStatus } from "./errors.js";
 import type {
   Handle,
@@ -189,11 +188,7 @@ interface Native {
   dumpSegment(path: string, fromOffset: number, framesMax: number): { text: string; next: number };
 }
 
-// dist/native.js and src/native.ts are both one folder below the package.
-const override = process.env.CRABKV_ADDON;
-const addonPath = override === undefined ? "../build/Release/crabkv.node" : resolve(override);
-
-export const native = createRequire(import.meta.url)(addonPath) as Native;
+export const native = loadAddon() as Native;
 
 /** Why a session stopped, as in native/protocol/session.h. */
 export const OUTCOME_NEED_MORE = 0;

@@ -11,6 +11,7 @@ const root = new URL("..", import.meta.url);
 /** Sections whose programs a test runs, this one or one beside what it is about. */
 const tested: Record<string, readonly string[]> = {
   "# CrabKV": ["sh", "ts"],
+  "## Installing": ["sh"], // packed/packed.test.ts
   "## The library": ["ts", "js"],
   "## Durability": ["js"],
   "## Time to live": ["js"],

@@ -100,6 +100,7 @@ const withoutOverlap = [
   "test/adapters/**",
   "test/server/clients/**",
   "test/crash/**",
+  "test/packed/**",
 ];
 
 function vitest() {

@@ -15,12 +15,12 @@ import { addServe } from "./commands/serve.js";
 import { addVerify } from "./commands/verify.js";
 import { usageProblem } from "./outcome.js";
 import { addGlobalOptions } from "./settings.js";
-import { version } from "../version.js";
+import manifest from "../version.cjs";
 
 export function buildProgram(): Command {
   const program = new Command("crabkv")
     .description("A durable key-value store.")
-    .version(version)
+    .version(manifest.version)
     // Commands are made from this one, and take these over.
     .exitOverride()
     .configureHelp({ showGlobalOptions: true })

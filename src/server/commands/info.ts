@@ -1,6 +1,6 @@
 // INFO: what the server counts, by Redis' names as far as there is such a thing.
 import { arch, platform } from "node:os";
-import { version } from "../../version.js";
+import manifest from "../../version.cjs";
 import type { StoreStats } from "../../native.js";
 import { commandFigures, lookupFigures } from "../command-figures.js";
 import type { CommandFigures } from "../command-figures.js";
@@ -50,7 +50,7 @@ function serverFields(server: ConnectionHost): Fields {
   const uptime = Math.floor((Date.now() - server.startedAtMs) / 1000);
   return {
     redis_version: REDIS_VERSION,
-    crabkv_version: version,
+    crabkv_version: manifest.version,
     redis_mode: "standalone",
     os: platform(),
     arch_bits: 64,
