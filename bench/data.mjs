@@ -5,11 +5,15 @@ export const KEY_BYTES = 16;
 export const VALUE_BYTES = 100;
 const POOL_VALUES = 4096;
 
+/** Of every size of values, the pool is at most this large. */
+const POOL_BYTES_MAX = 4 << 20;
+
 const ALPHABET = Buffer.from("0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_");
-const scratch = Buffer.alloc(Math.max(KEY_BYTES, VALUE_BYTES));
+const VALUE_BYTES_MAX = 64 << 10;
+const scratch = Buffer.alloc(VALUE_BYTES_MAX);
 
 // The finalizer of MurmurHash3: a bijection of 32 bits, so the first six characters of keys are distinct already.
-function mix(number) {
+export function mix(number) {
   let h = number | 0;
   h = Math.imul(h ^ (h >>> 16), 0x85ebca6b);
   h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35);
@@ -39,9 +43,24 @@ export function keyOf(index) {
   return scratch.latin1Slice(0, KEY_BYTES);
 }
 
-const pool = Array.from({ length: POOL_VALUES }, (_, at) => randomText(0x1000 + at * 64, VALUE_BYTES));
+function makePool(bytes) {
+  const length = Math.min(POOL_VALUES, Math.floor(POOL_BYTES_MAX / bytes));
+  return Array.from({ length }, (_, at) => randomText(0x1000 + at * 64, bytes));
+}
 
-export const valueOf = (index) => pool[index % POOL_VALUES];
+const pools = new Map();
+const pool = makePool(VALUE_BYTES);
+
+function poolOf(bytes) {
+  if (bytes === VALUE_BYTES) return pool;
+  if (!pools.has(bytes)) pools.set(bytes, makePool(bytes));
+  return pools.get(bytes);
+}
+
+export function valueOf(index, bytes = VALUE_BYTES) {
+  const values = poolOf(bytes);
+  return values[index % values.length];
+}
 
 /** What a read loop adds up for one value, so that no read can be left out, by the reader or by the compiler. */
 export const checkOf = (index) => VALUE_BYTES + valueOf(index).charCodeAt(VALUE_BYTES - 1);

@@ -92,7 +92,7 @@ function card(row) {
 <p class="durability">${escape(row.durability)}</p>
 <div class="charts"><div>${barChart(row)}
 <p>${row.comparisons.map(goal).join("")}</p></div>
-${latency === "" ? "" : `<div><p class="soft">Latency, medians of the repetitions' percentiles</p>${latency}</div>`}</div>
+${latency === "" ? "" : `<div><p class="soft">Latency${row.latencyOf === undefined ? "" : ` ${escape(row.latencyOf)}`}, medians of the repetitions' percentiles</p>${latency}</div>`}</div>
 ${course}${measuresTable(row)}${detailsTable(row)}</section>`;
 }
 

@@ -1,7 +1,7 @@
 // The stores beside CrabKV. Installs what bench/package.json pins, when it is not there: peers are no dependency of CrabKV, and `npm ci` at the root
 // does not bring them.
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { redisVersion } from "./server-process.mjs";
 
@@ -16,18 +16,43 @@ function isInstalled([name, version]) {
 /** The version of a store that is measured: our own, or a peer's. */
 export function versionOf(store) {
   if (store === "redis") return redisVersion();
+  if (store === "map") return process.versions.v8;
   const folder = store.startsWith("crabkv") ? join(here, "..") : join(here, "node_modules", store);
   return readJson(join(folder, "package.json")).version;
 }
 
+/** Why a store cannot be measured here; undefined when it can. */
+export async function whyLeftOut(store) {
+  if (store === "redis" || store === "crabkv-server") {
+    return redisVersion() === undefined ? "redis-server or redis-benchmark is not installed" : undefined;
+  }
+  try {
+    await (await import(`./stores/${store}.mjs`)).probe?.();
+    return undefined;
+  } catch (error) {
+    return error.message.split("\n")[0];
+  }
+}
+
+/** What failed to install is not tried again until the lock file changes: compiling takes minutes. */
+const attempted = join(here, "node_modules", ".attempted-lock.json");
+const lockText = () => readFileSync(join(here, "package-lock.json"), "utf8");
+
+function isComplete() {
+  const { dependencies, optionalDependencies } = readJson(join(here, "package.json"));
+  if (!Object.entries(dependencies).every(isInstalled)) return false;
+  if (existsSync(attempted) && readFileSync(attempted, "utf8") === lockText()) return true;
+  return Object.entries(optionalDependencies).every(isInstalled);
+}
+
 export function installPeers() {
-  const { dependencies } = readJson(join(here, "package.json"));
-  if (Object.entries(dependencies).every(isInstalled)) return;
-  console.error("installing the peers (npm ci in bench/)");
+  if (isComplete()) return;
+  console.error("installing the peers (npm ci in bench/; better-sqlite3 may have to be compiled, which takes minutes)");
   // npm is a script on some systems and a .cmd on others; npm itself says where it is when it runs us.
   const npm = process.env.npm_execpath;
   const [file, args] = npm === undefined ? ["npm", []] : [process.execPath, [npm]];
   const { status, error } = spawnSync(file, [...args, "ci", "--prefix", here], { stdio: ["ignore", 2, 2], cwd: here });
   if (error !== undefined) throw error;
   if (status !== 0) throw new Error(`npm ci in bench/ failed (${status})`);
+  writeFileSync(attempted, lockText());
 }

@@ -58,17 +58,19 @@ export function rowText({ row, summaries, comparisons, details }) {
     const rate = `${figureText(row, median).padStart(13)}  (${figureText(row, min)} to ${figureText(row, max)})`;
     const notes = (side === best && sides.length > 1 ? "  fastest" : "") + (wide ? "  WARNING: wide spread" : "");
     lines.push(`  ${side.label.padEnd(42)}${rate}${notes}`);
-    lines.push(...detailLines(side, details.get(side)));
+    lines.push(...detailLines(row, side, details.get(side)));
   }
   for (const comparison of comparisons) lines.push(`  ${comparisonText(comparison)}`);
   return lines.join("\n");
 }
 
-function detailLines({ store }, { version, options, note, latencyMs, measures }) {
+function detailLines({ latencyOf }, { store }, { version, options, note, latencyMs, measures }) {
   const lines = [`${store} ${version} ${JSON.stringify(options)}`];
   if (latencyMs !== undefined) {
     const known = percentileNames.filter(([key]) => latencyMs[key] !== undefined);
-    lines.push(`latency ${known.map(([key, name]) => `${name} ${ms(latencyMs[key])}`).join(", ")}`);
+    lines.push(
+      `latency ${latencyOf === undefined ? "" : `${latencyOf} `}${known.map(([key, name]) => `${name} ${ms(latencyMs[key])}`).join(", ")}`,
+    );
   }
   const measured = Object.entries(measures ?? {}).map(([name, value]) => `${name} ${value}`);
   const last = [...(note === undefined ? [] : [note]), ...measured].join("; ");
@@ -103,6 +105,7 @@ export function reportData({ machine, settings, startedAt, leftOut, results }) {
     name: row.name,
     title: row.title,
     group: row.group,
+    latencyOf: row.latencyOf,
     unit: row.unit ?? "operations/s",
     durability: durabilities[row.durability],
     sides: sidesOf(row).map((side) => ({

@@ -2,11 +2,16 @@
 // where less is better, which is what a `unit` of time says). A peer with several variants is represented by whichever is
 // best in the run.
 import { serverRows } from "./server-rows.mjs";
+import { ycsbRows } from "./ycsb-rows.mjs";
 
 const lmdbOneStep = { store: "lmdb", variant: "one-step", label: "lmdb, overlappingSync: false, await put" };
 const lmdbFlushed = { store: "lmdb", variant: "flushed", label: "lmdb, await put, await flushed" };
 
-const putDurably = (inFlight, atLeast) => ({
+/** What has no goal to reach, and is there to be seen beside. */
+const beside = (store, label) => ({ variants: [{ store, label }] });
+const bound = beside("map", "Map: the bound, nothing is kept");
+
+const putDurably = (inFlight, atLeast, more = []) => ({
   name: `put-always-${inFlight}`,
   title: `put, each awaited, ${inFlight} in flight`,
   durability: "power",
@@ -14,7 +19,11 @@ const putDurably = (inFlight, atLeast) => ({
   inFlight,
   form: "text",
   ours: { store: "crabkv", label: "crabkv" },
-  peers: [{ atLeast, variants: [lmdbFlushed, lmdbOneStep] }],
+  peers: [
+    { atLeast, variants: [lmdbFlushed, lmdbOneStep] },
+    beside("classic-level", "classic-level, sync: true"),
+    ...more,
+  ],
 });
 
 /** Of CrabKV alone. */
@@ -33,14 +42,16 @@ const own = (name, title, workload, options) => ({
 const manyKeys = (keys, label) => ({
   ...own(`keys-${label}`, `getSync of random ones of ${label} keys`, "manyKeys"),
   keys,
-  once: true,
+  notQuick: keys >= 1_000_000,
+  repetitionsMax: 1,
 });
 
 /** Opening a store of so many keys, by hints and by reading all of its log, the pages in memory. */
 const openAgain = (keys, label) => ({
   ...own(`open-${label}`, `opening ${label} keys`, "openAgain"),
   keys,
-  once: true,
+  repetitionsMax: 1,
+  notQuick: true,
   ours: { store: "crabkv", hints: true, label: "crabkv, hints" },
   peers: [{ atLeast: 2, variants: [{ store: "crabkv", hints: false, label: "crabkv, no hints" }] }],
 });
@@ -58,9 +69,12 @@ const writeRows = [
     peers: [
       { atLeast: 3, variants: [{ store: "lmdb", label: "lmdb" }] },
       { atLeast: 6, variants: [{ store: "classic-level", label: "classic-level, batches of 1000" }] },
+      beside("rocksdb-native", "rocksdb-native, batches of 1000"),
+      beside("better-sqlite3", "better-sqlite3, transactions of 1000"),
+      bound,
     ],
   },
-  putDurably(1, 2),
+  putDurably(1, 2, [beside("better-sqlite3", "better-sqlite3, a transaction a put")]),
   putDurably(64, 2.5),
   putDurably(1024, 3.5),
 ];
@@ -73,7 +87,11 @@ const readRows = [
     workload: "get",
     form: "text",
     ours: { store: "crabkv", label: "crabkv" },
-    peers: [{ atLeast: 2, variants: [{ store: "lmdb", label: "lmdb get" }] }],
+    peers: [
+      { atLeast: 2, variants: [{ store: "lmdb", label: "lmdb get" }] },
+      beside("better-sqlite3", "better-sqlite3, prepared statement"),
+      bound,
+    ],
   },
   {
     name: "get-buffer",
@@ -102,6 +120,7 @@ const readRows = [
           { store: "lmdb", variant: "loop", label: "lmdb, loop of get" },
         ],
       },
+      beside("rocksdb-native", "rocksdb-native, read batch"),
     ],
   },
 ];
@@ -142,12 +161,17 @@ const sizeRows = [
   openAgain(10_000_000, "10m"),
 ];
 
+/**
+ * Beside what runOnce() of run.mjs hands on, a row may have `repetitionsMax`, `notQuick` when --quick leaves it out, and `latencyOf`, of what its
+ * latencies are when not of single operations.
+ */
 export const rows = [
   ...inGroup("Writes", writeRows),
   ...inGroup("Reads", readRows),
   ...inGroup("What only CrabKV does", ownRows),
   ...inGroup("Compaction", compactionRows),
   ...inGroup("From ten thousand to ten million keys", sizeRows),
+  ...inGroup("YCSB, a hundred operations in flight", ycsbRows),
   ...inGroup("Servers, by redis-benchmark", serverRows),
 ];
 

@@ -1,7 +1,7 @@
 // `npm run bench`: runs every row, each side in a process of its own, side by side repetition after repetition (A B A B ...),
 // so that whatever disturbs the machine disturbs all sides. Prints the report, and makes report/index.html of it.
 //
-//   npm run bench -- --quick              a minute: fewer keys and repetitions
+//   npm run bench -- --quick              about a minute: fewer rows, keys and repetitions
 //   npm run bench -- --only get,put-os    rows whose name begins so
 //   npm run bench -- --json out.json      the figures as data too
 //   npm run bench -- --html-from out.json the page again from such data, without measuring; several make one page
@@ -14,7 +14,7 @@ import { join, relative } from "node:path";
 import { parseArgs } from "node:util";
 import { describeMachine } from "./machine.mjs";
 import { writePage } from "./html-report.mjs";
-import { installPeers } from "./peers.mjs";
+import { installPeers, whyLeftOut } from "./peers.mjs";
 import { machineText, reportData, rowText, summaryText } from "./report.mjs";
 import { reads, rows, sidesOf } from "./rows.mjs";
 import { compare, summarize, summarizeLatencies } from "./statistics.mjs";
@@ -23,8 +23,6 @@ const here = import.meta.dirname;
 const root = join(here, "..");
 // A process that takes longer than this hangs: every workload has a bound far below.
 const PROCESS_MS_MAX = 120_000;
-// --quick leaves out rows with more keys.
-const QUICK_KEYS_MAX = 1_000_000;
 
 const { values: flags } = parseArgs({
   options: {
@@ -37,7 +35,7 @@ const { values: flags } = parseArgs({
   },
 });
 const settings = flags.quick
-  ? { count: 200_000, repetitions: 3, seconds: 0.5 }
+  ? { count: 100_000, repetitions: 2, seconds: 0.25 }
   : { count: 1_000_000, repetitions: 5, seconds: 2 };
 if (flags.repetitions !== undefined) settings.repetitions = Number(flags.repetitions);
 if (!(settings.repetitions >= 1)) throw new Error("--repetitions is a number from 1 on");
@@ -122,7 +120,7 @@ async function runRow(folders, row) {
   const rates = new Map(sides.map((side) => [side, []]));
   const details = new Map();
   const latencies = new Map(sides.map((side) => [side, []]));
-  for (let repetition = 0; repetition < (row.once ? 1 : settings.repetitions); repetition++) {
+  for (let repetition = 0; repetition < Math.min(settings.repetitions, row.repetitionsMax ?? Infinity); repetition++) {
     for (const side of sides) {
       const { operations, ms, figure, latencyMs, ...rest } = await runOnce(folders, row, side);
       rates.get(side).push(figure ?? (operations / ms) * 1000);
@@ -138,7 +136,7 @@ async function runRow(folders, row) {
 function chosenRows() {
   const wanted = flags.only.split(",");
   const chosen = rows.filter(
-    ({ name, keys = 0 }) => wanted.some((prefix) => name.startsWith(prefix)) && !(flags.quick && keys > QUICK_KEYS_MAX),
+    ({ name, notQuick = false }) => wanted.some((prefix) => name.startsWith(prefix)) && !(flags.quick && notQuick),
   );
   if (chosen.length === 0) throw new Error(`no such row; there are ${rows.map(({ name }) => name).join(", ")}`);
   return chosen;
@@ -151,19 +149,40 @@ function joined(runs) {
   return { ...runs[0], warnings, rows: [...rows.values()] };
 }
 
+/** The rows without the sides that cannot run here, and why those cannot; a row without its own side goes altogether. */
+async function possibleRows(wanted) {
+  const stores = [...new Set(wanted.flatMap((row) => sidesOf(row).map(({ store }) => store)))];
+  const reasons = new Map();
+  for (const store of stores) reasons.set(store, await whyLeftOut(store));
+  const possible = ({ store }) => reasons.get(store) === undefined;
+  const withPossible = (peers) =>
+    peers
+      .map((peer) => ({ ...peer, variants: peer.variants.filter(possible) }))
+      .filter(({ variants }) => variants.length > 0);
+  const remaining = wanted
+    .filter(({ ours }) => possible(ours))
+    .map((row) => ({ ...row, peers: withPossible(row.peers) }));
+  const leftOut = stores
+    .filter((store) => !possible({ store }))
+    .map((store) => ({ store, reason: reasons.get(store) }));
+  return { remaining, leftOut };
+}
+
 async function measure(chosen, folders) {
   const startedAt = new Date().toISOString();
   const machine = describeMachine(root, folders.base);
   console.log(machineText(machine, settings));
   const results = [];
-  for (const row of chosen) {
+  const { remaining, leftOut } = await possibleRows(chosen);
+  for (const { store, reason } of leftOut) console.log(`LEFT OUT: ${store}: ${reason}`);
+  for (const row of remaining) {
     const result = await runRow(folders, row);
     console.log(rowText(result));
     results.push(result);
   }
   machine.loadAtEnd = loadavg()[0];
   console.log(summaryText(machine, results));
-  return reportData({ machine, settings, startedAt, results });
+  return reportData({ machine, settings, startedAt, leftOut, results });
 }
 
 async function main() {

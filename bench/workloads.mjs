@@ -3,6 +3,7 @@
 import { ownWorkloads } from "./own-workloads.mjs";
 import { serverWorkloads } from "./server-workloads.mjs";
 import { spaceWorkloads } from "./space-workloads.mjs";
+import { ycsbWorkloads } from "./ycsb-workloads.mjs";
 import { checkOf, keyOf, randomIndexes, records, valueOf } from "./data.mjs";
 
 const CHUNK = 1000;
@@ -32,11 +33,11 @@ class Supply {
   }
 }
 
-function verifyWritten(store, db, count, form) {
+async function verifyWritten(store, db, count, form) {
   const step = Math.max(1, Math.floor(count / VERIFIED_MAX));
   const read = form === "bytes" ? store.getBytes : store.getText;
   for (let index = 0; index < count; index += step) {
-    if (read(db, [keyOf(index)], 0, 1) !== checkOf(index)) throw new Error(`record ${index} reads back wrong`);
+    if ((await read(db, [keyOf(index)], 0, 1)) !== checkOf(index)) throw new Error(`record ${index} reads back wrong`);
   }
 }
 
@@ -46,7 +47,7 @@ async function putAll(store, db, task) {
   const start = performance.now();
   await store.putAll(db, keys, values);
   const ms = performance.now() - start;
-  verifyWritten(store, db, task.count, task.form);
+  await verifyWritten(store, db, task.count, task.form);
   return { operations: task.count, ms };
 }
 
@@ -58,7 +59,7 @@ async function putEach(store, db, task) {
   const loops = Array.from({ length: task.inFlight }, () => store.putEach(db, keys, values, supply, task));
   await Promise.all(loops);
   const ms = performance.now() - start;
-  verifyWritten(store, db, supply.taken, task.form);
+  await verifyWritten(store, db, supply.taken, task.form);
   return { operations: supply.taken, ms };
 }
 
@@ -107,7 +108,9 @@ function batchesOf(indexes) {
   return Array.from({ length: Math.floor(keys.length / MANY) }, (_, at) => keys.slice(at * MANY, (at + 1) * MANY));
 }
 
-function get(store, db, task) {
+async function get(store, db, task) {
+  // What keeps nothing is filled by the process that reads it.
+  if (store.volatile) await fill(store, db, task);
   const read = task.form === "bytes" ? store.getBytes : store.getText;
   return measureReads(task, keysOf, 1, (keys, begin, end) => read(db, keys, begin, end));
 }
@@ -121,7 +124,7 @@ async function fill(store, db, task) {
   const keys = Array.from({ length: task.count }, (_, index) => keyOf(index));
   const values = Array.from({ length: task.count }, (_, index) => valueOf(index));
   const start = performance.now();
-  await store.putAll(db, keys, values);
+  await (store.fill ?? store.putAll)(db, keys, values);
   await store.settle?.(db);
   return { operations: task.count, ms: performance.now() - start };
 }
@@ -135,4 +138,5 @@ export const workloads = {
   ...ownWorkloads,
   ...spaceWorkloads,
   ...serverWorkloads,
+  ...ycsbWorkloads,
 };

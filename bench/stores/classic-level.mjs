@@ -29,3 +29,21 @@ export async function putAll(db, keys, values) {
   }
   await written;
 }
+
+/** `sync` as its documentation says: LevelDB syncs its log before it acknowledges. It syncs once for those that wait together. */
+export async function putEach(db, keys, values, supply) {
+  for (let at = supply.take(); at >= 0; at = supply.take()) await db.put(keys[at], values[at], { sync: true });
+}
+
+export const getOne = (db, key) => db.getSync(key);
+
+/** One batch for the group's writes: single puts would run on several threads at once, in any order. */
+export async function runGroup(db, { reads, keys, values }) {
+  let length = 0;
+  for (const key of reads) length += db.getSync(key).length;
+  if (keys.length === 0) return length;
+  const batch = db.batch();
+  for (let at = 0; at < keys.length; at++) batch.put(keys[at], values[at]);
+  await batch.write();
+  return length;
+}

@@ -18,6 +18,18 @@ export async function putEach(db, keys, values, supply) {
   for (let at = supply.take(); at >= 0; at = supply.take()) await db.put(keys[at], values[at]);
 }
 
+export const getOne = (db, key) => db.getSync(key);
+
+/** Reads what a hundred requests ask for, and puts what they bring; the last put is the last to be acknowledged. */
+export async function runGroup(db, { reads, keys, values }) {
+  let length = 0;
+  for (const value of db.getManySync(reads)) length += value.length;
+  let last;
+  for (let at = 0; at < keys.length; at++) last = db.put(keys[at], values[at]);
+  await last;
+  return length;
+}
+
 /** `batches[i]` is an array of 100 keys. */
 export async function getMany(db, batches, begin, end) {
   let check = 0;

@@ -59,3 +59,15 @@ export async function getMany(db, batches, begin, end, { variant }) {
   }
   return check;
 }
+
+export const getOne = (db, key) => db.get(key);
+
+/** The puts of one turn are one transaction, acknowledged together. */
+export async function runGroup(db, { reads, keys, values }) {
+  let length = 0;
+  for (const key of reads) length += db.get(key).length;
+  let last;
+  for (let at = 0; at < keys.length; at++) last = db.put(keys[at], values[at]);
+  await last;
+  return length;
+}
