@@ -6,7 +6,8 @@
 //   node test/run.mjs --sanitize=address native vitest    on an ASan and UBSan build (thread: TSan, native only)
 //
 // What a stage starts has no stdin: a test that waits for a person must fail, not hang.
-import { spawnSync } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
+import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
@@ -33,22 +34,36 @@ function command(packageName, name) {
   return join(dirname(manifest), typeof bin === "string" ? bin : bin[name]);
 }
 
-function run(file, args, { env = {}, capture = false } = {}) {
+function run(file, args, env = {}) {
   const result = spawnSync(file, args, {
     cwd: root,
     env: { ...process.env, ...env },
-    stdio: ["ignore", capture ? "pipe" : "inherit", "inherit"],
-    encoding: "utf8",
-    maxBuffer: 1 << 28,
+    stdio: ["ignore", "inherit", "inherit"],
   });
   if (result.error !== undefined) throw result.error;
-  if (capture) process.stdout.write(result.stdout);
   if (result.signal !== null) console.error(`${file} died of ${result.signal}`);
-  return { good: result.status === 0, output: result.stdout ?? "" };
+  return result.status === 0;
 }
 
-const node = (args, settings) => run(process.execPath, args, settings);
-const check = (args) => (node(args).good ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 });
+/** The same, and what it printed: shown as it comes, so that a run that is cut off has said how far it was. */
+async function runAndRead(file, args, env) {
+  const child = spawn(file, args, {
+    cwd: root,
+    env: { ...process.env, ...env },
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  let output = "";
+  child.stdout.setEncoding("utf8").on("data", (text) => {
+    process.stdout.write(text);
+    output += text;
+  });
+  const [code, signal] = await once(child, "close");
+  if (signal !== null) console.error(`${file} died of ${signal}`);
+  return { good: code === 0, output };
+}
+
+const node = (args, env) => run(process.execPath, args, env);
+const check = (args) => (node(args) ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 });
 
 // A failed exit without a failed test (a crash, a sanitizer's report, no tests at all) is a failure too.
 function withExit(counts, good) {
@@ -64,13 +79,13 @@ function sanitizerEnv() {
   };
 }
 
-function nativeTests() {
+async function nativeTests() {
   const program = join(binaries, "crabkv_tests");
   // TSan of older compilers cannot place its shadow where the kernel randomizes addresses widely.
   const fixed = options.sanitize === "thread" && spawnSync("setarch", ["-R", "true"]).status === 0;
   const [file, args] = fixed ? ["setarch", ["-R", program]] : [program, []];
   const env = options.sanitize === "" ? {} : sanitizerEnv();
-  const { good, output } = run(file, args, { env, capture: true });
+  const { good, output } = await runAndRead(file, args, env);
   const last = /^(\d+) passed, (\d+) failed$/m.exec(output.trimEnd().split("\n").at(-1) ?? "");
   if (last === null) return { passed: 0, failed: 1 };
   return withExit({ passed: Number(last[1]), failed: Number(last[2]) }, good);
@@ -110,7 +125,7 @@ function vitest() {
     const env = options.sanitize === "" ? {} : preload();
     const args = ["run", "--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
     if (options.sanitize !== "") args.push(...withoutOverlap.flatMap((files) => ["--exclude", files]));
-    const { good } = node([command("vitest", "vitest"), ...args], { env });
+    const good = node([command("vitest", "vitest"), ...args], env);
     if (!existsSync(report)) return { passed: 0, failed: 1 };
     const { numPassedTests, numFailedTests, numPendingTests } = JSON.parse(readFileSync(report, "utf8"));
     if (numPendingTests > 0) console.log(`--- ${numPendingTests} tests were skipped: see why above`);
@@ -138,7 +153,7 @@ for (const name of wanted) {
   if (stages[name] === undefined) throw new Error(`no stage ${name}; there are ${Object.keys(stages).join(", ")}`);
   console.log(`--- ${name}${options.sanitize === "" ? "" : ` (sanitize=${options.sanitize})`}`);
   const start = performance.now();
-  const { passed, failed } = stages[name]();
+  const { passed, failed } = await stages[name]();
   total.passed += passed;
   total.failed += failed;
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
