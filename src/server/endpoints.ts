@@ -76,6 +76,13 @@ function checkReach(endpoints: readonly Endpoint[], { password, insecure }: Endp
   }
 }
 
+/** New credentials in place of old ones, checked as those were. */
+export function renewedCredentials(given: unknown, before: TlsCredentials): TlsCredentials {
+  const renewed = credentials(checkKnown(given, tlsNames, "tls"));
+  if ((renewed.ca === undefined) === (before.ca === undefined)) return renewed;
+  throw new RangeError("tls.ca cannot come or go while the server listens: whether clients show certificates stays");
+}
+
 function tlsEndpoint(
   given: unknown,
   host: string,

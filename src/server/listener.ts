@@ -3,8 +3,10 @@
 import { createServer } from "node:net";
 import type { AddressInfo, Server as NetServer, Socket } from "node:net";
 import { createServer as createTlsServer } from "node:tls";
+import type { Server as TlsServer } from "node:tls";
 import { addressOf } from "./commands/shared.js";
-import type { Endpoint, TlsCredentials } from "./endpoints.js";
+import { renewedCredentials } from "./endpoints.js";
+import type { Endpoint, TlsCredentials, TlsOptions } from "./endpoints.js";
 import { listenOnSocket, reachSocket } from "./unix-socket.js";
 import type { ReachedSocket } from "./unix-socket.js";
 
@@ -25,6 +27,8 @@ export interface ListenerHost {
 
 export class Listener {
   readonly #net: NetServer;
+  /** The same, where it speaks TLS. */
+  readonly #tls: Pick<TlsServer, "setSecureContext"> | undefined;
   /** By their addresses: those who are no clients yet, and have a file open all the same. */
   readonly #handshaking = new Map<string, Socket>();
   #reached: ReachedSocket | undefined;
@@ -36,10 +40,11 @@ export class Listener {
     host: ListenerHost,
   ) {
     const onSocket = (socket: Socket): void => host.onSocket(socket, this);
-    this.#net =
-      endpoint.transport === "tls"
-        ? createTlsListener(endpoint.tls, host, this.#handshaking, onSocket)
-        : createServer({ noDelay: true, allowHalfOpen: true }, onSocket);
+    if (endpoint.transport === "tls") {
+      this.#net = this.#tls = createTlsListener(endpoint.tls, host, this.#handshaking, onSocket);
+    } else {
+      this.#net = createServer({ noDelay: true, allowHalfOpen: true }, onSocket);
+    }
   }
 
   /** Rejects with the error of `listen`. */
@@ -59,6 +64,12 @@ export class Listener {
     if (endpoint.transport === "unix") return { transport: "unix", path: endpoint.path };
     const { address, port } = this.#net.address() as AddressInfo;
     return { transport: endpoint.transport, host: address, port };
+  }
+
+  /** Who shakes hands from now on sees this certificate. Does nothing where there is no TLS. */
+  setTls(given: TlsOptions): void {
+    if (this.endpoint.transport !== "tls") return;
+    this.#tls?.setSecureContext(contextOf(renewedCredentials(given, this.endpoint.tls)));
   }
 
   /** Takes no more clients from this call on, and removes a Unix socket within it. Resolves when the last client has gone. */
@@ -96,16 +107,19 @@ export class Listener {
   }
 }
 
+const contextOf = ({ cert, key, ca }: TlsCredentials) => ({ cert, key, ca, minVersion: "TLSv1.2" }) as const;
+
 function createTlsListener(
-  { cert, key, ca }: TlsCredentials,
+  credentials: TlsCredentials,
   host: ListenerHost,
   handshaking: Map<string, Socket>,
   onSocket: (socket: Socket) => void,
-): NetServer {
-  const mutual = ca !== undefined;
+): TlsServer {
+  const mutual = credentials.ca !== undefined;
   const server = createTlsServer(
     {
-      ...{ cert, key, ca, requestCert: mutual, rejectUnauthorized: mutual, minVersion: "TLSv1.2" },
+      ...contextOf(credentials),
+      ...{ requestCert: mutual, rejectUnauthorized: mutual },
       handshakeTimeout: host.handshakeTimeoutMs,
       ...{ noDelay: true, allowHalfOpen: true },
     },

@@ -12,6 +12,7 @@ import { commandFigures } from "./command-figures.js";
 import { Connection } from "./connection.js";
 import { ServerCounters } from "./counters.js";
 import { KeyspaceEvents } from "./keyspace-events.js";
+import type { TlsOptions } from "./endpoints.js";
 import type { HttpEndpoint } from "./http.js";
 import { Listener } from "./listener.js";
 import type { ListenerHost, ListeningAddress } from "./listener.js";
@@ -253,6 +254,20 @@ export class Server implements ConnectionHost, CommitObserver, ListenerHost {
   use(options: HookOptions, hook: CommandHook): () => void;
   use(first: CommandHook | HookOptions, second?: CommandHook): () => void {
     return this.hooks.add(first, second);
+  }
+
+  /**
+   * Another certificate, with its key, for connections that are made from now on; those that are there go on as they are. (`port` and
+   * `host` of the options mean nothing here.)
+   *
+   * @throws `TypeError` or `RangeError` for what is no certificate with its key, as {@link serve} does, and when `ca` is given and was not
+   * before, or the other way round; `Error` when the server does not speak TLS. Then the certificate before stays.
+   */
+  setTls(tls: TlsOptions): void {
+    const listeners = this.#listeners.filter(({ address }) => address.transport === "tls");
+    if (listeners.length === 0) throw new Error("the server does not speak TLS");
+    for (const listener of listeners) listener.setTls(tls);
+    this.options.log?.info({}, "there is a new certificate");
   }
 
   /**

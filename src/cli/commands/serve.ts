@@ -2,18 +2,12 @@
 import { readFileSync } from "node:fs";
 import type { Command } from "commander";
 import { isLoopback } from "../../server/loopback.js";
-import type {
-  ListeningAddress,
-  ServeOptions,
-  Server,
-  ServerAddress,
-  ServerLog,
-  TlsOptions,
-} from "../../server/index.js";
+import type { ListeningAddress, ServeOptions, Server, ServerAddress, TlsOptions } from "../../server/index.js";
 import { storeOptionsOf } from "../opening.js";
 import { FailureError, UsageError } from "../outcome.js";
 import { printLine } from "../output.js";
 import { passwordIn } from "../password.js";
+import { ServeSignals } from "../serve-signals.js";
 import { parseAddress } from "../setting-kinds.js";
 import { flagOf, ttlMsOf } from "../setting-table.js";
 import type { SettingName } from "../setting-table.js";
@@ -53,14 +47,15 @@ async function runServe(settings: GlobalSettings): Promise<void> {
   const options = serveOptionsOf(settings);
   const [{ serve }, { openLog }] = await Promise.all([import("../../server/index.js"), import("../log.js")]);
   const log = openLog(settings.logLevel);
+  const signals = new ServeSignals(log, options.tls && ((): TlsOptions => tlsOf(settings)!));
   const server = await serve({ ...options, log }).catch((error: unknown) => {
     // The options have been checked one by one, so this is about how they go together.
     throw error instanceof RangeError ? new UsageError(error.message, { cause: error }) : error;
   });
   // Whoever reads that it serves may signal it.
-  const ended = untilEnded(server, log);
+  signals.serves(server);
   announce(server, settings);
-  await ended;
+  await server.ended;
 }
 
 function serveOptionsOf(settings: GlobalSettings): ServeOptions {
@@ -170,19 +165,4 @@ function howToTalkTo(address: ListeningAddress): string {
   const { transport, host, port } = address;
   if (transport === "tls") return `  TLS        redis-cli --tls -h ${host} -p ${port}    ${CLIENTS}`;
   return `  text       nc ${host} ${port}                 ${VERBS}\n  RESP       redis-cli -h ${host} -p ${port}    ${CLIENTS}`;
-}
-
-/** The first signal drains: what was accepted is answered and synced. The second one ends the process at once. */
-function untilEnded(server: Server, log: ServerLog): Promise<void> {
-  return new Promise((resolve, reject) => {
-    let signals = 0;
-    const end = (signal: NodeJS.Signals): void => {
-      if (++signals > 1) process.exit(4);
-      log.info({ signal }, "finishing what was begun; a second signal ends at once");
-      server.close().catch(() => undefined);
-    };
-    server.ended.then(resolve, reject);
-    process.on("SIGTERM", end);
-    process.on("SIGINT", end);
-  });
 }
