@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 
 #include "native/core/restore.h"
@@ -11,6 +12,19 @@ namespace crabkv::test {
 
 inline constexpr char kBackup[] = "/backup";
 inline constexpr char kRestored[] = "/restored";
+
+// A backup that goes on while the test does other things. May outlive the store, and may go before its end.
+class StartedBackup {
+ public:
+  explicit StartedBackup(Store* store, const std::string& directory = kBackup);
+  bool ended() const;
+  // `report` may be null.
+  Status Wait(BackupReport* report) const;
+
+ private:
+  struct Answer;
+  std::shared_ptr<Answer> answer_;
+};
 
 Status BackUp(Store* store, BackupReport* report = nullptr, const std::string& directory = kBackup);
 Status RestoreTo(Env* env, const std::string& target, RestoreReport* report = nullptr);

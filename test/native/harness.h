@@ -51,6 +51,9 @@ uint64_t Rounds(uint64_t in_release);
 // The seed of this run: CRABKV_TEST_SEED, or random and printed. Every random choice of a test derives from it.
 uint64_t Seed();
 
+// How this program was called, for messages that say how to run something again.
+const char* ProgramPath();
+
 // SplitMix64: small, and the same on every system. Not for two threads at once.
 class Random {
  public:

@@ -24,6 +24,7 @@ Test* first_test = nullptr;
 Test* last_test = nullptr;
 std::atomic<int> failures_of_test{0};
 uint64_t seed = 0;
+const char* program_path = "crabkv_tests";
 
 // Read by a signal handler and by the watchdog, so plain memory.
 constexpr size_t kContextBytes = 256;
@@ -115,6 +116,7 @@ int Main(int argc, char** argv) {
     for (Test* test = first_test; test != nullptr; test = test->next) std::printf("%s\n", test->name);
     return 0;
   }
+  program_path = argv[0];
   seed = ChooseSeed();
   std::printf("CRABKV_TEST_SEED=%" PRIu64 "\n", seed);
   const auto start = std::chrono::steady_clock::now();
@@ -173,6 +175,8 @@ uint64_t Rounds(uint64_t in_release) {
 }
 
 uint64_t Seed() { return seed; }
+
+const char* ProgramPath() { return program_path; }
 
 bool ExpectOk(const Status& status, const char* expression, const char* file, int line) {
   if (status.ok()) return true;

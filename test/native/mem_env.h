@@ -75,8 +75,9 @@ class MemEnv : public Env {
                       std::string* content) const;  // false when power loss would take the name
   void SetContent(const std::string& path, const std::string& content);
   std::vector<std::string> AllFiles() const;  // full paths, sorted
-  // Of all names and bytes: different disks differ, but for bad luck.
+  // Of all names and bytes, or of one directory's: different disks differ, but for bad luck.
   uint64_t Fingerprint() const;
+  uint64_t FingerprintOf(const std::string& directory) const;
 
   // --- Env
   Status OpenFile(const std::string& path, OpenMode mode, std::unique_ptr<File>* file) override;
@@ -137,6 +138,7 @@ class MemEnv : public Env {
   std::shared_ptr<MemFile> FileAt(const std::string& normalized) const;
   Status MissingDirectory(const char* operation, const std::string& path) const;
   void Change(Directory* directory, NameChange change);
+  static void AddTo(uint64_t* fingerprint, const Directory& directory);
   void Record(TraceStep::Kind kind, const std::string& path, const std::string& to = "", uint64_t inode = 0);
   void RecordFile(TraceStep::Kind kind, uint64_t inode, uint64_t offset = 0, std::string_view data = {});
   void Add(TraceStep step);

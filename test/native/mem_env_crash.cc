@@ -144,13 +144,23 @@ std::vector<std::string> MemEnv::AllFiles() const {
 uint64_t MemEnv::Fingerprint() const {
   uint64_t fingerprint = 0;
   const std::lock_guard<std::mutex> hold(mutex_);
-  for (const auto& [path, directory] : directories_) {
-    for (const auto& [name, file] : directory.current) {
-      const uint32_t crc = Crc32cExtend(Crc32c(name.data(), name.size()), file->bytes(), file->size());
-      fingerprint = Random(fingerprint ^ crc ^ (file->size() << 32)).Next();
-    }
-  }
+  for (const auto& [path, directory] : directories_) AddTo(&fingerprint, directory);
   return fingerprint;
+}
+
+uint64_t MemEnv::FingerprintOf(const std::string& directory) const {
+  uint64_t fingerprint = 0;
+  const std::lock_guard<std::mutex> hold(mutex_);
+  const auto found = directories_.find(Normalize(directory));
+  if (found != directories_.end()) AddTo(&fingerprint, found->second);
+  return fingerprint;
+}
+
+void MemEnv::AddTo(uint64_t* fingerprint, const Directory& directory) {
+  for (const auto& [name, file] : directory.current) {
+    const uint32_t crc = Crc32cExtend(Crc32c(name.data(), name.size()), file->bytes(), file->size());
+    *fingerprint = Random(*fingerprint ^ crc ^ (file->size() << 32)).Next();
+  }
 }
 
 }  // namespace crabkv::test

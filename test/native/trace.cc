@@ -54,7 +54,9 @@ void Pack(const Trace& trace, Packer* to) {
   }
   to->Number(trace.notes.size());
   for (const TraceNote& note : trace.notes) {
-    for (const uint64_t number : {note.step, note.life, note.acknowledged, note.durable}) to->Number(number);
+    for (const uint64_t number : {note.step, note.life, note.acknowledged, note.durable, note.backup}) {
+      to->Number(number);
+    }
   }
 }
 
@@ -67,7 +69,9 @@ void Unpack(Unpacker* from, Trace* trace) {
   }
   trace->notes.resize(from->Number());
   for (TraceNote& note : trace->notes) {
-    for (uint64_t* number : {&note.step, &note.life, &note.acknowledged, &note.durable}) *number = from->Number();
+    for (uint64_t* number : {&note.step, &note.life, &note.acknowledged, &note.durable, &note.backup}) {
+      *number = from->Number();
+    }
   }
 }
 

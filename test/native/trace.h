@@ -36,12 +36,14 @@ struct TraceStep {
 };
 
 // From `step` on (so many had been taken), life number `life` of the store runs and must find up to these LSNs what was
-// written: durable ones after a power cut, acknowledged ones when only the process died.
+// written: durable ones after a power cut, acknowledged ones when only the process died. The backup must show what was
+// written up to `backup`, if not more; 0: there need not be one.
 struct TraceNote {
   uint64_t step = 0;
   uint64_t life = 0;
   uint64_t acknowledged = 0;
   uint64_t durable = 0;
+  uint64_t backup = 0;
 };
 
 // Filled by a MemEnv under its lock; read when nobody writes any more.

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "native/core/coding.h"
+#include "test/native/backup_fixture.h"
 #include "test/native/compaction_fixture.h"
 #include "test/native/fault_env.h"
 
@@ -31,6 +32,7 @@ class Author {
     lives_.logs.emplace_back(lives_.logs.empty() ? ModelLog() : lives_.logs.back());
     Note();
     env_ = std::make_unique<FaultEnv>(machine_.get());
+    if (random_.OneIn(3)) env_->FailNth(1, kLinkCall, EXDEV, true);  // backups copy then
     options_.compression = random_.OneIn(2) ? Codec::kSnappy : Codec::kNone;
     large_values_ = random_.OneIn(3);
     std::shared_ptr<Store> store;
@@ -40,7 +42,10 @@ class Author {
     acknowledged_ = durable_ = store_->Stats().last_version;
     lives_.logs.back().CutBehind(acknowledged_);
     Note();
-    for (uint64_t i = 0; i < operations; i++) Work();
+    for (uint64_t i = 0; i < operations; i++) {
+      Work();
+      if (backup_ != nullptr && backup_->ended()) EXPECT_OK(EndBackup());
+    }
     End(std::move(store));
   }
 
@@ -50,6 +55,7 @@ class Author {
     note.life = lives_.logs.size() - 1;
     note.acknowledged = acknowledged_;
     note.durable = durable_;
+    note.backup = backed_up_;
     machine_->NoteInTrace(note);
   }
 
@@ -130,8 +136,30 @@ class Author {
     }
   }
 
+  // One at a time, perhaps while writes go on.
+  void BackUp() {
+    const bool wait = random_.OneIn(2);
+    if (backup_ != nullptr) EXPECT_OK(EndBackup());
+    backup_ = std::make_unique<StartedBackup>(store_);
+    if (wait) EXPECT_OK(EndBackup());
+  }
+
+  // The store does not fall back behind its backup, in no mode.
+  Status EndBackup() {
+    BackupReport report;
+    const Status status = backup_->Wait(&report);
+    backup_.reset();
+    if (!status.ok()) return status;
+    backed_up_ = report.version;
+    acknowledged_ = std::max(acknowledged_, backed_up_);
+    durable_ = std::max(durable_, backed_up_);
+    Note();
+    return status;
+  }
+
   void Work() {
     const uint64_t what = random_.Below(100);
+    if (what < 2) return BackUp();
     if (what < 68) return WriteBatch(random_.OneIn(3));
     if (what < 76) return machine_->AdvanceMs(1 + random_.Below(150));
     if (what < 84) {
@@ -150,10 +178,13 @@ class Author {
     if (way == 0) {
       if (EXPECT_OK(store->Close())) acknowledged_ = durable_ = std::max(durable_, lives_.logs.back().last_version());
       Note();
+      const Status ended = backup_ == nullptr ? Status::Ok() : EndBackup();
+      EXPECT(ended.ok() || ended.Is(Code::kClosed));  // closing gives it up
     }
     // From here on nothing changes any more, so that the machine after its end is the one that the trace says.
     env_->DieAfter(0);
     store.reset();
+    backup_.reset();
     env_.reset();
     if (way == 2) {
       const uint64_t seed = random_.Next();
@@ -176,6 +207,8 @@ class Author {
   bool large_values_ = false;  // so that segments become long enough for hints
   uint64_t acknowledged_ = 0;
   uint64_t durable_ = 0;
+  std::unique_ptr<StartedBackup> backup_;  // under way
+  uint64_t backed_up_ = 0;
 };
 
 }  // namespace

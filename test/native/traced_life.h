@@ -1,6 +1,6 @@
 // A store that lives several lives on one traced machine, at random from a seed: batches of all kinds, rotation,
-// compaction of any run, expiry, clean closes, kills and power cuts. The result says what every disk that the trace can
-// make must hold.
+// compaction of any run, expiry, backups (one directory's, of links or of copies), clean closes, kills and power cuts.
+// The result says what every disk that the trace can make must hold.
 #pragma once
 
 #include <deque>
@@ -27,8 +27,13 @@ struct TracedLives {
 // Machines that replay such a trace.
 MemEnvOptions TracedMachine();
 
-// Threads decide what a group holds and when a segment is made, so the same seed gives the same work and not the same
-// trace.
+// The same seed gives the same work, not the same trace. It decides every call that the test makes, on which keys, with
+// what bytes, how the clock goes, and how each life ends. It does not decide what the store's own threads (writer,
+// syncer, preparer, compactor) do when: how many writes share a frame, when space is zeroed and the next segment is
+// made, whether a sync, a hint, a step of a compaction or of a backup comes before a write or behind it; and so neither
+// what a power cut between two lives takes, nor what the next life finds. These threads meet in mutexes and atomics
+// that no Env sees, so no schedule of them can be recorded or enforced here. The trace can be, and is: from a saved
+// trace, a step and a seed the same disk comes again, always.
 void LiveTraced(uint64_t seed, SyncMode sync, uint64_t operations, TracedLives* lives);
 
 }  // namespace crabkv::test
