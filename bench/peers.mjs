@@ -3,7 +3,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { redisVersion } from "./server-process.mjs";
+import { memcachedVersion, redisVersion } from "./server-process.mjs";
 
 const here = import.meta.dirname;
 const readJson = (path) => JSON.parse(readFileSync(path, "utf8"));
@@ -16,16 +16,18 @@ function isInstalled([name, version]) {
 /** The version of a store that is measured: our own, or a peer's. */
 export function versionOf(store) {
   if (store === "redis") return redisVersion();
+  if (store === "memcached") return memcachedVersion();
   if (store === "map") return process.versions.v8;
   const folder = store.startsWith("crabkv") ? join(here, "..") : join(here, "node_modules", store);
-  return readJson(join(folder, "package.json")).version;
+  const manifest = join(folder, "package.json");
+  return existsSync(manifest) ? readJson(manifest).version : undefined;
 }
+
+const programs = { redis: "redis-server or redis-benchmark is", memcached: "memcached is" };
 
 /** Why a store cannot be measured here; undefined when it can. */
 export async function whyLeftOut(store) {
-  if (store === "redis" || store === "crabkv-server") {
-    return redisVersion() === undefined ? "redis-server or redis-benchmark is not installed" : undefined;
-  }
+  if (versionOf(store) === undefined) return `${programs[store] ?? "it is"} not installed`;
   try {
     await (await import(`./stores/${store}.mjs`)).probe?.();
     return undefined;

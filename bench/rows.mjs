@@ -1,7 +1,7 @@
 // The rows of the report: what is measured, against whom, and the ratio to reach ("at least" in the project's goals; "at most"
 // where less is better, which is what a `unit` of time says). A peer with several variants is represented by whichever is
 // best in the run.
-import { serverRows } from "./server-rows.mjs";
+import { serverRows, steadyRows } from "./server-rows.mjs";
 import { ycsbRows } from "./ycsb-rows.mjs";
 
 const lmdbOneStep = { store: "lmdb", variant: "one-step", label: "lmdb, overlappingSync: false, await put" };
@@ -173,6 +173,7 @@ export const rows = [
   ...inGroup("From ten thousand to ten million keys", sizeRows),
   ...inGroup("YCSB, a hundred operations in flight", ycsbRows),
   ...inGroup("Servers, by redis-benchmark", serverRows),
+  ...inGroup("Servers, latency at a steady load", steadyRows),
 ];
 
 /** What a row's durability promises, for people. */
@@ -180,7 +181,7 @@ export const durabilities = {
   killed: "an acknowledged write survives a killed process",
   power: "an acknowledged write survives power loss",
   second: "power loss takes at most the last second and the sync then in flight",
-  memory: "redis-server keeps nothing on disk; of CrabKV an acknowledged write survives a killed process",
+  memory: "redis-server and memcached keep nothing on disk; of CrabKV an acknowledged write survives a killed process",
 };
 
 export const sidesOf = (row) => [row.ours, ...row.peers.flatMap((peer) => peer.variants)];

@@ -149,9 +149,19 @@ function joined(runs) {
   return { ...runs[0], warnings, rows: [...rows.values()] };
 }
 
-/** The rows without the sides that cannot run here, and why those cannot; a row without its own side goes altogether. */
+/**
+ * The rows without the sides that cannot run here, and why those cannot. A row without CrabKV's side, or without the program that
+ * measures it, goes altogether.
+ */
 async function possibleRows(wanted) {
-  const stores = [...new Set(wanted.flatMap((row) => sidesOf(row).map(({ store }) => store)))];
+  const stores = [
+    ...new Set(
+      wanted.flatMap((row) => [
+        ...sidesOf(row).map(({ store }) => store),
+        ...(row.needs === undefined ? [] : [row.needs]),
+      ]),
+    ),
+  ];
   const reasons = new Map();
   for (const store of stores) reasons.set(store, await whyLeftOut(store));
   const possible = ({ store }) => reasons.get(store) === undefined;
@@ -160,7 +170,7 @@ async function possibleRows(wanted) {
       .map((peer) => ({ ...peer, variants: peer.variants.filter(possible) }))
       .filter(({ variants }) => variants.length > 0);
   const remaining = wanted
-    .filter(({ ours }) => possible(ours))
+    .filter(({ ours, needs }) => possible(ours) && (needs === undefined || possible({ store: needs })))
     .map((row) => ({ ...row, peers: withPossible(row.peers) }));
   const leftOut = stores
     .filter((store) => !possible({ store }))

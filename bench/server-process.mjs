@@ -2,6 +2,7 @@
 import { execFile, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { connect, createServer } from "node:net";
+import { keyOf, protocols, sizeRequest } from "./protocols.mjs";
 
 export async function freePort() {
   const server = createServer().listen(0, "127.0.0.1");
@@ -17,6 +18,9 @@ export function redisVersion() {
   const version = spawnSync("redis-server", ["--version"], { encoding: "utf8" }).stdout?.match(/v=([\d.]+)/)?.[1];
   return spawnSync("redis-benchmark", ["--version"]).status === 0 ? version : undefined;
 }
+
+export const memcachedVersion = () =>
+  spawnSync("memcached", ["--version"], { encoding: "utf8" }).stdout?.match(/memcached ([\d.]+)/)?.[1];
 
 /** Runs one test of redis-benchmark to its end; its rate a second, and percentiles of latency in milliseconds, as it counts them. */
 export function benchmark(port, { test, connections, pipeline, requests, keys, valueBytes }) {
@@ -47,11 +51,6 @@ export function benchmark(port, { test, connections, pipeline, requests, keys, v
   });
 }
 
-/** The key number `index` of redis-benchmark: 16 bytes. */
-const keyOf = (index) => `key:${String(index).padStart(12, "0")}`;
-
-const requestOf = (words) => `*${words.length}\r\n${words.map((word) => `$${word.length}\r\n${word}\r\n`).join("")}`;
-
 /** Says all of it on one connection; what it was answered, when that is as long as the answer to each has to be. */
 export async function ask(port, requests, replyBytes) {
   const socket = connect(port, "127.0.0.1");
@@ -65,19 +64,20 @@ export async function ask(port, requests, replyBytes) {
   return replies;
 }
 
-/** Puts every key that redis-benchmark may ask for. */
-export async function fill(port, keys, valueBytes) {
+/** Puts every key that may be asked for, in the server's own protocol. */
+export async function fill(port, keys, valueBytes, protocol = protocols.resp) {
   const AT_A_TIME = 10_000;
   const value = "x".repeat(valueBytes);
+  const { stored } = protocol;
   for (let begin = 0; begin < keys; begin += AT_A_TIME) {
     const count = Math.min(AT_A_TIME, keys - begin);
-    const requests = Array.from({ length: count }, (_, at) => requestOf(["SET", keyOf(begin + at), value]));
-    const replies = await ask(port, requests.join(""), count * "+OK\r\n".length);
-    if (replies !== "+OK\r\n".repeat(count)) throw new Error(`filling: ${replies.slice(0, 200)}`);
+    const requests = Array.from({ length: count }, (_, at) => protocol.set(keyOf(begin + at), value));
+    const replies = await ask(port, requests.join(""), count * stored.length);
+    if (replies !== stored.repeat(count)) throw new Error(`filling: ${replies.slice(0, 200)}`);
   }
 }
 
 /** How many keys the server has. */
 export async function keysIn(port) {
-  return Number((await ask(port, requestOf(["DBSIZE"]), 4)).match(/^:(\d+)\r\n/)?.[1]);
+  return Number((await ask(port, sizeRequest, 4)).match(/^:(\d+)\r\n/)?.[1]);
 }

@@ -1,4 +1,4 @@
-// The rows that compare the server with redis-server, by redis-benchmark.
+// The rows that compare the server with redis-server by redis-benchmark, and with memcached too by a driver of our own.
 
 const CONNECTIONS = 50;
 const MANY_CONNECTIONS = 1500;
@@ -9,6 +9,7 @@ const row = (name, title, durability, workload, load, atLeast) => ({
   durability,
   workload,
   load,
+  needs: "redis", // for redis-benchmark
   ours: { store: "crabkv-server", label: "crabkv serve" },
   notQuick: load.pipeline === 64 || load.connections > CONNECTIONS || durability === "memory",
   peers: [{ atLeast, variants: [{ store: "redis", label: "redis-server" }] }],
@@ -51,4 +52,26 @@ export const serverRows = [
     { pipeline: 1, connections: MANY_CONNECTIONS },
     0.8,
   ),
+];
+
+const steadily = (rate, label, durability, notQuick) => ({
+  name: `steady-${label}-${durability}`,
+  title: `p99 of ${rate.toLocaleString("en-US")} requests a second due at a steady pace, 80 % GET, ${CONNECTIONS} connections`,
+  durability,
+  workload: "serveSteadily",
+  unit: "ms",
+  load: { rate, connections: CONNECTIONS, getShare: 0.8 },
+  notQuick,
+  ours: { store: "crabkv-server", label: "crabkv serve" },
+  peers: [
+    { variants: [{ store: "redis", label: "redis-server" }] },
+    ...(durability === "memory" ? [{ variants: [{ store: "memcached", label: "memcached" }] }] : []),
+  ],
+});
+
+export const steadyRows = [
+  steadily(10_000, "10k", "memory", true),
+  steadily(40_000, "40k", "memory", false),
+  steadily(40_000, "40k", "second", true),
+  steadily(10_000, "10k", "power", true),
 ];

@@ -1,6 +1,10 @@
-// Workloads of servers: redis-benchmark against whichever it is. `load` of the row says the test, the connections and the pipeline.
-import { benchmark, fill, keysIn } from "./server-process.mjs";
+// Workloads of servers: redis-benchmark, or a driver of our own, against whichever it is. `load` of the row says the test, the connections and
+// the pipeline, or the rate.
 import { VALUE_BYTES } from "./data.mjs";
+import { drive } from "./load-driver.mjs";
+import { protocols } from "./protocols.mjs";
+import { benchmark, fill, keysIn } from "./server-process.mjs";
+import { percentilesOf } from "./statistics.mjs";
 
 // Of requests, so that a run takes a few times `seconds`, whoever is faster; by what either side reaches on two cores.
 const RATE_BY_PIPELINE = { 1: 50_000, 16: 300_000, 64: 500_000 };
@@ -44,4 +48,20 @@ async function serveMixed(_, { port }, task) {
   return { figure: requestsOf(task) / seconds, note };
 }
 
-export const serverWorkloads = { serve, serveMixed };
+/** Requests due at a steady rate; the figure is the 99th percentile of their latencies, each from when it was due. */
+async function serveSteadily({ protocol = "resp" }, { port }, { load, count, seconds }) {
+  await fill(port, count, VALUE_BYTES, protocols[protocol]);
+  const settings = { ...load, protocol, keys: count, valueBytes: VALUE_BYTES };
+  await drive(port, { ...settings, seconds: seconds / 2 }); // its code is compiled then, and ours
+  const { latenciesMs, lateMs, ms } = await drive(port, { ...settings, seconds });
+  const latencyMs = percentilesOf(latenciesMs);
+  const late = percentilesOf(lateMs);
+  const measures = {
+    "answered a second": Math.round((latenciesMs.length / ms) * 1000).toLocaleString("en-US"),
+    "of it the driver's own delay, p99": `${late.p99.toFixed(2)} ms`,
+    "the same, at most": `${late.max.toFixed(2)} ms`,
+  };
+  return { operations: latenciesMs.length, ms, figure: latencyMs.p99, latencyMs, measures };
+}
+
+export const serverWorkloads = { serve, serveMixed, serveSteadily };
