@@ -42,8 +42,12 @@ function bar(side, unit, y, scale) {
   ].join("");
 }
 
+// A figure from elsewhere, without repetitions.
+const referenceSide = ({ label, rate }) => ({ store: "map", label, median: rate, min: rate, max: rate });
+
 /** One bar a side, as long as its median; the whisker is from minimum to maximum, a dot is one repetition. */
-export function barChart({ title, unit, sides }) {
+export function barChart({ title, unit, sides: measured, reference }) {
+  const sides = [...measured, ...(reference === undefined ? [] : [referenceSide(reference)])];
   const most = Math.max(...sides.map(({ max }) => max), Number.MIN_VALUE);
   const scale = (value) => (value / most) * (WIDTH - FIGURE_WIDTH);
   const bars = coloured(sides).map((side, at) => bar(side, unit, at * ROW_HEIGHT, scale));

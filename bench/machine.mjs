@@ -29,7 +29,7 @@ function fileSystemOf(directory) {
 }
 
 /** Median, minimum and maximum of appending 4 KiB and fdatasync, in milliseconds. */
-function measureSync(directory) {
+export function measureSync(directory) {
   const path = join(directory, "sync-probe");
   const file = openSync(path, "w");
   const bytes = Buffer.alloc(SYNC_BYTES, 1);

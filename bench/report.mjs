@@ -60,6 +60,9 @@ export function rowText({ row, summaries, comparisons, details }) {
     lines.push(`  ${side.label.padEnd(42)}${rate}${notes}`);
     lines.push(...detailLines(row, side, details.get(side)));
   }
+  if (row.reference !== undefined) {
+    lines.push(`  ${row.reference.label.padEnd(42)}${figureText(row, row.reference.rate).padStart(13)}`);
+  }
   for (const comparison of comparisons) lines.push(`  ${comparisonText(comparison)}`);
   return lines.join("\n");
 }
@@ -106,6 +109,7 @@ export function reportData({ machine, settings, startedAt, leftOut, results }) {
     title: row.title,
     group: row.group,
     latencyOf: row.latencyOf,
+    reference: row.reference,
     unit: row.unit ?? "operations/s",
     durability: durabilities[row.durability],
     sides: sidesOf(row).map((side) => ({

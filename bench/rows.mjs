@@ -1,6 +1,7 @@
 // The rows of the report: what is measured, against whom, and the ratio to reach ("at least" in the project's goals; "at most"
 // where less is better, which is what a `unit` of time says). A peer with several variants is represented by whichever is
 // best in the run.
+import { eventLoopRow, ladderRows } from "./durable-rows.mjs";
 import { serverRows, steadyRows } from "./server-rows.mjs";
 import { ycsbRows } from "./ycsb-rows.mjs";
 
@@ -163,13 +164,14 @@ const sizeRows = [
 
 /**
  * Beside what runOnce() of run.mjs hands on, a row may have `repetitionsMax`, `notQuick` when --quick leaves it out, and `latencyOf`, of what its
- * latencies are when not of single operations.
+ * latencies are when not of single operations, and `reference`, a figure from elsewhere to be seen beside.
  */
 export const rows = [
   ...inGroup("Writes", writeRows),
+  ...inGroup("The ladder: what durability costs", ladderRows),
   ...inGroup("Reads", readRows),
   ...inGroup("What only CrabKV does", ownRows),
-  ...inGroup("Compaction", compactionRows),
+  ...inGroup("Waiting", [...compactionRows, eventLoopRow]),
   ...inGroup("From ten thousand to ten million keys", sizeRows),
   ...inGroup("YCSB, a hundred operations in flight", ycsbRows),
   ...inGroup("Servers, by redis-benchmark", serverRows),
@@ -180,6 +182,10 @@ export const rows = [
 export const durabilities = {
   killed: "an acknowledged write survives a killed process",
   power: "an acknowledged write survives power loss",
+  tenth: "power loss takes at most the last 100 ms and the sync then in flight",
+  flushed: "what is not flushed yet survives nothing; what is survives power loss",
+  flushedTenth:
+    "what is not flushed yet survives nothing; of what is, power loss takes at most the last 100 ms and the sync then in flight",
   second: "power loss takes at most the last second and the sync then in flight",
   memory: "redis-server and memcached keep nothing on disk; of CrabKV an acknowledged write survives a killed process",
 };

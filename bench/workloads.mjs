@@ -1,5 +1,6 @@
 // What one process measures: a workload takes an open store, warms up where it reads, runs for a bounded time, and checks
 // that what it did was done. Rates are operations (records, keys) a second.
+import { durableWorkloads } from "./durable-workloads.mjs";
 import { ownWorkloads } from "./own-workloads.mjs";
 import { serverWorkloads } from "./server-workloads.mjs";
 import { spaceWorkloads } from "./space-workloads.mjs";
@@ -135,6 +136,7 @@ export const workloads = {
   putEach,
   get,
   getMany,
+  ...durableWorkloads,
   ...ownWorkloads,
   ...spaceWorkloads,
   ...serverWorkloads,
