@@ -7,6 +7,8 @@
     # "", "address" (ASan and UBSan), "thread" (TSan), "fuzzer" (libFuzzer, ASan and UBSan; clang) or
     # "coverage" (which lines and branches run; clang).
     "sanitize%": "",
+    # 0 where the compiler is another than the one that all the code is written for.
+    "warnings_are_errors%": 1,
     # One preprocessor name for our own targets, for mutants and experiments; "" for none.
     "extra_define%": "",
     "os_folder": "linux",
@@ -76,7 +78,7 @@
         "conditions": [
           ["extra_define!=''", {"defines": ["<(extra_define)"]}],
           # clang warns of other things than the compiler that all the code is written for.
-          ["sanitize=='fuzzer' or sanitize=='coverage'", {"cflags!": ["-Werror"]}],
+          ["sanitize=='fuzzer' or sanitize=='coverage' or warnings_are_errors==0", {"cflags!": ["-Werror"]}],
         ],
       }],
     ],

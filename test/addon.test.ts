@@ -1,10 +1,22 @@
 // The addon by itself, past all the checks of TypeScript: whatever it is called with, it throws or answers, and the process
 // lives. Seeded: a failure prints its seed by the arguments that were tried last.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { beforeAll, expect, test } from "vitest";
 import { native } from "../src/native.js";
 import { resolveOpenOptions } from "../src/options.js";
 import { openStore, temporaryDirectory } from "./temporary.js";
+
+// What is tried as a path, too, counts from here.
+beforeAll(() => {
+  const [before, folder] = [process.cwd(), mkdtempSync(join(tmpdir(), "crabkv-"))];
+  process.chdir(folder);
+  return () => {
+    process.chdir(before);
+    rmSync(folder, { recursive: true, force: true });
+  };
+});
 
 type AnyFunction = (...args: unknown[]) => unknown;
 

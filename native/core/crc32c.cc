@@ -93,8 +93,14 @@ constexpr Moves kMoves = MakeMoves();
 
 #if defined(__x86_64__)
 
+#if defined(__clang__) && __clang_major__ >= 14
+// There crc32 is a feature of its own, which a cross compiler may have switched off.
+#define CRABKV_TARGET_CRC __attribute__((target("sse4.2,crc32")))
+#define CRABKV_TARGET_LANES __attribute__((target("sse4.2,crc32,pclmul")))
+#else
 #define CRABKV_TARGET_CRC __attribute__((target("sse4.2")))
 #define CRABKV_TARGET_LANES __attribute__((target("sse4.2,pclmul")))
+#endif
 
 CRABKV_TARGET_CRC inline uint64_t Step8(uint64_t crc, const char* p) { return _mm_crc32_u64(crc, GetU64(p)); }
 CRABKV_TARGET_CRC inline uint64_t Step8(uint64_t crc, uint64_t word) { return _mm_crc32_u64(crc, word); }

@@ -1,9 +1,9 @@
 #!/usr/bin/env node
 // The `crabkv` command: runs what the arguments say, and turns how it ended into an exit code and a message.
 import { CommanderError } from "commander";
-import { EXIT_DONE, EXIT_USAGE, exitCodeOf, jsonOfError, NotFoundError, textOfError } from "./outcome.js";
+import type { Command } from "commander";
+import { EXIT_DONE, EXIT_USAGE, exitCodeOf, hasCode, jsonOfError, NotFoundError, textOfError } from "./outcome.js";
 import { endQuietlyWithoutReader, say } from "./output.js";
-import { buildProgram } from "./program.js";
 
 // Set but empty means not set, as everywhere.
 function dropEmptySettings(): void {
@@ -12,10 +12,19 @@ function dropEmptySettings(): void {
   }
 }
 
+async function loadProgram(): Promise<Command> {
+  try {
+    return (await import("./program.js")).buildProgram();
+  } catch (error) {
+    if (!hasCode(error, "CRABKV_NO_BINARY")) throw error;
+    return (await import("./without-addon.js")).buildProgramWithoutAddon(error);
+  }
+}
+
 async function main(): Promise<number> {
   endQuietlyWithoutReader();
   dropEmptySettings();
-  const program = buildProgram();
+  const program = await loadProgram();
   try {
     await program.parseAsync();
     // A script at the prompt ends as its lines did.

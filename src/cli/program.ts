@@ -4,10 +4,12 @@ import { addBackup } from "./commands/backup.js";
 import { addCli } from "./commands/cli.js";
 import { addCompact } from "./commands/compact.js";
 import { addConfig } from "./commands/config.js";
+import { addDoctor } from "./commands/doctor.js";
 import { addExport } from "./commands/export.js";
 import { addHelpCommands } from "./commands/help.js";
 import { addImport } from "./commands/import.js";
 import { addInspectionCommands } from "./commands/inspect.js";
+import { addRebuild } from "./commands/rebuild.js";
 import { addRecordCommands } from "./commands/records.js";
 import { addRepair } from "./commands/repair.js";
 import { addRestore } from "./commands/restore.js";
@@ -38,6 +40,8 @@ export function buildProgram(): Command {
   addConfig(program);
   addCli(program);
   addServe(program);
+  addDoctor(program);
+  addRebuild(program);
   addHelpCommands(program);
   program.addHelpText(
     "after",
