@@ -68,7 +68,7 @@ export interface OpenOptions<KE extends EncodingOption = EncodingOption, VE exte
   readonly onProgress?: ((progress: OpenProgress) => void) | undefined;
   /** Size at which a new segment of the log begins, 64 KiB to 1 GiB. Default 64 MiB. */
   readonly segmentBytes?: number | undefined;
-  /** Longest key that a call may name, up to 1 MiB. Scans also show longer ones, from under a larger bound. Default 64 KiB. */
+  /** Longest key that may be put, up to 1 MiB; longer ones, from under a larger bound, are read and deleted all the same. Default 64 KiB. */
   readonly keyBytesMax?: number | undefined;
   /** Largest value that may be written, up to 512 MiB. Default 16 MiB. */
   readonly valueBytesMax?: number | undefined;

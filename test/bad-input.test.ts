@@ -123,7 +123,13 @@ describe("arguments", () => {
     const tooLarge = { name: "RangeError", code: "CRABKV_TOO_LARGE" };
     await expect(db.put("12345678901", "v")).rejects.toMatchObject(tooLarge);
     await expect(db.put("éééééé", "v")).rejects.toThrow("key has 12 bytes, keyBytesMax is 10");
-    await expect(db.get("x".repeat(200_000))).rejects.toThrow(/keyBytesMax/);
+    await expect(db.putMany([{ key: "12345678901", value: "v" }])).rejects.toThrow(
+      "index 0 has 11 bytes, keyBytesMax is 10",
+    );
+    await expect(db.increment("12345678901")).rejects.toThrow(/keyBytesMax/);
+    await expect(db.get("x".repeat(2 ** 20 + 1))).rejects.toThrow("key has 1048577 bytes, the most is 1048576");
+    await expect(db.delete("x".repeat(2 ** 20 + 1))).rejects.toMatchObject(tooLarge);
+    await expect(db.getMany(["k", "x".repeat(2 ** 20 + 1)])).rejects.toThrow(/index 1 has 1048577 bytes/);
     await expect(db.put("k", "x".repeat(100_001))).rejects.toThrow("value has 100001 bytes, valueBytesMax is 100000");
     await expect(db.put("k", "é".repeat(50_001))).rejects.toThrow(/valueBytesMax/);
     await db.put("1234567890", "x".repeat(100_000));

@@ -204,8 +204,16 @@ test("a batch over its bounds is refused whole, by the name of the bound", async
   await expect(db.putMany(records(5, 1000))).rejects.toMatchObject(tooLarge);
   await expect(db.putMany(records(5, 1000))).rejects.toThrow(/batchBytesMax/);
   await expect(db.putMany([{ key: "k", value: "x".repeat(10_001) }])).rejects.toThrow(/valueBytesMax/);
-  await expect(db.deleteMany(["x".repeat(101)])).rejects.toThrow(/keyBytesMax/);
-  await expect(db.getMany(["ok", "é".repeat(51)])).rejects.toThrow(/index 1 has 102 bytes, keyBytesMax is 100/);
+  const put = { type: "put", value: "v" } as const;
+  await expect(
+    db.batch([
+      { ...put, key: "ok" },
+      { ...put, key: "é".repeat(51) },
+    ]),
+  ).rejects.toThrow(/index 1 has 102 bytes, keyBytesMax is 100/);
+  // Only what is put is bound.
+  expect(await db.deleteMany(["x".repeat(101)])).toEqual([false]);
+  expect(await db.getMany(["ok", "é".repeat(51)])).toEqual([undefined, undefined]);
   expect(db.stats().keys).toBe(0);
   await db.putMany(records(10, 100));
 });

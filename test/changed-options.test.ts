@@ -1,10 +1,12 @@
 // Options are of an opening, not of a store: each may be another at the next one, and all that was written before is read as it
 // was, also what a new bound would refuse.
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import { open } from "../src/index.js";
 import type { OpenOptions } from "../src/index.js";
 import { pick, randomOf, scaled, testSeed, timeoutFor } from "./seed.js";
-import { temporaryDirectory } from "./temporary.js";
+import { crabkv } from "./run-program.js";
+import { openStore, temporaryDirectory } from "./temporary.js";
 
 const OPENINGS = scaled(40, 10);
 const KEYS = 300;
@@ -40,9 +42,7 @@ test("every option may be another at the next opening", { timeout: timeoutFor(OP
     const found = new Map<string, string>();
     for await (const [key, value] of db.entries()) found.set(key, value);
     expect(found, where).toEqual(expected);
-    // A bound on keys is one on what calls may name.
-    const named = [...expected].filter(([key]) => key.length <= options.keyBytesMax!);
-    expect(await db.getMany(named.map(([key]) => key)), where).toEqual(named.map(([, value]) => value));
+    expect(await db.getMany([...expected.keys()]), where).toEqual([...expected.values()]);
     for (let i = 0; i < 400; i++) {
       const key = `key-${Math.floor(random() * KEYS)}`;
       if (random() < 0.2) {
@@ -65,4 +65,49 @@ test("every option may be another at the next opening", { timeout: timeoutFor(OP
     await db.close();
   }
   expect(expected.size).toBeGreaterThan(KEYS / 2);
+});
+
+test("a key over a lowered keyBytesMax is read, given a deadline and deleted as before, but not put", async () => {
+  const path = join(temporaryDirectory(), "data");
+  const keys = Array.from({ length: 12 }, (_, i) => `${i}`.padEnd(2 ** 20, "k"));
+  const first = await open(path, { keyBytesMax: 2 ** 20 });
+  await first.putMany(keys.map((key, i) => ({ key, value: `${i}` })));
+  await first.close();
+  const db = await openStore(path, { keyBytesMax: 20 });
+  await expect(db.put(keys[0]!, "v")).rejects.toMatchObject({ code: "CRABKV_TOO_LARGE" });
+  expect(await db.get(keys[0]!)).toBe("0");
+  expect(db.getSync(keys[1]!)).toBe("1");
+  expect(await db.getMany(keys)).toEqual(keys.map((_, i) => `${i}`));
+  expect(await db.getEntry(keys[2]!)).toMatchObject({ value: "2" });
+  expect(await db.has(keys[2]!)).toBe(true);
+  expect(await db.hasMany(keys)).toEqual(keys.map(() => true));
+  expect(await db.expire(keys[3]!, 60_000)).toBe(true);
+  expect(await db.ttl(keys[3]!)).toBeGreaterThan(0);
+  expect(await db.persist(keys[3]!)).toBe(true);
+  const found: string[] = [];
+  for await (const key of db.keys({ prefix: keys[4]!.slice(0, -1) })) found.push(key);
+  expect(found).toEqual([keys[4]]);
+  expect(await db.delete(keys[5]!)).toBe(true);
+  expect(await db.deleteMany([keys[6]!, keys[7]!])).toEqual([true, true]);
+  const { committed } = await db.batch([
+    { type: "check", key: keys[8]!, if: "present" },
+    { type: "delete", key: keys[9]! },
+  ]);
+  expect(committed).toBe(true);
+  await db.compact();
+  await db.close();
+  const last = await openStore(path);
+  expect((await last.hasMany(keys)).map((has, i) => (has ? i : -1)).filter((i) => i >= 0)).toEqual([
+    0, 1, 2, 3, 4, 8, 10, 11,
+  ]);
+});
+
+test("crabkv gets and deletes a key over --key-bytes-max", async () => {
+  const cwd = temporaryDirectory();
+  expect((await crabkv(["put", "a long key", "v"], { cwd })).code).toBe(0);
+  const env = { CRABKV_KEY_BYTES_MAX: "4" };
+  expect((await crabkv(["put", "a long key", "v"], { cwd, env })).code).toBe(2);
+  expect(await crabkv(["get", "a long key"], { cwd, env })).toMatchObject({ code: 0, stdout: "v\n" });
+  expect((await crabkv(["delete", "a long key"], { cwd, env })).code).toBe(0);
+  expect((await crabkv(["get", "a long key"], { cwd })).code).toBe(1);
 });

@@ -147,6 +147,7 @@ test("bad arguments are refused by name", async () => {
   await expect(repair("x", "y", { signal: 1 as never })).rejects.toThrow("signal must be an AbortSignal");
   await expect(repair("x", "y", { deep: true } as never)).rejects.toThrow("deep");
   await expect(repair("a\0b", "y")).rejects.toThrow("path must not contain null bytes");
+  await expect(repair("a\ud800", "y")).rejects.toThrow("path must be a well-formed string");
 });
 
 test("crabkv repair makes the new store and exits with 3 when something was lost", async () => {

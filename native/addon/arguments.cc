@@ -77,6 +77,13 @@ bool IsWellFormed(napi_env env, napi_value value) {
   return !HasLoneSurrogate(text);
 }
 
+// `text` is the string in UTF-8, in which each lone surrogate has become the same character: two strings would be one.
+bool CheckWellFormed(napi_env env, napi_value value, const char* name, std::string_view text) {
+  if (!HasReplacementCharacter(text) || IsWellFormed(env, value)) return true;
+  ThrowTypeError(env, std::string(name) + " must be a well-formed string, this one has a lone surrogate");
+  return false;
+}
+
 template <typename T>
 bool ReadTypedArray(napi_env env, napi_value value, napi_typedarray_type wanted, const char* name, Span<T>* out) {
   napi_typedarray_type type;
@@ -146,15 +153,12 @@ bool ReadBytes(Environment& environment, napi_value value, const char* name, Bou
   // One byte is the terminator's, and a character of up to 4 bytes that does not fit is left out.
   if (length + 4 >= room && !ReadLongString(environment, value, name, bound, scratch, out)) return false;
   if (out->size() > bound.bytes_max) return ThrowTooLarge(environment, name, out->size(), bound);
-  if (HasReplacementCharacter(*out) && !IsWellFormed(env, value)) {
-    ThrowTypeError(env, std::string(name) + " must be a well-formed string, this one has a lone surrogate");
-    return false;
-  }
-  return true;
+  return CheckWellFormed(env, value, name, *out);
 }
 
-bool ReadKey(Environment& environment, Handle& handle, napi_value value, std::string_view* key) {
-  const Bound bound{handle.options().key_bytes_max, "keyBytesMax"};
+Bound NewKeyBound(const Handle& handle) { return {handle.options().key_bytes_max, "keyBytesMax"}; }
+
+bool ReadKey(Environment& environment, napi_value value, Bound bound, std::string_view* key) {
   return ReadBytes(environment, value, "key", bound, &environment.key_scratch, key);
 }
 
@@ -191,7 +195,7 @@ bool ReadString(napi_env env, napi_value value, const char* name, std::string* o
 }
 
 bool ReadPath(napi_env env, napi_value value, const char* name, std::string* path) {
-  if (!ReadString(env, value, name, path)) return false;
+  if (!ReadString(env, value, name, path) || !CheckWellFormed(env, value, name, *path)) return false;
   if (path->find('\0') == std::string::npos) return true;
   ThrowTypeError(env, (std::string(name) + " must not contain null bytes").c_str());
   return false;

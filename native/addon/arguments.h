@@ -63,13 +63,16 @@ struct Bound {
 };
 bool ReadBytes(Environment& environment, napi_value value, const char* name, Bound bound, Scratch* scratch,
                std::string_view* out);
-bool ReadKey(Environment& environment, Handle& handle, napi_value value, std::string_view* key);
+// A key that is asked for, deleted or given a deadline may be as long as any; one that is put may not.
+inline constexpr Bound kAnyKey = {kKeyBytesMax, "the most"};
+Bound NewKeyBound(const Handle& handle);
+bool ReadKey(Environment& environment, napi_value value, Bound bound, std::string_view* key);
 bool ReadValue(Environment& environment, Handle& handle, napi_value value, std::string_view* out);
 bool ThrowTooLarge(Environment& environment, const std::string& name, uint64_t bytes, Bound bound);  // false
 bool HasLoneSurrogate(std::u16string_view text);
 // A string, as its own copy.
 bool ReadString(napi_env env, napi_value value, const char* name, std::string* out);
-// The same, without null bytes.
+// The same, without null bytes and lone surrogates.
 bool ReadPath(napi_env env, napi_value value, const char* name, std::string* path);
 
 // --- Typed arrays made by src/native.ts (never a caller's, so nobody detaches or shares them). The memory is borrowed
@@ -91,7 +94,9 @@ bool IsUndefined(napi_env env, napi_value value);
 // The views are borrowed from `scratch` or from the array.
 bool ReadColumn(Environment& environment, napi_value data, napi_value lengths, const char* name, Scratch* scratch,
                 std::vector<std::string_view>* out);
-bool ReadKeyColumn(Environment& environment, Handle& handle, napi_value data, napi_value lengths, Scratch* scratch,
+bool ReadKeyColumn(Environment& environment, napi_value data, napi_value lengths, Bound bound, Scratch* scratch,
                    std::vector<std::string_view>* keys);
+// Of the key at `index`. False with an exception pending.
+bool CheckKeyBytes(Environment& environment, size_t index, std::string_view key, Bound bound);
 
 }  // namespace crabkv::addon

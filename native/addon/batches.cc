@@ -65,7 +65,7 @@ bool ReadBatch(const Call<8>& call, Handle& handle, Batch* batch) {
   Environment& environment = call.environment();
   uint64_t kind = 0;
   if (!ReadInteger(call.env, call[1], "kind", 3, &kind) ||
-      !ReadKeyColumn(environment, handle, call[2], call[3], &batch->key_bytes, &batch->keys) ||
+      !ReadKeyColumn(environment, call[2], call[3], kAnyKey, &batch->key_bytes, &batch->keys) ||
       !ReadValueColumn(environment, handle, call[4], call[5], batch)) {
     return false;
   }
@@ -77,11 +77,13 @@ bool ReadBatch(const Call<8>& call, Handle& handle, Batch* batch) {
     return ThrowRangeError(call.env, "the columns of a batch must be of one length"), false;
   }
   batch->operations.assign(count, Operation());
+  const Bound new_key = NewKeyBound(handle);
   for (size_t i = 0; i < count; i++) {
     Operation& operation = batch->operations[i];
     operation.kind = static_cast<Operation::Kind>(kind);
     if (has_rows && !ReadRow(call.env, handle, rows.data + i * kRowNumbers, &operation)) return false;
     operation.key = batch->keys[i];
+    if (operation.kind == Operation::Kind::kPut && !CheckKeyBytes(environment, i, operation.key, new_key)) return false;
     operation.value = batch->values[i];
   }
   return true;
@@ -227,7 +229,7 @@ napi_value PutEach(napi_env env, napi_callback_info info) {
   BorrowedScratch borrowed(environment, &batch);
   uint64_t from = 0;
   if (!ReadInteger(env, call[1], "from", UINT32_MAX, &from) ||
-      !ReadKeyColumn(environment, *handle, call[2], call[3], &batch.key_bytes, &batch.keys) ||
+      !ReadKeyColumn(environment, call[2], call[3], NewKeyBound(*handle), &batch.key_bytes, &batch.keys) ||
       !ReadValueColumn(environment, *handle, call[4], call[5], &batch)) {
     return nullptr;
   }

@@ -99,7 +99,7 @@ napi_value GetCold(napi_env env, napi_callback_info info) {
   bool as_text = false;
   napi_deferred deferred;
   napi_value promise;
-  if (handle == nullptr || !ReadKey(call.environment(), *handle, call[1], &key) ||
+  if (handle == nullptr || !ReadKey(call.environment(), call[1], kAnyKey, &key) ||
       !ReadBool(env, call[2], "asText", &as_text) || napi_create_promise(env, &deferred, &promise) != napi_ok) {
     return nullptr;
   }
@@ -116,7 +116,7 @@ napi_value GetManyCold(napi_env env, napi_callback_info info) {
   bool as_text = false;
   napi_deferred deferred;
   napi_value promise;
-  if (handle == nullptr || !ReadKeyColumn(environment, *handle, call[1], call[2], &environment.key_scratch, &keys) ||
+  if (handle == nullptr || !ReadKeyColumn(environment, call[1], call[2], kAnyKey, &environment.key_scratch, &keys) ||
       !ReadBool(env, call[3], "asText", &as_text) || napi_create_promise(env, &deferred, &promise) != napi_ok) {
     return nullptr;
   }

@@ -111,13 +111,15 @@ bool ReadColumn(Environment& environment, napi_value data, napi_value lengths, c
   return CutText(env, data, column, std::string_view(scratch->data(), bytes), out);
 }
 
-bool ReadKeyColumn(Environment& environment, Handle& handle, napi_value data, napi_value lengths, Scratch* scratch,
+bool CheckKeyBytes(Environment& environment, size_t index, std::string_view key, Bound bound) {
+  return key.size() <= bound.bytes_max || ThrowTooLarge(environment, NameOfItem("key", index), key.size(), bound);
+}
+
+bool ReadKeyColumn(Environment& environment, napi_value data, napi_value lengths, Bound bound, Scratch* scratch,
                    std::vector<std::string_view>* keys) {
   if (!ReadColumn(environment, data, lengths, "key", scratch, keys)) return false;
-  const Bound bound{handle.options().key_bytes_max, "keyBytesMax"};
   for (size_t i = 0; i < keys->size(); i++) {
-    const size_t bytes = (*keys)[i].size();
-    if (bytes > bound.bytes_max) return ThrowTooLarge(environment, NameOfItem("key", i), bytes, bound);
+    if (!CheckKeyBytes(environment, i, (*keys)[i], bound)) return false;
   }
   return true;
 }

@@ -32,7 +32,7 @@ Found ReadValueOf(const Call<kCount>& call, Handle* handle) {
   Environment& environment = call.environment();
   std::string_view key;
   bool wait = false;
-  if (handle == nullptr || !ReadKey(environment, *handle, call[1], &key) ||
+  if (handle == nullptr || !ReadKey(environment, call[1], kAnyKey, &key) ||
       !ReadBool(call.env, call[2], "wait", &wait)) {
     return Found::kThrown;
   }
@@ -58,7 +58,7 @@ Found ReadValueOf(const Call<kCount>& call, Handle* handle) {
 // What the index knows of the key in the second argument. False: thrown.
 bool FindEntry(const Call<2>& call, Handle* handle, EntryInfo* entry) {
   std::string_view key;
-  if (handle == nullptr || !ReadKey(call.environment(), *handle, call[1], &key)) return false;
+  if (handle == nullptr || !ReadKey(call.environment(), call[1], kAnyKey, &key)) return false;
   const Status status = handle->store().Has(key, entry);
   if (!status.ok()) ThrowStatus(call.environment(), status);
   return status.ok();
@@ -122,7 +122,7 @@ napi_value GetMany(napi_env env, napi_callback_info info) {
   Environment& environment = call.environment();
   std::vector<std::string_view> keys;
   bool wait = false;
-  if (handle == nullptr || !ReadKeyColumn(environment, *handle, call[1], call[2], &environment.key_scratch, &keys) ||
+  if (handle == nullptr || !ReadKeyColumn(environment, call[1], call[2], kAnyKey, &environment.key_scratch, &keys) ||
       !ReadBool(env, call[3], "wait", &wait)) {
     return nullptr;
   }
@@ -170,7 +170,7 @@ napi_value HasMany(napi_env env, napi_callback_info info) {
   Environment& environment = call.environment();
   std::vector<std::string_view> keys;
   Span<uint8_t> flags;
-  if (handle == nullptr || !ReadKeyColumn(environment, *handle, call[1], call[2], &environment.key_scratch, &keys) ||
+  if (handle == nullptr || !ReadKeyColumn(environment, call[1], call[2], kAnyKey, &environment.key_scratch, &keys) ||
       !ReadUint8Array(env, call[3], "found", &flags)) {
     return nullptr;
   }

@@ -67,10 +67,9 @@ class ScanChunk : public Delivery {
 constexpr uint64_t kSafeIntegerMax = (uint64_t{1} << 53) - 1;
 
 // The prefix of a scan or a feed: the second argument of its call.
-bool ReadPrefix(Environment& environment, const Handle& handle, napi_value value, std::string* prefix) {
-  const Bound bound{handle.options().key_bytes_max, "keyBytesMax"};
+bool ReadPrefix(Environment& environment, napi_value value, std::string* prefix) {
   std::string_view bytes;
-  if (!ReadBytes(environment, value, "prefix", bound, &environment.key_scratch, &bytes)) return false;
+  if (!ReadBytes(environment, value, "prefix", kAnyKey, &environment.key_scratch, &bytes)) return false;
   *prefix = bytes;
   return true;
 }
@@ -88,7 +87,7 @@ napi_value ScanOpen(napi_env env, napi_callback_info info) {
   Call<4> call(env, info);
   Handle* handle = call.handle();
   ScanOptions options;
-  if (handle == nullptr || !ReadPrefix(call.environment(), *handle, call[1], &options.prefix) ||
+  if (handle == nullptr || !ReadPrefix(call.environment(), call[1], &options.prefix) ||
       !ReadBool(env, call[2], "values", &options.values) ||
       !ReadInteger(env, call[3], "from", kSafeIntegerMax, &options.after_version)) {
     return nullptr;
@@ -105,7 +104,7 @@ napi_value FeedOpen(napi_env env, napi_callback_info info) {
   Handle* handle = call.handle();
   Environment& environment = call.environment();
   FeedOptions options;
-  if (handle == nullptr || !ReadPrefix(environment, *handle, call[1], &options.prefix) ||
+  if (handle == nullptr || !ReadPrefix(environment, call[1], &options.prefix) ||
       !ReadBool(env, call[2], "resume", &options.resume) ||
       !ReadInteger(env, call[3], "from", kSafeIntegerMax, &options.after_version) ||
       !ReadInteger(env, call[4], "lagBytesMax", kSafeIntegerMax, &options.lag_bytes_max)) {

@@ -11,7 +11,7 @@ napi_value ShardOf(napi_env env, napi_callback_info info) {
   Call<2> call(env, info);
   Handle* handle = call.handle();
   std::string_view key;
-  if (handle == nullptr || !ReadKey(call.environment(), *handle, call[1], &key)) return nullptr;
+  if (handle == nullptr || !ReadKey(call.environment(), call[1], kAnyKey, &key)) return nullptr;
   napi_value shard;
   return napi_create_uint32(env, handle->store().ShardOf(key), &shard) == napi_ok ? shard : nullptr;
 }

@@ -36,7 +36,7 @@ napi_value Put(napi_env env, napi_callback_info info) {
   std::string_view key;
   std::string_view value;
   uint64_t expires_at_ms = 0;
-  if (handle == nullptr || !ReadKey(call.environment(), *handle, call[1], &key)) return nullptr;
+  if (handle == nullptr || !ReadKey(call.environment(), call[1], NewKeyBound(*handle), &key)) return nullptr;
   handle->store().Prefetch(key);  // most of a put is waiting for the index entry: it comes while the value is read
   if (!ReadValue(call.environment(), *handle, call[2], &value) ||
       !ReadDeadline(env, call[3], *handle, &expires_at_ms)) {
@@ -55,7 +55,7 @@ napi_value Delete(napi_env env, napi_callback_info info) {
   Handle* handle = call.handle();
   Operation operation;
   operation.kind = Operation::Kind::kDelete;
-  if (handle == nullptr || !ReadKey(call.environment(), *handle, call[1], &operation.key)) return nullptr;
+  if (handle == nullptr || !ReadKey(call.environment(), call[1], kAnyKey, &operation.key)) return nullptr;
   return WriteOne(call.environment(), *handle, &operation);
 }
 
@@ -65,7 +65,7 @@ napi_value Expire(napi_env env, napi_callback_info info) {
   Handle* handle = call.handle();
   Operation operation;
   operation.kind = Operation::Kind::kExpire;
-  if (handle == nullptr || !ReadKey(call.environment(), *handle, call[1], &operation.key) ||
+  if (handle == nullptr || !ReadKey(call.environment(), call[1], kAnyKey, &operation.key) ||
       !ReadDeadline(env, call[2], *handle, &operation.expires_at_ms)) {
     return nullptr;
   }

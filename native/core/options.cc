@@ -17,7 +17,7 @@ Status ValidateOptions(const Options& o) {
   CRABKV_RETURN_IF_ERROR(Within("shards", o.shard_count, 1, 4096));
   CRABKV_RETURN_IF_ERROR(Within("sync.everyMs", o.sync_every_ms, 1, 60000));
   CRABKV_RETURN_IF_ERROR(Within("segmentBytes", o.segment_bytes, 64 << 10, uint64_t{1} << 30));
-  CRABKV_RETURN_IF_ERROR(Within("keyBytesMax", o.key_bytes_max, 1, 1 << 20));
+  CRABKV_RETURN_IF_ERROR(Within("keyBytesMax", o.key_bytes_max, 1, kKeyBytesMax));
   CRABKV_RETURN_IF_ERROR(Within("valueBytesMax", o.value_bytes_max, 1, 512u << 20));
   CRABKV_RETURN_IF_ERROR(Within("batchOperationsMax", o.batch_operations_max, 1, 1 << 24));
   CRABKV_RETURN_IF_ERROR(Within("batchBytesMax", o.batch_bytes_max, 4096, uint64_t{1} << 30));

@@ -19,6 +19,9 @@ enum class Codec : uint8_t { kNone = 0, kSnappy = 1 };
 
 inline constexpr uint32_t kSlotCount = 16384;
 
+// Of any store: what key_bytes_max may be, so that reads and deletes take every key that was written under another.
+inline constexpr uint32_t kKeyBytesMax = 1 << 20;
+
 struct Options {
   // --- Who does what. A shard is a latch and a set of slots; slot_to_shard has kSlotCount entries below shard_count,
   // or is empty for slot % shard_count.
@@ -45,7 +48,7 @@ struct Options {
 
   // --- Bounds.
   uint64_t segment_bytes = uint64_t{64} << 20;       // soft size of a segment; 64 KiB..1 GiB
-  uint32_t key_bytes_max = 64 << 10;                 // up to 1 MiB
+  uint32_t key_bytes_max = 64 << 10;                 // of what is put; up to kKeyBytesMax
   uint32_t value_bytes_max = 16 << 20;               // up to 512 MiB
   uint32_t batch_operations_max = 1 << 20;           // operations of one batch
   uint64_t batch_bytes_max = uint64_t{64} << 20;     // encoded bytes of one batch; up to 1 GiB

@@ -21,9 +21,12 @@ Status StoreImpl::RefuseWrite() const {
 }
 
 Status StoreImpl::CheckSizes(const Operation& operation) const {
-  if (operation.key.size() > options_.key_bytes_max) {
-    return Status::Error(Code::kTooLarge, "a key of " + std::to_string(operation.key.size()) +
-                                              " bytes is over keyBytesMax " + std::to_string(options_.key_bytes_max));
+  const bool puts = operation.kind == Operation::Kind::kPut;
+  const uint32_t key_bytes_max = puts ? options_.key_bytes_max : kKeyBytesMax;
+  if (operation.key.size() > key_bytes_max) {
+    return Status::Error(Code::kTooLarge, "a key of " + std::to_string(operation.key.size()) + " bytes is over " +
+                                              (puts ? "keyBytesMax " : "what any key may have, ") +
+                                              std::to_string(key_bytes_max));
   }
   if (operation.value.size() > options_.value_bytes_max) {
     return Status::Error(Code::kTooLarge, "a value of " + std::to_string(operation.value.size()) +

@@ -121,5 +121,31 @@ TEST(A_record_of_any_size_is_read_without_waiting_once_it_was_read) {
   EXPECT_OK(store->Close());
 }
 
+TEST(A_key_over_the_bound_of_this_opening_is_deleted_but_not_put) {
+  MemEnv env;
+  const std::string longest(kKeyBytesMax, 'k');
+  Options options = Small();
+  options.key_bytes_max = kKeyBytesMax;
+  std::shared_ptr<Store> store = OpenOrDie(&env, options);
+  PutOrDie(store.get(), longest, "v");
+  EXPECT_OK(store->Close());
+  store.reset();
+  options.key_bytes_max = 10;
+  store = OpenOrDie(&env, options);
+  EXPECT_EQ(GetOr(store.get(), longest), "v");
+  Commit commit;
+  EXPECT_CODE(store->Put(longest, "w", 0, &commit), Code::kTooLarge);
+  Operation operation;
+  operation.kind = Operation::Kind::kDelete;
+  const std::string longer = longest + "k";
+  operation.key = longer;
+  EXPECT_CODE(store->Write(&operation, 1, DiskWait::kAllowed, &commit), Code::kTooLarge);
+  operation.key = longest;
+  EXPECT_OK(store->Write(&operation, 1, DiskWait::kAllowed, &commit));
+  EXPECT(operation.existed);
+  EXPECT_EQ(GetOr(store.get(), longest), "(none)");
+  EXPECT_OK(store->Close());
+}
+
 }  // namespace
 }  // namespace crabkv
