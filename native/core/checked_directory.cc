@@ -57,8 +57,8 @@ class Opening {
   void ChooseCompacted();
   Status Open(CheckedSegment* segment);
   Status CheckHeader(size_t index, bool* usable);
-  bool SaltFromFrames(CheckedSegment* segment, const char* header_bytes) const;
-  bool SaltFromOthers(size_t index);
+  Status SaltFromFrames(CheckedSegment* segment, std::string_view header_bytes, bool* known) const;
+  Status SaltFromOthers(size_t index, bool* known);
   Status OrderByLsn();
   void Note(const std::string& file, uint64_t offset, std::string what, bool data_lost = true);
 
@@ -206,7 +206,8 @@ Status Opening::CheckHeader(size_t index, bool* usable) {
   SegmentHeader header;
   const Status decoded = DecodeSegmentHeader(std::string_view(bytes, got), segment->name, &header);
   if (!decoded.ok()) {
-    *usable = (got == sizeof(bytes) && SaltFromFrames(segment, bytes)) || SaltFromOthers(index);
+    CRABKV_RETURN_IF_ERROR(SaltFromFrames(segment, std::string_view(bytes, got), usable));
+    if (!*usable) CRABKV_RETURN_IF_ERROR(SaltFromOthers(index, usable));
     Note(segment->name, 0, decoded.message(), !*usable);
     return Status::Ok();
   }
@@ -237,49 +238,51 @@ Status Opening::CheckHeader(size_t index, bool* usable) {
 }
 
 // The damage may have spared the salt: then the first frame vouches for it.
-bool Opening::SaltFromFrames(CheckedSegment* segment, const char* header_bytes) const {
+Status Opening::SaltFromFrames(CheckedSegment* segment, std::string_view header_bytes, bool* known) const {
   constexpr uint64_t kSaltOffset = 48;
-  const uint64_t salt = GetU64(header_bytes + kSaltOffset);
+  *known = false;
+  if (header_bytes.size() < SegmentHeader::kBytes) return Status::Ok();
+  if (segment->compacted && !checked_->has_manifest) return Status::Ok();  // nothing else tells its LSNs
+  const uint64_t salt = GetU64(header_bytes.data() + kSaltOffset);
   char bytes[FrameHeader::kBytes];
   uint64_t got = 0;
   FrameHeader first;
-  if (segment->compacted && !checked_->has_manifest) return false;  // nothing else tells its LSNs
-  if (!segment->file->ReadAt(SegmentHeader::kBytes, sizeof(bytes), bytes, &got).ok() ||
-      !DecodeFrameHeader(std::string_view(bytes, got), salt, &first)) {
-    return false;
-  }
-  segment->salt = salt;
-  return true;
+  CRABKV_RETURN_IF_ERROR(segment->file->ReadAt(SegmentHeader::kBytes, sizeof(bytes), bytes, &got));
+  *known = DecodeFrameHeader(std::string_view(bytes, got), salt, &first);
+  if (*known) segment->salt = salt;
+  return Status::Ok();
 }
 
 // A damaged header does not take the segment with it: the MANIFEST, or the segment behind it, names the salt, too.
-bool Opening::SaltFromOthers(size_t index) {
+Status Opening::SaltFromOthers(size_t index, bool* known) {
   CheckedSegment& segment = checked_->segments[index];
+  *known = false;
   if (segment.compacted) {
     segment.salt = segment.compacted->salt;
-    return checked_->has_manifest;
+    *known = checked_->has_manifest;
+    return Status::Ok();
   }
   for (size_t i = index + 1; i < checked_->segments.size(); i++) {
     const CheckedSegment& next = checked_->segments[i];
     if (next.compacted) {
       if (next.compacted->last_log != segment.number) continue;
       segment.salt = next.compacted->last_log_salt;
-      return true;
+      *known = true;
+      return Status::Ok();
     }
-    if (next.salt == 0) return false;
+    if (next.salt == 0) return Status::Ok();
     FrameReader reader(next.file, next.name, next.salt, SegmentHeader::kBytes, next.limit);
     FrameReader::Result result;
     Frame frame;
     std::string why;
-    if (!reader.Next(&result, &frame, &why).ok() || result != FrameReader::Result::kFrame ||
-        frame.header.type != FrameType::kStart) {
-      return false;
-    }
+    CRABKV_RETURN_IF_ERROR(reader.Next(&result, &frame, &why));
+    if (result != FrameReader::Result::kFrame || frame.header.type != FrameType::kStart) return Status::Ok();
     const StartPayload start = DecodeStart(frame.payload.data());
     segment.salt = start.previous_salt;
-    return start.previous_number == segment.number;
+    *known = start.previous_number == segment.number;
+    return Status::Ok();
   }
-  return false;
+  return Status::Ok();
 }
 
 // Without a MANIFEST: by what the segments say themselves. Those whose place compaction took go, where all of their
