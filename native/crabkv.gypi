@@ -52,7 +52,9 @@
         "ldflags": ["-fsanitize=address,undefined"],
       }],
       ["sanitize=='coverage'", {
-        "cflags": ["-fprofile-instr-generate", "-fcoverage-mapping"],
+        # Of the core only. The counters lie in the profile's own file, so that those of a killed process are there, too.
+        "cflags": ["-fprofile-instr-generate", "-fcoverage-mapping", "-fprofile-list=../native/coverage-sources.txt",
+                   "-mllvm", "-runtime-counter-relocation"],
         "ldflags": ["-fprofile-instr-generate"],
       }],
       ["sanitize=='thread'", {
