@@ -65,5 +65,21 @@ TEST(A_log_at_rest_is_compacted) {
   EXPECT_OK(store->Close());
 }
 
+// All of it lies in the segment that the log is in, which no compaction takes before it was ended.
+TEST(What_is_dead_in_the_log_s_own_end_is_freed_at_rest) {
+  MemEnv env;
+  Options options = FastOptions();
+  options.compaction_log_bytes_min = 100 << 10;
+  auto store = OpenStore(&env, options);
+  REQUIRE(store != nullptr);
+  Overwrite(store.get(), 300 << 10);
+  EXPECT(store->Stats().log_bytes > options.compaction_log_bytes_min);
+  EXPECT(Within5s([&] {
+    env.AdvanceMs(50);
+    return store->Stats().log_bytes < options.compaction_log_bytes_min;
+  }));
+  EXPECT_OK(store->Close());
+}
+
 }  // namespace
 }  // namespace crabkv::test

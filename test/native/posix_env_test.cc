@@ -4,7 +4,6 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -15,6 +14,7 @@
 
 #include "native/core/env.h"
 #include "test/native/harness.h"
+#include "test/native/in_child.h"
 #include "test/native/temp_directory.h"
 
 namespace crabkv::test {
@@ -30,22 +30,6 @@ void WriteFile(const std::string& path, const std::string& content) {
   std::unique_ptr<File> file;
   CRABKV_ASSERT(DefaultEnv()->OpenFile(path, OpenMode::kCreate, &file).ok());
   CRABKV_ASSERT(file->WriteAt(0, content).ok());
-}
-
-// Runs `body` in a process of its own and returns its exit code, or -1 when a signal ended it.
-template <typename Body>
-int InChild(Body body) {
-  std::fflush(stdout);
-  const pid_t pid = ::fork();
-  if (pid == 0) {
-    const int code = body();
-    std::fflush(stdout);
-    ::_exit(code);
-  }
-  int status = 0;
-  while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
-  }
-  return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
 mode_t ModeOf(const std::string& path) {

@@ -7,6 +7,7 @@
 
 #include "native/core/format.h"
 #include "test/native/compaction_fixture.h"
+#include "test/native/fault_env.h"
 #include "test/native/harness.h"
 #include "test/native/store_fixture.h"
 
@@ -53,7 +54,7 @@ VerifyReport Verify(Env* env) {
 
 std::string Describe(const VerifyReport& report) {
   std::string text = std::to_string(report.fault_count) + " faults";
-  for (const Fault& fault : report.faults) {
+  for (const crabkv::Fault& fault : report.faults) {
     text += "; " + fault.file + " at " + std::to_string(fault.offset) + ": " + fault.what;
   }
   return text;
@@ -71,7 +72,7 @@ bool ReadReadOnly(Env* env, Contents* contents) {
 std::string NameOf(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
 bool HasFaultIn(const VerifyReport& report, const std::string& file) {
-  for (const Fault& fault : report.faults) {
+  for (const crabkv::Fault& fault : report.faults) {
     if (fault.file == file) return true;
   }
   return false;
@@ -181,7 +182,7 @@ TEST(A_damaged_record_is_named_by_its_file_place_and_key) {
     env->SetContent(path, content);
     const VerifyReport report = Verify(env.get());
     REQUIRE(report.faults.size() == 1);
-    const Fault& fault = report.faults[0];
+    const crabkv::Fault& fault = report.faults[0];
     EXPECT_EQ(fault.file, NameOf(path));
     EXPECT(fault.offset < at && at < fault.offset + fault.bytes);
     // The batch of both puts goes as a whole.
@@ -260,6 +261,81 @@ TEST(Rot_in_an_open_store_is_a_fault) {
   EXPECT_OK(store->Close());
   VerifyReport report;
   EXPECT_CODE(store->Verify(kGoOn, &report), Code::kClosed);
+}
+
+// Writes the file anew under the store that has it open.
+void Overwrite(Env* env, const std::string& path, const std::string& content) {
+  std::unique_ptr<File> file;
+  REQUIRE_OK(env->OpenFile(path, OpenMode::kReadWrite, &file));
+  EXPECT_OK(file->WriteAt(0, content));
+}
+
+TEST(What_an_open_store_has_lost_beside_its_records_is_a_fault) {
+  MemEnv env;
+  auto store = OpenStore(&env, VerifyOptions());
+  REQUIRE(store != nullptr);
+  Fill(store.get());
+  std::string header_of_another;
+  for (const std::string& path : env.AllFiles()) {
+    const std::string name = NameOf(path);
+    uint64_t number = 0;
+    const bool compacted = ParseCompactedFileName(name, &number);
+    const bool log = ParseSegmentFileName(name, &number);
+    std::string content;
+    if (!compacted && !log && name != "MANIFEST") continue;
+    REQUIRE(env.Content(path, &content));
+    VerifyReport before;
+    EXPECT_OK(store->Verify(kGoOn, &before));
+    EXPECT_EQ(Describe(before), "0 faults");
+    const Context context(name);
+    std::string flipped = content;
+    flipped[40] = static_cast<char>(flipped[40] ^ 1);
+    VerifyReport report;
+    Overwrite(&env, path, flipped);
+    EXPECT_OK(store->Verify(kGoOn, &report));
+    // A segment that was made ahead holds nothing yet.
+    const bool holds = content.size() > SegmentHeader::kBytes && content[SegmentHeader::kBytes] != 0;
+    if (holds) EXPECT(HasFaultIn(report, name));
+    Overwrite(&env, path, content);
+    if (log && holds && !header_of_another.empty()) {
+      VerifyReport swapped;
+      Overwrite(&env, path, header_of_another);
+      EXPECT_OK(store->Verify(kGoOn, &swapped));
+      EXPECT(Describe(swapped).find("its header is that of another segment") != std::string::npos);
+      Overwrite(&env, path, content);
+    }
+    if (log) header_of_another = content.substr(0, SegmentHeader::kBytes);
+    if (log) continue;
+    EXPECT_OK(env.Remove(path));
+    VerifyReport missing;
+    EXPECT_OK(store->Verify(kGoOn, &missing));
+    EXPECT(HasFaultIn(missing, name));
+    env.SetContent(path, content);
+  }
+}
+
+TEST(A_check_of_an_open_store_whose_calls_fail_says_so) {
+  MemEnv memory;
+  FaultEnv env(&memory);
+  auto store = OpenStore(&env, VerifyOptions());
+  REQUIRE(store != nullptr);
+  Fill(store.get());
+  bool hit = true;
+  for (uint64_t nth = 1; hit; nth++) {
+    const Context context("call " + std::to_string(nth));
+    test::Fault fault;
+    fault.nth = nth;
+    fault.kinds = kReadCall | kOpenCall | kStatCall;
+    env.Inject(fault);
+    const uint64_t before = env.faults_hit();
+    VerifyReport report;
+    const Status status = store->Verify(kGoOn, &report);
+    hit = env.faults_hit() != before;
+    env.ClearFaults();
+    EXPECT_EQ(status.Is(Code::kIo), hit);
+    EXPECT_EQ(Describe(report), "0 faults");
+  }
+  EXPECT_OK(store->Close());
 }
 
 TEST(A_check_can_be_given_up) {

@@ -1,0 +1,161 @@
+// Compactions and backups that wait for each other, are cancelled while they wait or run, or are overtaken by closing:
+// each request is answered once.
+#include <atomic>
+#include <chrono>
+#include <thread>
+
+#include "test/native/backup_fixture.h"
+#include "test/native/call_gate.h"
+#include "test/native/compaction_fixture.h"
+#include "test/native/fault_env.h"
+#include "test/native/harness.h"
+#include "test/native/store_fixture.h"
+
+namespace crabkv::test {
+namespace {
+
+Options ManualOptions() {
+  Options options = SmallOptions(SyncMode::kOs);
+  options.auto_compaction = false;
+  options.compaction_io_percent = 100;
+  return options;
+}
+
+// One answer, that another thread gives.
+class Answer {
+ public:
+  void Give(const Status& status) {
+    EXPECT_EQ(count_.load(), 0);
+    status_ = status;
+    count_++;
+  }
+  bool given() const { return count_ != 0; }
+  const Status& Wait() {
+    while (!given()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    return status_;
+  }
+
+ private:
+  Status status_;
+  std::atomic<int> count_{0};
+};
+
+uint64_t StartCompaction(Store* store, Answer* answer, CompactionReport* report = nullptr) {
+  return store->StartCompaction([=](const Status& status, const CompactionReport& did) {
+    if (report != nullptr) *report = did;
+    answer->Give(status);
+  });
+}
+
+uint64_t StartBackup(Store* store, Answer* answer, const std::string& directory = kBackup) {
+  return store->StartBackup(directory, [=](const Status& status, const BackupReport&) { answer->Give(status); });
+}
+
+// A store with much to compact, whose compactor is held in the middle of a backup until the gate opens.
+struct Held {
+  MemEnv memory;
+  FaultEnv env{&memory};
+  std::shared_ptr<Store> store;
+  std::unique_ptr<CallGate> gate;
+  Answer backup;
+
+  Held() {
+    store = OpenStore(&env, ManualOptions());
+    for (int i = 0; i < 200; i++) {
+      EXPECT_OK(WriteAndWait(store.get(), {Put("k" + std::to_string(i % 10), std::string(2000, 'v'))}));
+    }
+    gate = std::make_unique<CallGate>(&env, kCreateDirectoryCall);
+    StartBackup(store.get(), &backup);
+    while (env.calls(kCreateDirectoryCall) < 2) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+};
+
+TEST(Requests_that_wait_are_answered_in_their_turn_and_compactions_share_a_run) {
+  Held held;
+  Answer first, second;
+  CompactionReport first_report, second_report;
+  StartCompaction(held.store.get(), &first, &first_report);
+  StartCompaction(held.store.get(), &second, &second_report);
+  EXPECT(!first.given() && !second.given());
+  held.gate->Open();
+  EXPECT_OK(held.backup.Wait());
+  EXPECT_OK(first.Wait());
+  EXPECT_OK(second.Wait());
+  EXPECT(first_report.compactions > 0);
+  EXPECT_EQ(first_report.compactions, second_report.compactions);
+  EXPECT_EQ(held.store->Stats().compactions, first_report.compactions);
+}
+
+TEST(A_compaction_that_is_cancelled_while_it_waits_is_answered_at_once_and_the_others_run) {
+  Held held;
+  Answer cancelled, other;
+  const uint64_t request = StartCompaction(held.store.get(), &cancelled);
+  StartCompaction(held.store.get(), &other);
+  held.store->CancelCompaction(request);
+  EXPECT(cancelled.given());
+  EXPECT_CODE(cancelled.Wait(), Code::kClosed);
+  held.store->CancelCompaction(request);  // it is answered: nothing more comes
+  held.store->CancelCompaction(12345);
+  held.gate->Open();
+  EXPECT_OK(other.Wait());
+  EXPECT_OK(held.backup.Wait());
+}
+
+TEST(A_backup_that_is_cancelled_while_it_waits_never_begins) {
+  Held held;
+  Answer cancelled;
+  held.store->CancelBackup(StartBackup(held.store.get(), &cancelled, "/another"));
+  held.store->CancelBackup(12345);
+  held.gate->Open();
+  EXPECT_CODE(cancelled.Wait(), Code::kAborted);
+  EXPECT_OK(held.backup.Wait());
+  EXPECT(FilesIn(held.memory, "/another").empty());
+}
+
+TEST(A_compaction_that_nobody_waits_for_any_more_is_given_up_and_one_that_another_waits_for_is_not) {
+  for (const bool another : {false, true}) {
+    const Context context(another ? "another waits" : "nobody else");
+    Held held;
+    Answer cancelled, other;
+    const uint64_t request = StartCompaction(held.store.get(), &cancelled);
+    if (another) StartCompaction(held.store.get(), &other);
+    // Let it begin, and stop it at its first output.
+    std::atomic<bool> began{false}, go_on{false};
+    held.gate.reset();
+    held.env.SetHook([&](const Call& call) {
+      if (call.kind != kOpenCall || call.path.find(".seg") == std::string::npos) return;
+      began = true;
+      while (!go_on) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    });
+    while (!began) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    held.store->CancelCompaction(request);
+    EXPECT_CODE(cancelled.Wait(), Code::kClosed);
+    go_on = true;
+    if (another) EXPECT_OK(other.Wait());
+    EXPECT_OK(Compact(held.store.get()));
+    held.env.SetHook(nullptr);
+    EXPECT_EQ(Get(held.store.get(), "k1"), std::string(2000, 'v'));
+    EXPECT(held.store->Stats().log_bytes < 100'000);
+  }
+}
+
+TEST(Closing_answers_everything_that_waits) {
+  Held held;
+  Answer compaction, backup;
+  StartCompaction(held.store.get(), &compaction);
+  StartBackup(held.store.get(), &backup, "/another");
+  std::thread closer([&] { EXPECT_OK(held.store->Close()); });
+  EntryInfo info;
+  while (held.store->Has("k1", &info).ok()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  std::this_thread::sleep_for(std::chrono::milliseconds(20));  // so that the compactor is most likely told, too
+  held.gate->Open();
+  closer.join();
+  EXPECT(compaction.given() && backup.given() && held.backup.given());
+  for (Answer* answer : {&compaction, &backup, &held.backup}) {
+    const Status status = answer->Wait();
+    if (!status.ok()) EXPECT_CODE(status, Code::kClosed);
+  }
+}
+
+}  // namespace
+}  // namespace crabkv::test
