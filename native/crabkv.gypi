@@ -130,6 +130,26 @@
     },
   ],
   "conditions": [
+    ["sanitize==''", {
+      "targets": [
+        {
+          # What test/instructions/run.mjs counts the instructions of.
+          "target_name": "crabkv_instructions",
+          "type": "executable",
+          "dependencies": ["crabkv_protocol", "crabkv_core", "snappy"],
+          "sources": [
+            "<!@(node native/scripts/list-sources.mjs test/instructions)",
+            "../test/native/mem_env.cc",
+            "../test/native/mem_env_crash.cc",
+            "../test/native/mem_env_directories.cc",
+            "../test/native/mem_env_trace.cc",
+            "../test/native/mem_file.cc",
+            "../test/native/power_cut.cc",
+            "../test/native/trace.cc",
+          ],
+        },
+      ],
+    }],
     ["sanitize=='fuzzer'", {
       "targets": [
         {

@@ -6,7 +6,7 @@
 //   node native/scripts/build.mjs --sanitize=fuzzer      build-variants/fuzzer/build/Release (clang, --target=crabkv_fuzz)
 //   node native/scripts/build.mjs --sanitize=coverage    build-variants/coverage/build/Release (clang, --target=crabkv_tests)
 //   node native/scripts/build.mjs --define=NAME          build-variants/NAME/build/Release, with -DNAME in our own code
-//   --target=crabkv (or crabkv_tests) builds that one only; --jobs=N; --print-dir prints where the results are.
+//   --target=crabkv (or crabkv_tests, crabkv_instructions) builds that one only; --jobs=N; --print-dir prints where the results are.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, readlinkSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
@@ -72,7 +72,7 @@ function configuration() {
   const hash = createHash("sha256");
   for (const file of ["binding.gyp", "native/crabkv.gypi", "package-lock.json"])
     hash.update(readFileSync(join(root, file)));
-  const folders = ["native/core", "native/protocol", "native/addon", "test/native", "test/fuzz"];
+  const folders = ["native/core", "native/protocol", "native/addon", "test/native", "test/fuzz", "test/instructions"];
   hash.update(
     JSON.stringify([options.sanitize, options.define, process.version, process.execPath, folders.map(listSources)]),
   );
