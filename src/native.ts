@@ -214,6 +214,7 @@ export const SET_FORGET = 2;
 export const SET_CLOSE_AFTER_REPLIES = 3;
 export const SET_MUTE = 4;
 export const SET_SUBSCRIBED = 5;
+export const SET_TRIM = 6;
 /** What SET_MUTE takes. */
 export const MUTE_NONE = 0;
 export const MUTE_NEXT = 1;
@@ -242,6 +243,7 @@ export const RESULT_EXEC_FATE = 16;
 export const EXEC_NONE = 0;
 export const EXEC_COMMITTED = 1;
 export const RESULT_NOTIFICATION_BYTES = 17;
+export const RESULT_HELD_BYTES = 18;
 
 /** Classes of keyspace notifications, as in native/protocol/command.h. */
 export const NOTIFY_GENERIC = 1;

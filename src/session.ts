@@ -2,6 +2,7 @@
 // at the end of the turn. The addon talks back to this object only, through onCommit.
 import { flushBuffer } from "./buffered-writes.js";
 import type { ReadCache } from "./cache.js";
+import type { Changes } from "./changes.js";
 import { CommitChannel } from "./commit-channel.js";
 import { Commits } from "./commits.js";
 import { native } from "./native.js";
@@ -31,6 +32,8 @@ export class Session {
   /** Of puts that wait for a flush, when the store has one. */
   writeBack: WriteBack | undefined;
   readonly acknowledgements = new Commits();
+  /** Undefined: nobody wants to hear of writes. */
+  changes: Changes | undefined;
   /** Servers on this store. */
   readonly observers = new Set<CommitObserver>();
   /** Whether the expiry cycle removes what is due; off only for a while, by DEBUG SET-ACTIVE-EXPIRE. */

@@ -10,7 +10,7 @@ import { StoreIterator } from "./iteration.js";
 import type { IterationOptions, StoreRecord } from "./iteration.js";
 import { increment, update } from "./modify.js";
 import type { Target } from "./modify.js";
-import { native } from "./native.js";
+import { KIND_PUT, native } from "./native.js";
 import { OpenStore } from "./open-store.js";
 import { checkKnown, resolveIncrement, resolveTtl, resolveUpdate, resolveWriteSync } from "./options.js";
 import type {
@@ -92,6 +92,7 @@ export class Store<K, V> extends OpenStore<K> {
       const { writeBack } = session;
       if (writeBack !== undefined) return this.#putBuffered(writeBack, key, value, ttlMs, options?.sync);
       const group = native.put(session.handle, this.#encodeKey(key), this.#encodeValue(value), ttlMs);
+      if (session.changes !== undefined) session.changes.note(KIND_PUT, this.#encodeKey(key), ttlMs, group);
       session.kick();
       if (options?.sync !== undefined) return session.commitsOf(group, resolveWriteSync(options.sync)).done(group);
       return session.acknowledgements.done(group);

@@ -90,9 +90,9 @@ export class StoreWriteStream<K, V> extends Writable {
     const session = this.#session;
     const { keys, values, ttls } = records;
     const count = keys.lengths.length;
+    const ttl = ttls ?? this.#encoder.defaultTtlMs;
     let taken: number;
     try {
-      const ttl = ttls ?? this.#encoder.defaultTtlMs;
       taken = native.putEach(session.handle, from, keys.data, keys.lengths, values.data, values.lengths, ttl);
     } catch (error) {
       callback(error as Error);
@@ -100,6 +100,7 @@ export class StoreWriteStream<K, V> extends Writable {
     }
     const busy = results[RESULT_BUSY] === 1;
     if (taken > 0) {
+      session.changes?.notePuts(keys, from, taken, ttl, results[RESULT_LAST_GROUP]!);
       session.kick();
       let bytes = 0;
       session.writeBack?.overtake(namesOf(keys).slice(from, from + taken), results[RESULT_LAST_GROUP]!);

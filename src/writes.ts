@@ -45,13 +45,21 @@ export function deleteOne(session: Session, key: Bytes, durable: boolean): Promi
   if (session.writeBack?.find(key) !== undefined) return writeOne(session, key, KIND_DELETE, 0, durable);
   const groupAndExisted = native.delete(session.handle, key);
   session.writeBack?.overtake([nameOf(key)!], Math.floor(groupAndExisted / 2));
+  noteOne(session, KIND_DELETE, key, 0, groupAndExisted);
   return settleWith(session, groupAndExisted, durable);
 }
 
 /** `ttlMs` 0 takes the deadline away. */
 export function expireOne(session: Session, key: Bytes, ttlMs: number, durable: boolean): Promise<boolean> {
   if (session.writeBack?.find(key) !== undefined) return writeOne(session, key, KIND_EXPIRE, ttlMs, durable);
-  return settleWith(session, native.expire(session.handle, key, ttlMs), durable);
+  const groupAndExisted = native.expire(session.handle, key, ttlMs);
+  noteOne(session, KIND_EXPIRE, key, ttlMs, groupAndExisted);
+  return settleWith(session, groupAndExisted, durable);
+}
+
+function noteOne(session: Session, kind: number, key: Bytes, ttlMs: number, groupAndExisted: number): void {
+  if (session.changes === undefined || groupAndExisted % 2 === 0) return;
+  session.changes.note(kind, key, ttlMs, Math.floor(groupAndExisted / 2));
 }
 
 /** An operation on one key as a batch. */
@@ -84,9 +92,13 @@ export async function clear(session: Session, prefix: string | Uint8Array | unde
 /** -1: a guard's record may not be in memory. Results as of native.writeBatch. */
 export function writeBatch(session: Session, operations: Operations): Group {
   if (session.writeBack !== undefined) return writeBehind(session, session.writeBack, operations);
-  const { kind, keys, values, rows, existed } = operations;
+  const { kind, keys, values, rows } = operations;
   const { data, lengths } = keys;
+  const existed = operations.existed ?? (session.changes && new Uint8Array(lengths.length));
   const group = native.writeBatch(session.handle, kind, data, lengths, values?.data, values?.lengths, rows, existed);
+  if (session.changes !== undefined && group >= 0 && results[RESULT_COMMITTED] === 1) {
+    session.changes.noteBatch({ kind, keys, rows, existed }, group);
+  }
   session.kick();
   return group;
 }
@@ -98,6 +110,7 @@ function commitColdBatch(session: Session, batch: EncodedBatch, durable: boolean
   return native
     .writeBatchCold(session.handle, KIND_PUT, keys.data, keys.lengths, values.data, values.lengths, rows)
     .then(([group, version, committed, failedIndex]) => {
+      if (committed === 1) session.changes?.noteBatch({ kind: KIND_PUT, keys, rows, existed: undefined }, group);
       if (committed === 1) session.writeBack?.overtakeLate(writtenOf(namesOf(keys), batch), group);
       return batchResult(session, group, version, committed === 1, failedIndex, durable);
     })

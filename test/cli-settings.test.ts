@@ -54,6 +54,7 @@ const others: Record<string, string> = {
   insecure: "yes",
   enableDebug: "yes",
   clientsMax: "7",
+  clientsBytesMax: "256MiB",
   authTimeout: "3",
   requestTimeout: "4",
   drainTimeout: "5",

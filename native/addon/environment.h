@@ -40,7 +40,8 @@ enum ResultIndex : size_t {
   kResultExecuting = 15,          // whether EXEC is under way
   kResultExecFate = 16,           // what became of the EXEC that ended, see Session::Fate
   kResultNotificationBytes = 17,  // see sessionTakeNotifications
-  kResultCount = 18,
+  kResultHeldBytes = 18,          // see Session::held_bytes
+  kResultCount = 19,
 };
 
 class Environment {

@@ -26,6 +26,7 @@ enum SessionProperty : uint32_t {
   kCloseAfterReplies = 3,
   kMute = 4,
   kSetSubscribed = 5,
+  kTrim = 6,
 };
 
 template <size_t kCount>
@@ -54,9 +55,10 @@ napi_value Report(Environment& environment, Handle& handle, Session& session, Se
   results[kResultNotificationBytes] = captured ? 0 : static_cast<double>(session.notifications().size());
   results[kResultExecFate] = static_cast<double>(fate);
   results[kResultExecuting] = session.executing() ? 1 : 0;
+  results[kResultHeldBytes] = static_cast<double>(session.held_bytes());
   if (offset <= target.length && output.size() <= target.length - offset && output.size() != 0) {
     std::memcpy(target.data + offset, output.data(), output.size());
-    output.Clear();
+    session.ClearOutput();
   }
   if (group != 0) handle.AwaitGroup(group);
   if (outcome == Session::Outcome::kBusy) handle.AwaitRoom();
@@ -174,7 +176,7 @@ napi_value SessionTake(napi_env env, napi_callback_info info) {
   ReadBuffer& output = session->output();
   if (output.size() > target.length) return ThrowRangeError(env, "target is too small for the replies");
   if (output.size() != 0) std::memcpy(target.data, output.data(), output.size());
-  output.Clear();
+  session->ClearOutput();
   return nullptr;
 }
 
@@ -254,7 +256,7 @@ napi_value SessionSet(napi_env env, napi_callback_info info) {
   Session* session = FindSession(call, handle);
   uint64_t property = 0;
   uint64_t value = 0;
-  if (session == nullptr || !ReadInteger(env, call[2], "property", kSetSubscribed, &property) ||
+  if (session == nullptr || !ReadInteger(env, call[2], "property", kTrim, &property) ||
       !ReadInteger(env, call[3], "value", 3, &value)) {
     return nullptr;
   }
@@ -276,6 +278,9 @@ napi_value SessionSet(napi_env env, napi_callback_info info) {
       break;
     case kSetSubscribed:
       session->set_subscribed(value != 0);
+      break;
+    case kTrim:
+      session->Trim();
       break;
   }
   return nullptr;

@@ -16,6 +16,7 @@ class ReadBuffer {
   char* data() { return bytes_.get(); }
   const char* data() const { return bytes_.get(); }
   uint64_t size() const { return size_; }
+  uint64_t capacity() const { return capacity_; }
   std::string_view view() const { return std::string_view(bytes_.get(), size_); }
   void Clear() { size_ = 0; }
 

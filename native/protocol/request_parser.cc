@@ -29,6 +29,17 @@ void RequestParser::Append(std::string_view bytes) {
   stale_ = true;
 }
 
+void RequestParser::Trim(uint64_t keep) {
+  if (is_midway()) return;
+  input_.Clear();
+  input_.Trim(keep);
+  begin_ = at_ = scanned_ = 0;
+  if (slices_.capacity() <= kKeptArguments && arguments_.capacity() <= kKeptArguments) return;
+  std::vector<Slice>().swap(slices_);
+  std::vector<std::string_view>().swap(arguments_);
+  stale_ = true;
+}
+
 RequestParser::Result RequestParser::Fail(std::string message) {
   error_ = "ERR Protocol error: " + std::move(message);
   return Result::kError;
@@ -45,7 +56,11 @@ RequestParser::Result RequestParser::Next() {
           slices_.clear();
           if (slices_.capacity() > kKeptArguments) slices_.shrink_to_fit();
         }
-        if (at_ == input_.size()) return Result::kNeedMore;
+        if (at_ == input_.size()) {
+          // A large request is not kept until the next one comes.
+          if (missing_ == 0) Trim(kKeptBytes);
+          return Result::kNeedMore;
+        }
         result = input_.data()[at_] == '*' ? ReadCount() : ReadLine();
         break;
       case State::kBulkLength:

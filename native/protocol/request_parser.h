@@ -42,6 +42,13 @@ class RequestParser {
   // Whether a request has begun that is not there in full.
   bool is_midway() const { return state_ != State::kStart || at_ != input_.size(); }
   uint64_t waiting_bytes() const { return input_.size() - at_; }
+  // Memory for requests that are not done with; 0 between them.
+  uint64_t held_bytes() const {
+    const uint64_t argument_bytes = slices_.capacity() * (sizeof(Slice) + sizeof(std::string_view));
+    return input_.size() == 0 ? 0 : input_.capacity() + argument_bytes;
+  }
+  // Between requests: gives back memory above `keep` bytes. Arguments() are no longer valid.
+  void Trim(uint64_t keep);
 
   // Narrower limits for a connection that has not said who it is: arguments and their lengths. 0 takes them away.
   void Restrict(uint32_t arguments_max, uint64_t argument_bytes_max) {

@@ -325,6 +325,18 @@ Run Session::StartJob(std::unique_ptr<SessionJob> job, std::shared_ptr<void> res
   return Run::kJob;
 }
 
+void Session::ClearOutput() {
+  output_.Clear();
+  output_.Trim(kOutputKeptBytes);
+}
+
+void Session::Trim() {
+  if (waits_ != Outcome::kNeedMore || output_.size() != 0) return;
+  output_.Trim(0);
+  parser_.Trim(0);
+  if (!executing()) transaction_.Trim();
+}
+
 uint32_t Session::TakeReplyCount() {
   const uint32_t replies = replies_;
   replies_ = 0;

@@ -89,6 +89,7 @@ class Session {
 
   // --- What came out. The caller takes the bytes and clears the buffer.
   ReadBuffer& output() { return output_; }
+  void ClearOutput();
   // Replies in it, and the commit group that must be acknowledged before they may be seen; both begin anew.
   uint32_t TakeReplyCount();
   uint64_t TakeGroup();
@@ -126,6 +127,10 @@ class Session {
   // Whether a request has begun that is not there in full.
   bool is_midway() const { return parser_.is_midway(); }
   bool in_multi() const { return multi_ != nullptr; }
+  // Memory that the connection makes the server hold: for an unfinished request, MULTI and WATCH.
+  uint64_t held_bytes() const;
+  // The connection is quiet: gives back what is kept to be used again.
+  void Trim();
   // Whether EXEC is under way: what goes up is one of its commands.
   bool executing() const;
 
@@ -140,7 +145,7 @@ class Session {
   Run Discard();
   Run Exec();
   Run Watch(Call& call);
-  void Unwatch() { watched_.clear(); }
+  void Unwatch();
 
  private:
   // While MULTI is on, see session_multi.h.
@@ -232,6 +237,7 @@ class Session {
   uint64_t pending_misses_ = 0;
   std::string notifications_;  // of what was committed
   std::vector<Watched> watched_;
+  uint64_t watched_bytes_ = 0;  // of their keys
   const std::shared_ptr<ChangeCounters> change_counters_;
 };
 

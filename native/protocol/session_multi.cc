@@ -10,6 +10,7 @@ namespace {
 constexpr uint64_t kQueuedBytesMax = uint64_t{64} << 20;
 constexpr size_t kQueuedCommandsMax = 1 << 20;
 constexpr size_t kWatchedKeysMax = 1 << 16;
+constexpr size_t kWatchedKeysKept = 16;
 
 // Reads keys, so that their pages are in memory when the command runs again.
 class WarmUpJob : public SessionJob {
@@ -98,7 +99,19 @@ Run Session::Multi() {
 
 void Session::EndMulti() {
   multi_.reset();
+  Unwatch();
+}
+
+void Session::Unwatch() {
   watched_.clear();
+  watched_bytes_ = 0;
+  if (watched_.capacity() > kWatchedKeysKept) watched_.shrink_to_fit();
+}
+
+uint64_t Session::held_bytes() const {
+  uint64_t bytes = parser_.held_bytes() + watched_bytes_ + watched_.capacity() * sizeof(Watched);
+  if (multi_ != nullptr) bytes += multi_->queued_bytes + multi_->queue.capacity() * sizeof(Queued);
+  return bytes;
 }
 
 void Session::EndExec(Fate fate) {
@@ -125,13 +138,16 @@ Run Session::Watch(Call& call) {
   if (multi_ != nullptr) return call.Error("ERR WATCH inside MULTI is not allowed");
   if (watched_.size() + call.size() > kWatchedKeysMax) return call.Error("ERR too many keys are watched");
   const size_t before = watched_.size();
+  const uint64_t bytes_before = watched_bytes_;
   for (size_t i = 1; i < call.size(); i++) {
     EntryInfo info;
     const Status status = store_->Get(call[i], call.keys.wait(), nullptr, &info);
     if (!status.ok()) {
       watched_.resize(before);
+      watched_bytes_ = bytes_before;
       return call.Stop(status);
     }
+    watched_bytes_ += call[i].size();
     watched_.push_back(
         {std::string(call[i]), info.found, info.version, info.expires_at_ms, info.counter_index, info.counter});
   }

@@ -184,4 +184,13 @@ void Transaction::Reset() {
   status_ = Status::Ok();
 }
 
+void Transaction::Trim() {
+  if (nodes_used_ != 0) return;
+  nodes_.clear();
+  nodes_.shrink_to_fit();
+  made_.clear();
+  made_.shrink_to_fit();
+  std::vector<Operation>().swap(operations_);
+}
+
 }  // namespace crabkv::protocol

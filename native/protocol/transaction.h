@@ -63,6 +63,8 @@ class Transaction {
   void ClearStatus() { status_ = Status::Ok(); }
   // Begins anew.
   void Reset();
+  // Between commands: gives back what is kept to be used again.
+  void Trim();
   // Of values read and made.
   uint64_t held_bytes() const { return held_bytes_; }
   bool is_empty() const { return nodes_used_ == 0; }

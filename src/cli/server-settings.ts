@@ -124,6 +124,14 @@ export const serverSettings = {
     allowed: "an integer from 1 to 1000000",
     parse: (text) => integerIn(text, 1, 1_000_000),
   }),
+  clientsBytesMax: size({
+    flag: "--clients-bytes-max <size>",
+    env: "CRABKV_CLIENTS_BYTES_MAX",
+    fallback: GIB,
+    help: "what all connections to the server together may hold in memory; those that hold the most are closed",
+    range: [MIB, 1024 * GIB],
+    rangeText: "1MiB to 1024GiB",
+  }),
   authTimeout: seconds({
     flag: "--auth-timeout <seconds>",
     env: "CRABKV_AUTH_TIMEOUT_SECS",

@@ -17,6 +17,7 @@ import {
   OUTCOME_UP,
 } from "../native.js";
 import type { Group, SessionOutcome } from "../native.js";
+import { ConnectionTimes } from "./connection-times.js";
 import { nameOf } from "./hooked-command.js";
 import { HookedRun } from "./hooked-run.js";
 import { NativeSession, REPLY_SLACK_BYTES } from "./native-session.js";
@@ -27,21 +28,24 @@ import type { ConnectionHost } from "./server.js";
 
 export class Connection {
   readonly id: number;
-  readonly createdAtMs = Date.now();
+  readonly times = new ConnectionTimes();
   /** CLIENT SETNAME, SETINFO. */
   name = "";
   readonly clientLibrary = { name: "", version: "" };
   lastCommand = "NULL";
-  lastActiveMs = this.createdAtMs;
   /** How it is answered. The first RESP request, and HELLO, change it. */
   form: ReplyForm;
   /** Of this connection: each makes the next answer later. */
   failedPasswords = 0;
+  /** CLIENT NO-EVICT, and the store's owner. */
+  isSpared: boolean;
+  /** Names of channels and patterns. */
+  subscribedBytes = 0;
+  /** See ClientMemory. */
+  countedBytes = 0;
   /** Whether it may run commands. */
   authenticated: boolean;
   readonly socket: Socket;
-  /** When the request began that has not come in full; 0 for none. */
-  #midwaySinceMs = 0;
   readonly #host: ConnectionHost;
   readonly #listener: Pick<Listener, "path" | "trusted">;
   readonly #session: NativeSession;
@@ -53,6 +57,7 @@ export class Connection {
   #paused = false;
   #ending = false;
   #closed = false;
+  #sessionBytes = 0;
   /** From the first command on that was hooked. */
   #hookedRun: HookedRun | undefined;
 
@@ -64,6 +69,7 @@ export class Connection {
     this.form = host.lineForm;
     this.authenticated = host.password === undefined || listener.trusted;
     this.#session = new NativeSession(host.session, host.nativeServer);
+    this.isSpared = listener.trusted;
     if (listener.trusted) this.#session.setAuthenticated(true);
     this.#output = new Output(host, this, socket);
     socket.on("data", this.#onData);
@@ -88,6 +94,11 @@ export class Connection {
   /** Replies that wait for their group or for the client, in bytes. */
   get waitingBytes(): number {
     return this.#output.waitingBytes;
+  }
+
+  /** What the server holds for it. */
+  get heldBytes(): number {
+    return this.waitingBytes + this.#sessionBytes + this.subscribedBytes;
   }
 
   /** Bytes that are no reply, in order with the replies, and not before this group is acknowledged. */
@@ -127,12 +138,12 @@ export class Connection {
     setImmediate(this.#resume);
   }
 
-  /** Ends the connection if it has taken too long over its password, over a request or over its own end. */
+  /** Ends the connection if it takes too long over something. A quiet one keeps no room. */
   checkTime(nowMs: number): void {
-    const { authTimeoutMs, requestTimeoutMs } = this.#host.options;
-    const midway = !this.#parked && this.#midwaySinceMs !== 0 && nowMs - this.#midwaySinceMs > requestTimeoutMs;
-    const lingers = this.socket.writableEnded && nowMs - this.lastActiveMs > requestTimeoutMs;
-    if (midway || lingers || (!this.authenticated && nowMs - this.createdAtMs > authTimeoutMs)) this.destroy();
+    const { authenticated } = this;
+    const doing = { authenticated, parked: this.#parked, ended: this.socket.writableEnded };
+    if (this.times.isLate(nowMs, this.#host.options, doing)) this.destroy();
+    else if (!this.#parked && this.times.becameQuiet(nowMs)) this.#session.trim();
   }
 
   /** As after connecting: no MULTI, no WATCH, RESP2, and the password has to be said again. */
@@ -177,7 +188,7 @@ export class Connection {
 
   readonly #onData = (chunk: Buffer): void => {
     if (this.#closed || this.#ending) return;
-    this.lastActiveMs = Date.now();
+    this.times.isActive();
     this.#host.counters.inputBytes += chunk.length;
     this.#host.hooks.checkChannel();
     this.#goOn(this.#call(() => this.#session.feed(chunk)));
@@ -211,7 +222,7 @@ export class Connection {
         this.#hookedRun?.takeReply();
         return;
       }
-      this.#takeReplies();
+      if (!this.#takeReplies()) return;
       switch (outcome) {
         case OUTCOME_NEED_MORE: {
           this.#unpark();
@@ -341,18 +352,19 @@ export class Connection {
     }
   }
 
-  /** What the last call of the session gave. */
-  #takeReplies(): void {
+  /** What the last call of the session gave. False when that has ended the connection. */
+  #takeReplies(): boolean {
     const session = this.#session;
     this.form = session.form;
-    if (!session.isMidway) this.#midwaySinceMs = 0;
-    else if (this.#midwaySinceMs === 0 || session.hasReplied) this.#midwaySinceMs = this.lastActiveMs;
+    this.times.setMidway(session.isMidway, session.hasReplied);
     const ended = session.endedExec;
+    this.#sessionBytes = session.heldBytes;
     const noted = session.takeNotifications();
     session.takeReplies(this.#output);
     if (noted !== undefined) this.#host.keyspaceEvents.publishAll(noted.bytes, noted.group);
     if (ended !== undefined) this.#host.pubsub.settle(this, ended.group);
     this.#checkWaiting();
+    return !this.#closed;
   }
 
   #send(bytes: Buffer, group: Group, replies: number): void {
@@ -365,9 +377,11 @@ export class Connection {
   #checkWaiting(): void {
     const { options, replyBytesMax } = this.#host;
     if (this.waitingBytes > replyBytesMax + options.replyBytesPause + REPLY_SLACK_BYTES) this.destroy();
+    else this.#host.clientMemory.count(this);
   }
 
   #afterWrites(): void {
+    this.#host.clientMemory.count(this);
     if (this.#turnWaits && this.waitingBytes <= this.#host.options.replyBytesPause) {
       this.#turnWaits = false;
       setImmediate(this.#resume);

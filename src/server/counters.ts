@@ -25,6 +25,8 @@ export type StoreCounts = Pick<StoreStats, "expiredKeys" | "inlineReads" | "cold
 export class ServerCounters {
   connectionsReceived = 0;
   connectionsRejected = 0;
+  /** Ended, because all together held too much. */
+  connectionsEvicted = 0;
   /** Commands that ran in TypeScript. */
   commandsUp = 0;
   inputBytes = 0;
@@ -35,7 +37,7 @@ export class ServerCounters {
 
   /** CONFIG RESETSTAT. */
   reset(store: StoreCounts): void {
-    this.connectionsReceived = this.connectionsRejected = this.commandsUp = 0;
+    this.connectionsReceived = this.connectionsRejected = this.connectionsEvicted = this.commandsUp = 0;
     this.inputBytes = this.outputBytes = 0;
     this.#store = store;
     this.#samples = [];

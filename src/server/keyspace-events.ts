@@ -1,7 +1,19 @@
-// Keyspace notifications: what clients' commands and active expiry did to keys, published on channels named after the key and
-// after the event. What nobody asked for is not even noted natively.
-import { native, NOTIFY_EXPIRED, NOTIFY_GENERIC, NOTIFY_MISS, NOTIFY_NEW, NOTIFY_STRING } from "../native.js";
-import type { Group } from "../native.js";
+// Keyspace notifications: what clients' commands, this process' own writes and active expiry did to keys, published on channels
+// named after the key and after the event. What nobody asked for is not even noted.
+import { Changes } from "../changes.js";
+import type { ChangeObserver } from "../changes.js";
+import {
+  KIND_DELETE,
+  KIND_EXPIRE,
+  KIND_PUT,
+  native,
+  NOTIFY_EXPIRED,
+  NOTIFY_GENERIC,
+  NOTIFY_MISS,
+  NOTIFY_NEW,
+  NOTIFY_STRING,
+} from "../native.js";
+import type { Bytes, Group } from "../native.js";
 import type { Session } from "../session.js";
 import { keysOf } from "../ttl.js";
 import type { PubSub } from "./pubsub.js";
@@ -26,7 +38,7 @@ export const areKeyspaceEventFlags = (text: string): boolean => /^[Ag$lshzxeKEtm
 /** The head of a notification: lengths of event and key. */
 const HEAD_BYTES = 5;
 
-export class KeyspaceEvents {
+export class KeyspaceEvents implements ChangeObserver {
   readonly #session: Session;
   readonly #nativeServer: number;
   readonly #pubsub: PubSub;
@@ -53,6 +65,25 @@ export class KeyspaceEvents {
     let bits = 0;
     for (const [letter, bit] of Object.entries(classBits)) if (isHeard && this.#flags.has(letter)) bits |= bit;
     native.serverNotify(this.#session.handle, this.#nativeServer, bits);
+    if ((bits & (NOTIFY_GENERIC | NOTIFY_STRING)) === 0) this.end();
+    else Changes.add(this.#session, this);
+  }
+
+  /** Hears no more of what this process writes. */
+  end(): void {
+    Changes.delete(this.#session, this);
+  }
+
+  /** This process has written, not a client: told as of the command that comes nearest. */
+  changed(kind: number, key: Bytes, ttlMs: number, group: Group): void {
+    const bytes = Buffer.from(key as Uint8Array);
+    const tell = (letter: string, event: string): void => {
+      if (this.#flags.has(letter)) this.#publish(Buffer.from(event), bytes, group);
+    };
+    if (kind === KIND_PUT) tell("$", "set");
+    if (kind === KIND_DELETE) tell("g", "del");
+    else if (ttlMs > 0) tell("g", "expire");
+    else if (kind === KIND_EXPIRE) tell("g", "persist");
   }
 
   /** Publishes what a session noted, when this group is acknowledged. */

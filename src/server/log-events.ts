@@ -34,6 +34,10 @@ export class LogEvents {
     this.#log.warn({ client: id, peer: peerAddress, failures: failedPasswords }, "wrong password");
   }
 
+  evicted({ id, peerAddress }: Connection, bytes: number): void {
+    this.#log.warn({ client: id, peer: peerAddress, bytes }, "a client is ended: all together hold too much memory");
+  }
+
   /** Said once a second, however many there are. */
   refused(clients: number): void {
     this.#refused++;

@@ -49,6 +49,8 @@ const serverFigures: readonly (readonly [string, Kind, string, (server: Server) 
     "Refused for want of room.",
     ({ counters: c }) => one(c.connectionsRejected),
   ],
+  ["evicted_connections_total", "counter", "Ended for holding the most.", (s) => one(s.counters.connectionsEvicted)],
+  ["client_bytes", "gauge", "Held for connections.", ({ clientMemory }) => one(clientMemory.bytes)],
   ["waiting_reply_bytes", "gauge", "Replies that wait for clients.", (server) => one(waitingBytesOf(server))],
   [
     "failed",

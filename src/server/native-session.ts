@@ -6,6 +6,7 @@ import {
   native,
   RESULT_EXEC_FATE,
   RESULT_EXECUTING,
+  RESULT_HELD_BYTES,
   RESULT_MIDWAY,
   RESULT_NOTIFICATION_BYTES,
   RESULT_REPLIES,
@@ -19,6 +20,7 @@ import {
   SET_FORM,
   SET_MUTE,
   SET_SUBSCRIBED,
+  SET_TRIM,
 } from "../native.js";
 import type { Group, SessionOutcome } from "../native.js";
 import type { Session } from "../session.js";
@@ -91,6 +93,11 @@ export class NativeSession {
     output.send(slab.subarray(begin, used), group, replies);
     // Taken at once: the room is free again. (A socket that has to wait keeps what it has.)
     if (output.waitingBytes === 0) used = begin;
+  }
+
+  /** After the last call: memory that it keeps for an unfinished request, MULTI and WATCH. */
+  get heldBytes(): number {
+    return results[RESULT_HELD_BYTES]!;
   }
 
   /** After OUTCOME_REPLIED: the reply. */
@@ -174,6 +181,11 @@ export class NativeSession {
 
   setSubscribed(subscribed: boolean): void {
     this.#set(SET_SUBSCRIBED, subscribed ? 1 : 0);
+  }
+
+  /** The connection is quiet: memory that is kept to be used again is given back. */
+  trim(): void {
+    if (this.#store.handle !== 0) this.#set(SET_TRIM, 0);
   }
 
   /** No MULTI, no WATCH. */

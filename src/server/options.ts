@@ -78,6 +78,11 @@ export interface ServeOptions<K = string, V = string> extends StoreOptions {
   readonly requestTimeoutMs?: number | undefined;
   /** Most connections at a time, or fewer if the process may not open so many files. Default 10,000. */
   readonly clientsMax?: number | undefined;
+  /**
+   * Most bytes that all connections together may hold: requests that are not done with, replies that wait, MULTI, WATCH and subscriptions.
+   * Beyond it those that hold the most are closed. Default 1 GiB; not less than 1 MiB.
+   */
+  readonly clientsBytesMax?: number | undefined;
   /** Most bytes of one unfinished request. Default 64 MiB. */
   readonly requestBytesMax?: number | undefined;
   /** Replies that wait for a client before it is not read from any more. Default 1 MiB. */
@@ -123,6 +128,7 @@ export interface ResolvedServeOptions {
   readonly authTimeoutMs: number;
   readonly requestTimeoutMs: number;
   readonly clientsMax: number;
+  readonly clientsBytesMax: number;
   readonly requestBytesMax: number;
   readonly replyBytesPause: number;
   readonly replyBytesMax: number;
@@ -154,6 +160,7 @@ const optionNames: ReadonlySet<string> = new Set<keyof ServeOptions>([
   "authTimeoutMs",
   "requestTimeoutMs",
   "clientsMax",
+  "clientsBytesMax",
   "requestBytesMax",
   "replyBytesPause",
   "replyBytesMax",
@@ -194,6 +201,7 @@ export function resolveServeOptions(given: unknown): ResolvedServeOptions {
     authTimeoutMs: integer(options.authTimeoutMs, "authTimeoutMs", 10_000, 1, 3_600_000),
     requestTimeoutMs: integer(options.requestTimeoutMs, "requestTimeoutMs", 30_000, 1, 3_600_000),
     clientsMax: integer(options.clientsMax, "clientsMax", 10_000, 1, 1_000_000),
+    clientsBytesMax: integer(options.clientsBytesMax, "clientsBytesMax", 1024 * MIB, MIB, Number.MAX_SAFE_INTEGER),
     requestBytesMax: integer(options.requestBytesMax, "requestBytesMax", 64 * MIB, 64 * 1024, 1024 * MIB),
     replyBytesPause: integer(options.replyBytesPause, "replyBytesPause", MIB, 1024, 1024 * MIB),
     replyBytesMax: integer(options.replyBytesMax, "replyBytesMax", 64 * MIB, 1024, 4096 * MIB),

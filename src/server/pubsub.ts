@@ -9,6 +9,9 @@ import type { Reply, ReplyForm } from "./replies.js";
 /** Of one connection, channels and patterns together. */
 export const SUBSCRIPTIONS_MAX = 65_536;
 
+/** What a subscription takes beside its name, about. */
+const SUBSCRIPTION_BYTES = 200;
+
 /** Names are kept as latin1, a unit a byte. */
 type Name = string;
 export type SubscriptionKind = "channels" | "patterns";
@@ -45,6 +48,7 @@ export class PubSub {
     if (this.countOf(connection) >= SUBSCRIPTIONS_MAX) return false;
     if (names === undefined) this.#names.set(connection, (names = { channels: new Set(), patterns: new Set() }));
     names[kind].add(name);
+    connection.subscribedBytes += name.length + SUBSCRIPTION_BYTES;
     const subscribers = this.#subscribers[kind].get(name);
     if (subscribers === undefined) this.#subscribers[kind].set(name, new Set([connection]));
     else subscribers.add(connection);
@@ -54,6 +58,7 @@ export class PubSub {
   unsubscribe(connection: Connection, kind: SubscriptionKind, name: Name): void {
     const names = this.#names.get(connection);
     if (names?.[kind].delete(name) !== true) return;
+    connection.subscribedBytes -= name.length + SUBSCRIPTION_BYTES;
     if (this.countOf(connection) === 0) this.#names.delete(connection);
     const subscribers = this.#subscribers[kind].get(name)!;
     subscribers.delete(connection);

@@ -8,6 +8,7 @@ import type { Store } from "../store.js";
 import type { CommitObserver, Session } from "../session.js";
 import { RequestedBackups } from "./backups.js";
 import { RequestedCompactions } from "./compactions.js";
+import { ClientMemory } from "./client-memory.js";
 import { commandFigures } from "./command-figures.js";
 import { Connection } from "./connection.js";
 import { ServerCounters } from "./counters.js";
@@ -62,6 +63,7 @@ export interface ConnectionHost {
   readonly keyspaceEvents: KeyspaceEvents;
   readonly logEvents: LogEvents | undefined;
   readonly pause: Pause;
+  readonly clientMemory: ClientMemory;
   close(): Promise<void>;
   /** Wakes the log's writer at the end of this turn of the event loop. */
   kick(): void;
@@ -128,6 +130,8 @@ export class Server implements ConnectionHost, CommitObserver, ListenerHost {
   readonly clientsMax: number;
   /** @internal */
   readonly pause: Pause;
+  /** @internal */
+  readonly clientMemory: ClientMemory;
   #lastConnectionId = 0;
   #clock: NodeJS.Timeout | undefined;
   #kickScheduled = false;
@@ -168,6 +172,10 @@ export class Server implements ConnectionHost, CommitObserver, ListenerHost {
     this.nativeServer = native.serverOpen(this.session.handle, numbers);
     this.pause = new Pause(this.session, this.nativeServer, () => {
       for (const connection of this.connections.values()) connection.unpause();
+    });
+    this.clientMemory = new ClientMemory(this.connections, options.clientsBytesMax, (connection, bytes) => {
+      this.counters.connectionsEvicted++;
+      this.logEvents?.evicted(connection, bytes);
     });
     this.hooks = new Hooks(this.session, this.nativeServer);
     this.monitors = new Monitors(this.hooks);
@@ -305,6 +313,7 @@ export class Server implements ConnectionHost, CommitObserver, ListenerHost {
   closed(connection: Connection): void {
     this.connections.delete(connection.id);
     this.logEvents?.left(connection);
+    this.clientMemory.forget(connection);
     this.#holding.delete(connection);
     this.pubsub.forget(connection);
     this.monitors.delete(connection);
@@ -373,6 +382,7 @@ export class Server implements ConnectionHost, CommitObserver, ListenerHost {
     await stopped;
     clearInterval(this.#clock);
     this.session.observers.delete(this);
+    this.keyspaceEvents.end();
     try {
       if (this.options.store === undefined) await this.store.close();
     } finally {

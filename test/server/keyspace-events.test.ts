@@ -1,7 +1,10 @@
 // Keyspace notifications: the flags and events of redis-server, and when they go out.
+import { once } from "node:events";
 import { setTimeout as after } from "node:timers/promises";
 import { expect, onTestFinished, test, vi } from "vitest";
+import { open } from "../../src/index.js";
 import { native } from "../../src/native.js";
+import { temporaryDirectory } from "../temporary.js";
 import { expectSame } from "./side-by-side.js";
 import type { Step } from "./side-by-side.js";
 import { Client, request, temporaryServer } from "./serving.js";
@@ -146,4 +149,68 @@ test("without flags nothing is noted, and nothing is fetched", async () => {
   client.say(Buffer.concat([request("SET", "k", "v"), request("DEL", "k")]));
   expect(await client.expectReply("+OK\r\n:1\r\n")).toBe("+OK\r\n:1\r\n");
   expect(take).not.toHaveBeenCalled();
+});
+
+test("what the server's own process writes is told, too, when it is acknowledged", async () => {
+  const store = await open(temporaryDirectory(), { sync: "os" });
+  const server = await temporaryServer({ store, notifyKeyspaceEvents: "Eg$x" });
+  const client = new Client(server.address.port);
+  client.say(request("PSUBSCRIBE", "__keyevent@0__:*"));
+  while (!client.received.endsWith(":1\r\n")) await after(5);
+  await client.receive();
+  await store.put("a", "1");
+  await store.put("ä", "1", { ttlMs: 100_000 });
+  await store.delete("none");
+  await store.expire("a", 100_000);
+  await store.persist("a");
+  await store.persist("none");
+  await store.increment("n", 2);
+  await store.update("n", (old) => `${old}0`);
+  await store.putMany([
+    { key: "b", value: "1" },
+    { key: "c", value: "1", ttlMs: 100_000 },
+  ]);
+  await store.batch([
+    { type: "put", key: "d", value: "1" },
+    { type: "check", key: "a", if: "present" },
+    { type: "delete", key: "b" },
+    { type: "delete", key: "none" },
+  ]);
+  expect((await store.batch([{ type: "put", key: "a", value: "2", if: "absent" }])).committed).toBe(false);
+  await store.deleteMany(["c", "none"]);
+  await store.delete("d");
+  const stream = store.createWriteStream();
+  for (const key of ["s1", "s2"]) stream.write({ key, value: "v" });
+  stream.end();
+  await once(stream, "finish");
+  const told = [
+    ...[
+      "set a",
+      "set ä",
+      "expire ä",
+      "expire a",
+      "persist a",
+      "set n",
+      "set n",
+      "set b",
+      "set c",
+      "expire c",
+      "set d",
+      "del b",
+    ],
+    ...["del c", "del d", "set s1", "set s2"],
+  ];
+  const messages = told.map((line) => {
+    const [event, key] = line.split(" ") as [string, string];
+    const words = ["pmessage", "__keyevent@0__:*", `__keyevent@0__:${event}`, key];
+    return request(...words).toString("latin1");
+  });
+  expect(await client.expectReply(messages.join(""))).toBe(messages.join(""));
+  // Nobody listens any more: nothing is noted.
+  const other = new Client(server.address.port);
+  other.say(request("CONFIG", "SET", "notify-keyspace-events", ""));
+  expect(await other.expectReply("+OK\r\n")).toBe("+OK\r\n");
+  expect(server.session.changes).toBeUndefined();
+  await store.put("a", "2");
+  expect(client.received).toBe("");
 });

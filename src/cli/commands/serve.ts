@@ -33,7 +33,7 @@ export function addServe(program: Command): void {
   addSettings(serve, ["compaction", "compactionDeadRatio", "compactionMinBytes", "compactionIoShare"]);
   addSettings(serve, ["passwordFile", "insecure", "enableDebug", "clientsMax"]);
   addSettings(serve, ["authTimeout", "authArgumentsMax", "authBytesMax", "requestTimeout", "drainTimeout"]);
-  addSettings(serve, ["lineBytesMax", "requestBytesMax", "replyBytesPause", "replyBytesMax"]);
+  addSettings(serve, ["clientsBytesMax", "lineBytesMax", "requestBytesMax", "replyBytesPause", "replyBytesMax"]);
   serve.action(() => runServe(settingsOf(serve.optsWithGlobals())));
   serve.addHelpText(
     "after",
@@ -59,7 +59,7 @@ async function runServe(settings: GlobalSettings): Promise<void> {
 }
 
 function serveOptionsOf(settings: GlobalSettings): ServeOptions {
-  const { dataDir, textStyle, clientsMax, requestBytesMax, replyBytesPause, replyBytesMax } = settings;
+  const { dataDir, textStyle, clientsMax, clientsBytesMax, requestBytesMax, replyBytesPause, replyBytesMax } = settings;
   const address = parseAddress(settings.addr);
   const http = parseAddress(settings.httpAddr);
   const { addr, tlsAddr, unixSocket } = settings;
@@ -69,7 +69,7 @@ function serveOptionsOf(settings: GlobalSettings): ServeOptions {
   checkReach(settings);
   return {
     ...storeOptionsOf(settings),
-    ...{ dataDir, textStyle, clientsMax, requestBytesMax, replyBytesPause, replyBytesMax },
+    ...{ dataDir, textStyle, clientsMax, clientsBytesMax, requestBytesMax, replyBytesPause, replyBytesMax },
     ...{ tcp: settings.addr !== "off", host: address?.host, port: address?.port },
     tls: tlsOf(settings),
     unixSocket: settings.unixSocket === "off" ? undefined : settings.unixSocket,

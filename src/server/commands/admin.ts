@@ -22,6 +22,7 @@ function settingsOf(server: ConnectionHost): ReadonlyMap<string, string> {
     ["enable-debug-command", options.enableDebug ? "yes" : "no"],
     ["maxclients", String(server.clientsMax)],
     ["maxmemory", "0"],
+    ["maxmemory-clients", String(options.clientsBytesMax)],
     ["maxmemory-policy", "noeviction"],
     ["notify-keyspace-events", server.keyspaceEvents.flags],
     ["port", String(portOf(server, "tcp"))],

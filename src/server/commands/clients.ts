@@ -86,7 +86,10 @@ export function reply({ connection, arguments: words }: CommandContext): Reply {
   }
 }
 
-/** CLIENT NO-EVICT ON|OFF: nobody is evicted. */
-export function noEvict({ arguments: words }: CommandContext): Reply {
-  return /^(?:on|off)$/i.test(words[2]!.toString("latin1")) ? OK : SYNTAX_ERROR;
+/** CLIENT NO-EVICT ON|OFF: others are evicted first, see ClientMemory. */
+export function noEvict({ connection, arguments: words }: CommandContext): Reply {
+  const mode = words[2]!.toString("latin1").toLowerCase();
+  if (mode !== "on" && mode !== "off") return SYNTAX_ERROR;
+  connection.isSpared = mode === "on";
+  return OK;
 }

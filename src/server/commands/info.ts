@@ -35,7 +35,7 @@ function sectionsOf(server: ConnectionHost): Section[] {
   return [
     ["Server", serverFields(server)],
     ["Clients", clientFields(server)],
-    ["Memory", memoryFields(stats)],
+    ["Memory", memoryFields(server, stats)],
     ["Persistence", persistenceFields(server, stats)],
     ["Stats", statsFields(server, stats, commands)],
     ["Replication", { role: "master", connected_slaves: 0, master_repl_offset: stats.lastVersion }],
@@ -71,7 +71,7 @@ function clientFields({ connections, clientsMax }: ConnectionHost): Fields {
   };
 }
 
-function memoryFields({ indexBytes }: StoreStats): Fields {
+function memoryFields({ clientMemory }: ConnectionHost, { indexBytes }: StoreStats): Fields {
   const { rss } = process.memoryUsage();
   // In KiB on every system.
   const peak = process.resourceUsage().maxRSS * 1024;
@@ -80,6 +80,7 @@ function memoryFields({ indexBytes }: StoreStats): Fields {
     used_memory_rss: rss,
     used_memory_peak: Math.max(peak, rss),
     used_memory_index: indexBytes,
+    mem_clients_normal: clientMemory.bytes,
     maxmemory: 0,
     maxmemory_policy: "noeviction",
   };
@@ -125,6 +126,7 @@ function statsFields(server: ConnectionHost, stats: StoreStats, commands: readon
     rejected_connections: counters.connectionsRejected,
     expired_keys: expiredKeys,
     evicted_keys: 0,
+    evicted_clients: counters.connectionsEvicted,
     keyspace_hits: lookups.found,
     keyspace_misses: lookups.missed,
     commands_in_typescript: counters.commandsUp,
