@@ -1,6 +1,6 @@
 // The command line beside a server: commands on a directory that a server has open go through it, and the prompt is a client of
 // any server.
-import { existsSync, mkdirSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { connectTo } from "../src/cli/remote/connect.js";
@@ -51,7 +51,12 @@ test("commands work the same with a server on the directory, without one, and af
   client.say(request("GET", "a"));
   expect(await client.expectReply("$7\r\none two\r\n")).toBe("$7\r\none two\r\n");
   // What needs the files themselves says who has them.
-  expect(await crabkv(["export", "-"], { cwd })).toMatchObject({ code: 4, stderr: containing("CRABKV_LOCKED") });
+  for (const words of [["verify"], ["backup", "to"]]) {
+    const refused = await crabkv(words, { cwd });
+    expect(refused).toMatchObject({ code: 4, stderr: containing("CRABKV_LOCKED") });
+    expect(refused.stderr).toContain("a server has the store open");
+    expect(refused.stderr).toContain("--backup-dir");
+  }
   expect(await served.end()).toBe(0);
   expect(existsSync(socket)).toBe(false);
   await crabkv(["delete", "a"], { cwd });
@@ -69,6 +74,43 @@ test("commands work the same with a server on the directory, without one, and af
   expect(await again.end()).toBe(0);
   expect(existsSync(socket)).toBe(false);
 }, 240_000);
+
+test("export and import go through the server that has the store open, and nothing is lost on the way", async () => {
+  const cwd = temporaryDirectory();
+  const served = await serveProcess(cwd);
+  const lines = Array.from({ length: 3000 }, (_, i) => JSON.stringify({ key: `k${i}`, value: `value ${i}` }));
+  const expiresAtMs = Date.now() + 3_600_000;
+  lines.push(
+    JSON.stringify({
+      key64: Buffer.from([0xff, 0, 1]).toString("base64"),
+      value64: Buffer.from([0xfe]).toString("base64"),
+    }),
+    JSON.stringify({ key: "short", value: "x", expiresAtMs }),
+    JSON.stringify({ key: "gone", value: "x", expiresAtMs: 1 }),
+    JSON.stringify({ key: "large", value: "v".repeat(3_000_000) }),
+  );
+  writeFileSync(join(cwd, "in.jsonl"), `${lines.join("\n")}\n`);
+  expect(jsonOf(await crabkv(["import", "in.jsonl", "--json"], { cwd }))).toMatchObject({ imported: 3003, expired: 1 });
+  const out = await crabkv(["export", "out.jsonl"], { cwd });
+  expect(out).toMatchObject({ code: 0, stderr: containing("exported 3,003 records") });
+  expect(out.stderr).toContain("neither in order nor as of one moment");
+  const sorted = (file: string): string[] => readFileSync(join(cwd, file), "utf8").trim().split("\n").sort();
+  const parsed = (line: string): { key?: string; expiresAtMs?: number } => JSON.parse(line) as object;
+  const exported = sorted("out.jsonl").filter((line) => parsed(line).key !== "short");
+  expect(exported).toEqual(lines.filter((line) => !["short", "gone"].includes(parsed(line).key ?? "")).sort());
+  const short = sorted("out.jsonl")
+    .map(parsed)
+    .find(({ key }) => key === "short");
+  expect(Math.abs(short!.expiresAtMs! - expiresAtMs)).toBeLessThan(60_000);
+  const some = await crabkv(["export", "--prefix", "k299"], { cwd });
+  expect(some.stdout.trim().split("\n")).toHaveLength(11);
+  // What the server refuses ends the import, and what was stored before is told.
+  const tooLarge = JSON.stringify({ key: "k".repeat(70_000), value: "x" });
+  const rest = JSON.stringify({ key: "after", value: "x" });
+  const refused = await crabkv(["import"], { cwd, input: `${lines[0]!}\n${tooLarge}\n${rest}\n` });
+  expect(refused).toMatchObject({ code: 4, stderr: containing("; 1 records were stored before that") });
+  expect(await served.end()).toBe(0);
+}, 120_000);
 
 test("the owner needs no password and gets in when clients have taken all the room; clients do not", async () => {
   const cwd = temporaryDirectory();

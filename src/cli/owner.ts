@@ -3,7 +3,7 @@ import { lstatSync } from "node:fs";
 import { ownerSocketPath } from "../server/owner-socket.js";
 import { withStore } from "./opening.js";
 import type { CliStore } from "./opening.js";
-import { hasCode } from "./outcome.js";
+import { FailureError, hasCode, messageOf } from "./outcome.js";
 import { connectTo } from "./remote/connect.js";
 import { RemoteStore } from "./remote/remote-store.js";
 import type { RemoteOptions } from "./remote/remote-store.js";
@@ -25,6 +25,12 @@ export async function ownerOf(settings: Settings, readOnly = false): Promise<Rem
     if (["ECONNREFUSED", "ENOENT", "EACCES"].some((code) => hasCode(cause, code))) return undefined;
     throw error;
   }
+}
+
+/** An error of opening a store: where a server has it open, with what can be done instead. */
+export function withServerAdvice(error: unknown, dataDir: string, advice: string): unknown {
+  if (!hasCode(error, "CRABKV_LOCKED") || !isSocket(ownerSocketPath(dataDir))) return error;
+  return new FailureError(messageOf(error), { cause: error, advice });
 }
 
 // What is wrong with the path is for opening the store to say.

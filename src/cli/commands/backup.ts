@@ -5,6 +5,7 @@ import type { BackupReport } from "../../native.js";
 import { openForWriting, withStore } from "../opening.js";
 import type { CliStore } from "../opening.js";
 import { FailureError, hasCode, messageOf, UsageError } from "../outcome.js";
+import { withServerAdvice } from "../owner.js";
 import { columns, formatBytes, formatCount, formatSeconds, printLine } from "../output.js";
 import { startProgress } from "../progress.js";
 import { settingsOf } from "../settings.js";
@@ -12,6 +13,8 @@ import type { GlobalSettings } from "../settings.js";
 import { untilSignal } from "../signals.js";
 
 const LOOK_EVERY_MS = 100;
+const SERVER_ADVICE =
+  "a server has the store open: start it with --backup-dir, and SAVE or BGSAVE makes the backup while it serves; or end it first";
 const MIB = 1024 * 1024;
 
 export function addBackup(program: Command): void {
@@ -37,7 +40,9 @@ async function runBackup(directory: string, settings: GlobalSettings): Promise<v
   const opening = openForWriting({ ...settings, compaction: "manual", compactionIoShare: 1 }, false);
   const report = await untilSignal((signal) =>
     withStore(opening, (store) => backUp(store, directory, signal, !settings.json)),
-  );
+  ).catch((error: unknown) => {
+    throw withServerAdvice(error, settings.dataDir, SERVER_ADVICE);
+  });
   const seconds = (performance.now() - begin) / 1000;
   const target = resolve(directory);
   if (settings.json) {

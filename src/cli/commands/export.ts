@@ -6,12 +6,14 @@ import { finished } from "node:stream/promises";
 import type { Command } from "commander";
 import { csvHeader, writeCsv } from "../csv.js";
 import { writeJsonl } from "../jsonl.js";
-import { openForReading, withStore } from "../opening.js";
+import { openForReading } from "../opening.js";
 import type { CliStore } from "../opening.js";
 import { hasCode } from "../outcome.js";
+import { withOwnerOrStore } from "../owner.js";
 import { formatBytes, formatCount, formatSeconds, printLine, say, TextWriter } from "../output.js";
 import { startProgress } from "../progress.js";
 import type { FileRecord } from "../records.js";
+import { RemoteStore } from "../remote/remote-store.js";
 import { settingsOf } from "../settings.js";
 import type { GlobalSettings } from "../settings.js";
 import { addFormatOption, formatOf } from "./import.js";
@@ -23,6 +25,9 @@ interface ExportSettings extends GlobalSettings {
   readonly base64?: boolean;
 }
 
+const NOT_ONE_MOMENT =
+  "crabkv: the server that has this store open is asked for its keys one by one: neither in order nor as of one moment";
+
 export function addExport(program: Command): void {
   const command = program
     .command("export")
@@ -31,13 +36,19 @@ export function addExport(program: Command): void {
     .option("--prefix <prefix>", "only keys that begin with this")
     .option("--base64", "all keys and values as base64; else only those that are not UTF-8, which CSV cannot hold");
   addFormatOption(command);
+  command.addHelpText(
+    "after",
+    "\nWhere crabkv serve has the store open, it is asked for the records, while it goes on: no moment, and no order. For one\n" +
+      "moment, export a backup that SAVE has made.",
+  );
   command.action((file: string) => runExport(file, settingsOf(command.optsWithGlobals())));
 }
 
 async function runExport(file: string, settings: ExportSettings): Promise<void> {
   const begin = performance.now();
   const format = formatOf(file, settings.format);
-  const { records, bytes } = await withStore(openForReading(settings), async (store) => {
+  const { records, bytes } = await withOwnerOrStore(settings, openForReading, async (store) => {
+    if (store instanceof RemoteStore) say(NOT_ONE_MOMENT);
     if (file === "-") return writeAll(store, process.stdout, format, settings, false);
     return writeFile(file, (target) => writeAll(store, target, format, settings, true));
   });
@@ -48,20 +59,22 @@ async function runExport(file: string, settings: ExportSettings): Promise<void> 
 }
 
 async function writeAll(
-  store: CliStore,
+  store: CliStore | RemoteStore,
   target: Writable,
   format: Format,
   { prefix, base64 = false, json }: ExportSettings,
   showProgress: boolean,
 ): Promise<{ records: number; bytes: number }> {
   const writer = new TextWriter(target);
-  const total = prefix === undefined ? store.stats().keys : undefined;
+  const isRemote = store instanceof RemoteStore;
+  const total = prefix === undefined && !isRemote ? store.stats().keys : undefined;
   const progress = startProgress("exporting", total, showProgress && !json);
   const write = format === "csv" ? writeCsv : writeJsonl;
   let records = 0;
   try {
     if (format === "csv") await writer.write(csvHeader(base64));
-    for await (const { key, value, expiresAtMs } of store.records({ prefix, order: "log" })) {
+    const found = isRemote ? store.records({ prefix }) : store.records({ prefix, order: "log" });
+    for await (const { key, value, expiresAtMs } of found) {
       const record: FileRecord = { key, value, expiresAtMs };
       const written = writer.write(write(record, base64));
       records++;

@@ -10,9 +10,10 @@ import type { Command } from "commander";
 import type { PutRecord } from "../../batch.js";
 import { readCsv } from "../csv.js";
 import { readJsonl } from "../jsonl.js";
-import { openForWriting, withStore } from "../opening.js";
-import type { Data } from "../opening.js";
+import { openForWriting } from "../opening.js";
+import type { CliStore, Data } from "../opening.js";
 import { adviceOf, FailureError, messageOf } from "../outcome.js";
+import { withOwnerOrStore } from "../owner.js";
 import { formatBytes, formatCount, formatSeconds, printLine, say } from "../output.js";
 import { startProgress } from "../progress.js";
 import type { Progress } from "../progress.js";
@@ -43,7 +44,8 @@ export function addImport(program: Command): void {
       `
 JSON Lines: {"key": "a", "value": "1", "expiresAtMs": 1800000000000} on each line; expiresAtMs is optional, key64 and
 value64 are base64. CSV: the same names in a header line. Records that have expired are skipped. Each record is a put of
-its own: on bad input, those before it are kept. --ttl is for records without expiresAtMs.`,
+its own: on bad input, those before it are kept. --ttl is for records without expiresAtMs. Where crabkv serve has the store
+open, the records go through the server, with its settings.`,
     );
 }
 
@@ -76,7 +78,8 @@ async function runImport(file: string, settings: ImportSettings): Promise<void> 
   const progress = startProgress("importing", inputBytes, !settings.json);
   const format = formatOf(file, settings.format);
   try {
-    await withStore(openForWriting(settings, true), async (store) => {
+    const opening = (own: ImportSettings): Promise<CliStore> => openForWriting(own, true);
+    await withOwnerOrStore(settings, opening, async (store) => {
       const batches = (format === "csv" ? readCsv : readJsonl)(counted(input, tally, progress), settings);
       const stream = store.createWriteStream();
       tally.stored = () => stream.committed;

@@ -4,9 +4,13 @@ import { verify } from "../../verify.js";
 import type { VerifyReport } from "../../native.js";
 import { faultForJson, printFaults, sayUnfinished } from "../faults.js";
 import { EXIT_CORRUPTION } from "../outcome.js";
+import { withServerAdvice } from "../owner.js";
 import { formatBytes, formatCount, formatSeconds, printLine, say } from "../output.js";
 import { settingsOf } from "../settings.js";
 import type { GlobalSettings } from "../settings.js";
+
+const SERVER_ADVICE =
+  "a server has the store open: end it first; or let it make a backup (SAVE, with --backup-dir), and verify that";
 
 export function addVerify(program: Command): void {
   const command = program
@@ -18,7 +22,9 @@ export function addVerify(program: Command): void {
 
 async function runVerify({ dataDir, json }: GlobalSettings): Promise<void> {
   const begin = performance.now();
-  const report = await verify(dataDir);
+  const report = await verify(dataDir).catch((error: unknown) => {
+    throw withServerAdvice(error, dataDir, SERVER_ADVICE);
+  });
   const seconds = (performance.now() - begin) / 1000;
   if (json) printLine(JSON.stringify({ dataDir, ...report, faults: report.faults.map(faultForJson), seconds }));
   else printReport(report, seconds);

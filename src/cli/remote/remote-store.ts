@@ -5,6 +5,7 @@ import type { Data } from "../opening.js";
 import { FailureError, UsageError } from "../outcome.js";
 import type { LogSize } from "../compacting.js";
 import type { PromptTarget, TargetEntry, WalkOptions } from "../prompt/commands.js";
+import { RemoteWriteStream } from "./remote-write-stream.js";
 import type { RespClient, RespReply } from "./resp-client.js";
 
 export interface RemoteOptions {
@@ -22,6 +23,8 @@ interface ServerKind {
 const PASSWORD_ADVICE = "the server has a password: --password-file, or CRABKV_PASSWORD";
 const SCAN_COUNT = "1000";
 const COMPACTION_POLL_MS = 100;
+/** Entries that are asked for at a time: their values may be large. */
+const ENTRIES_ASKED = 16;
 
 export class RemoteStore implements PromptTarget {
   readonly #connect: () => Promise<RespClient>;
@@ -94,13 +97,31 @@ export class RemoteStore implements PromptTarget {
   }
 
   async *records({ limit = Infinity, ...options }: WalkOptions): AsyncGenerator<TargetEntry & { readonly key: Data }> {
+    const asked: { readonly key: Data; readonly entry: Promise<TargetEntry | undefined> }[] = [];
     let count = 0;
-    for await (const key of this.#scan(options, ["TYPE", "string"])) {
-      const entry = await this.getEntry(key);
-      if (entry === undefined) continue; // it has gone meanwhile
-      yield { key, ...entry };
-      if (++count >= limit) return;
+    try {
+      for await (const key of this.#scan(options, ["TYPE", "string"])) {
+        const entry = this.getEntry(key);
+        entry.catch(() => undefined); // it is waited for below, or nobody wants it any more
+        asked.push({ key, entry });
+        if (asked.length < Math.min(ENTRIES_ASKED, limit - count)) continue;
+        const first = asked.shift()!;
+        const found = await first.entry;
+        if (found === undefined) continue; // it has gone meanwhile
+        yield { key: first.key, ...found };
+        if (++count >= limit) return;
+      }
+      for (const { key, entry } of asked.splice(0)) {
+        const found = await entry;
+        if (found !== undefined && ++count <= limit) yield { key, ...found };
+      }
+    } finally {
+      await Promise.allSettled(asked.map(({ entry }) => entry));
     }
+  }
+
+  createWriteStream(): RemoteWriteStream {
+    return new RemoteWriteStream((key, value, options) => this.put(key, value, options));
   }
 
   async stats(): Promise<LogSize> {
