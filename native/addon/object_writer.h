@@ -13,17 +13,17 @@ class ObjectWriter {
   explicit ObjectWriter(napi_env env) : env_(env) { ok_ = napi_create_object(env, &object_) == napi_ok; }
 
   void Number(const char* name, uint64_t number) {
-    napi_value value;
+    napi_value value = nullptr;
     ok_ = ok_ && napi_create_double(env_, static_cast<double>(number), &value) == napi_ok;
     Set(name, value);
   }
   void Flag(const char* name, bool flag) {
-    napi_value value;
+    napi_value value = nullptr;
     ok_ = ok_ && napi_get_boolean(env_, flag, &value) == napi_ok;
     Set(name, value);
   }
   void Text(const char* name, const std::string& text) {
-    napi_value value;
+    napi_value value = nullptr;
     ok_ = ok_ && napi_create_string_utf8(env_, text.data(), text.size(), &value) == napi_ok;
     Set(name, value);
   }

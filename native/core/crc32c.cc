@@ -10,6 +10,7 @@
 #include "native/core/coding.h"
 
 #if defined(__x86_64__)
+#include <cpuid.h>
 #include <nmmintrin.h>
 #include <wmmintrin.h>
 #elif defined(__aarch64__)
@@ -220,9 +221,12 @@ std::atomic<Crc32cFunction> extend{ChooseAndExtend};
 std::vector<Crc32cVariant> Crc32cVariants() {
   std::vector<Crc32cVariant> variants;
 #if defined(__x86_64__)
-  __builtin_cpu_init();
-  if (__builtin_cpu_supports("sse4.2")) {
-    if (__builtin_cpu_supports("pclmul")) variants.push_back({"sse4.2, three lanes", ExtendByLanes});
+  // Not __builtin_cpu_supports: that is a part of compilers' runtimes which some do not ship.
+  constexpr unsigned int kHasPclmul = 1 << 1;
+  constexpr unsigned int kHasSse42 = 1 << 20;
+  unsigned int a = 0, b = 0, capabilities = 0, d = 0;
+  if (__get_cpuid(1, &a, &b, &capabilities, &d) != 0 && (capabilities & kHasSse42) != 0) {
+    if ((capabilities & kHasPclmul) != 0) variants.push_back({"sse4.2, three lanes", ExtendByLanes});
     variants.push_back({"sse4.2", ExtendByWords});
   }
 #elif defined(__aarch64__) && defined(__APPLE__)

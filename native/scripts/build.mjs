@@ -6,6 +6,8 @@
 //   node native/scripts/build.mjs --sanitize=fuzzer      build-variants/fuzzer/build/Release (clang, --target=crabkv_fuzz)
 //   node native/scripts/build.mjs --sanitize=coverage    build-variants/coverage/build/Release (clang, --target=crabkv_tests)
 //   node native/scripts/build.mjs --define=NAME          build-variants/NAME/build/Release, with -DNAME in our own code
+//   node native/scripts/build.mjs --prebuild=TARGET      build-variants/prebuild-TARGET/build/Release, by the cross compiler
+//                                                        that native/scripts/prebuild.mjs sets up, which see
 //   --target=crabkv (or crabkv_tests, crabkv_instructions) builds that one only; --jobs=N; --print-dir prints where the results are.
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -17,6 +19,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { withLock } from "./build-lock.mjs";
 import { listSources } from "./list-sources.mjs";
+import { targets, useCrossCompiler } from "./cross-compiler.mjs";
 import { vendorSnappy } from "./vendor-snappy.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
@@ -25,6 +28,7 @@ const { values: options } = parseArgs({
   options: {
     sanitize: { type: "string", default: "" },
     define: { type: "string", default: "" },
+    prebuild: { type: "string", default: "" },
     target: { type: "string", default: "" },
     jobs: { type: "string", default: String(availableParallelism()) },
     "print-dir": { type: "boolean", default: false },
@@ -38,7 +42,10 @@ function treeOfVariant() {
   if (sanitizer === undefined)
     throw new Error(`--sanitize is address, thread, fuzzer or coverage, not ${options.sanitize}`);
   if (options.define !== "" && !/^[A-Za-z_]\w*$/.test(options.define)) throw new Error("--define takes one C name");
-  const name = [sanitizer, options.define].filter((part) => part !== "").join("-");
+  if (options.prebuild !== "" && !targets.has(options.prebuild))
+    throw new Error(`--prebuild is one of ${[...targets.keys()].join(", ")}, not ${options.prebuild}`);
+  const prebuild = options.prebuild === "" ? "" : `prebuild-${options.prebuild}`;
+  const name = [prebuild, sanitizer, options.define].filter((part) => part !== "").join("-");
   return name === "" ? root : join(root, "build-variants", name);
 }
 
@@ -74,7 +81,14 @@ function configuration() {
     hash.update(readFileSync(join(root, file)));
   const folders = ["native/core", "native/protocol", "native/addon", "test/native", "test/fuzz", "test/instructions"];
   hash.update(
-    JSON.stringify([options.sanitize, options.define, process.version, process.execPath, folders.map(listSources)]),
+    JSON.stringify([
+      options.sanitize,
+      options.define,
+      options.prebuild,
+      process.version,
+      process.execPath,
+      folders.map(listSources),
+    ]),
   );
   return hash.digest("hex");
 }
@@ -83,6 +97,7 @@ function build(tree) {
   const needsClang = ["fuzzer", "coverage"].includes(options.sanitize);
   const isClang = (process.env.CC ?? "").includes("clang");
   if (needsClang && !isClang) Object.assign(process.env, { CC: "clang", CXX: "clang++" });
+  const compiler = options.prebuild === "" ? [] : useCrossCompiler(options.prebuild, tree);
   const copied = vendorSnappy();
   if (copied > 0) console.error(`snappy: ${copied} files copied from classic-level`);
   if (tree !== root) linkVariant(tree);
@@ -91,7 +106,13 @@ function build(tree) {
   const configured = existsSync(stamp) && readFileSync(stamp, "utf8") === wanted;
   if (!configured) {
     rmSync(stamp, { force: true });
-    nodeGyp(tree, ["configure", "--", `-Dsanitize=${options.sanitize}`, `-Dextra_define=${options.define}`]);
+    nodeGyp(tree, [
+      "configure",
+      "--",
+      `-Dsanitize=${options.sanitize}`,
+      `-Dextra_define=${options.define}`,
+      ...compiler,
+    ]);
     writeFileSync(stamp, wanted);
   }
   nodeGyp(tree, ["build", `--jobs=${options.jobs}`, ...(options.target === "" ? [] : [options.target])]);

@@ -4,6 +4,7 @@ import { spawnSync } from "node:child_process";
 import {
   cpSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readFileSync,
   readdirSync,
@@ -42,7 +43,8 @@ const npm = (...args: string[]): string =>
   run("npm", [...args, "--ignore-scripts", "--no-audit", "--no-fund"], project);
 
 beforeAll(() => {
-  cpSync(here, project, { recursive: true, filter: (path) => !path.endsWith(".ts") && !path.includes("node_modules") });
+  mkdirSync(project);
+  for (const name of ["smoke.mjs", "smoke.cjs"]) cpSync(join(here, name), join(project, name));
   writeFileSync(join(project, "package.json"), JSON.stringify({ name: "project", private: true }));
   const stage = join(here, "..", "..", "native", "scripts", "stage.mjs");
   const out = `--out=${join(project, "stage")}`;
