@@ -69,6 +69,7 @@ Status Restore::Copy(const std::string& name, uint64_t salt, uint64_t bytes) {
   std::unique_ptr<File> file;
   CRABKV_RETURN_IF_ERROR(env_->OpenFile(path, OpenMode::kRead, &file));
   CRABKV_RETURN_IF_ERROR(CheckTrailer(file.get(), path, salt, bytes));
+  file->ReadsInOrder();
   CRABKV_RETURN_IF_ERROR(CopyFile(env_, file.get(), path, bytes, target_.partial() + "/" + name, step_));
   report_->files++;
   report_->bytes += bytes;
