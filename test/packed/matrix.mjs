@@ -1,6 +1,6 @@
 // The packed package, with the binaries that are published, as everybody may meet it (`npm run test:package`; minutes): every Node,
 // an installation from a lock file, both kinds of modules, TypeScript's ways to resolve, bundles, the checks of publint and arethetypeswrong,
-// a rebuild, arm64 under qemu, and the core's tests on musl. Needs Linux on x64.
+// a rebuild, the whole suite, arm64 under qemu, and the core's tests on musl. Needs Linux on x64.
 //
 //   npm run package:binaries              the binaries
 //   node test/packed/matrix.mjs [part…]   all parts, or those named
@@ -144,6 +144,14 @@ function musl() {
   console.log(`    ${said.trimEnd().split("\n").at(-1)}`);
 }
 
+/** All of vitest's tests, on the binary that is published. */
+function suite() {
+  const vitest = join(dirname(require.resolve("vitest/package.json")), "vitest.mjs");
+  const binary = join(root, "build-variants", "prebuilds", "linux-x64-glibc", "crabkv.node");
+  const said = run(process.execPath, [vitest, "run", "--reporter=dot"], root, { CRABKV_ADDON: binary, NO_COLOR: "1" });
+  console.log(`    ${/Tests +(.*)/.exec(said)?.[1]}`);
+}
+
 let tarball = "";
 const parts = {
   install: () => void (tarball = install()),
@@ -170,6 +178,7 @@ const parts = {
       "--no-color",
     ]),
   rebuild,
+  suite,
   arm64,
   musl,
 };
