@@ -82,8 +82,6 @@ function requireOwn(folder: string): Result {
         return { addon: require("../prebuilds/linux-arm64-glibc/crabkv.node") as unknown };
       case "prebuilds/linux-x64-musl":
         return { addon: require("../prebuilds/linux-x64-musl/crabkv.node") as unknown };
-      case "prebuilds/linux-arm64-musl":
-        return { addon: require("../prebuilds/linux-arm64-musl/crabkv.node") as unknown };
       case "prebuilds/darwin-x64":
         return { addon: require("../prebuilds/darwin-x64/crabkv.node") as unknown };
       case "prebuilds/darwin-arm64":

@@ -15,7 +15,6 @@ export const targets = new Map([
   ["linux-x64-glibc", { triple: `x86_64-linux-gnu.${GLIBC_FLOOR}`, arch: "x64" }],
   ["linux-arm64-glibc", { triple: `aarch64-linux-gnu.${GLIBC_FLOOR}`, arch: "arm64" }],
   ["linux-x64-musl", { triple: "x86_64-linux-musl", arch: "x64" }],
-  ["linux-arm64-musl", { triple: "aarch64-linux-musl", arch: "arm64" }],
 ]);
 
 export const isInstalled = () => existsSync(zig);
