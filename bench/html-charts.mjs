@@ -8,6 +8,7 @@ const LABEL_HEIGHT = 17;
 const BAR_HEIGHT = 13;
 const ROW_HEIGHT = LABEL_HEIGHT + BAR_HEIGHT + 10;
 const FIGURE_WIDTH = 88;
+const LABEL_CHARACTERS = 28;
 
 const svg = (width, height, label, content) =>
   `<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${escape(label)}">${content}</svg>`;
@@ -82,6 +83,9 @@ export function latencyChart({ title, sides }) {
   return svg(WIDTH, height, `latency: ${title}`, grid.join("") + rows.join(""));
 }
 
+/** As much of a label as leaves room for the figures beside it. */
+const clipped = (label) => (label.length <= LABEL_CHARACTERS ? label : `${label.slice(0, LABEL_CHARACTERS - 1)}…`);
+
 function latencyRow({ label, colour, latencyMs }, top, x) {
   const marks = percentiles.filter(([key]) => latencyMs[key] > 0);
   const y = top + 24;
@@ -94,7 +98,7 @@ function latencyRow({ label, colour, latencyMs }, top, x) {
     return `<circle class="mark" cx="${at}" cy="${y}" r="4"><title>${name}: ${milliseconds(latencyMs[key])}</title></circle>${text}`;
   });
   const ends = [marks[0][0], marks.at(-1)[0]].map((key) => latencyMs[key]);
-  return `<g class="${colour}"><text x="0" y="${top + 13}">${escape(label)} <tspan class="soft">${marks.map(([key, name]) => `${name} ${milliseconds(latencyMs[key])}`).join(" · ")}</tspan></text><path class="reach" d="M${x(ends[0])} ${y}H${x(ends[1])}"/>${points.join("")}</g>`;
+  return `<g class="${colour}"><text x="0" y="${top + 13}">${escape(clipped(label))} <tspan class="soft">${marks.map(([key, name]) => `${name} ${milliseconds(latencyMs[key])}`).join(" · ")}</tspan></text><path class="reach" d="M${x(ends[0])} ${y}H${x(ends[1])}"/>${points.join("")}</g>`;
 }
 
 const COURSE_WIDTH = 1100;
@@ -138,8 +142,12 @@ function courseChart({ title, lines, windowMs, text, log = false }) {
     round(AXIS_WIDTH + ((seconds * 1000) / windowMs / Math.max(1, longest - 1)) * (COURSE_WIDTH - AXIS_WIDTH - 12));
   const marks = log ? decades(Math.log10(least), Math.log10(most)) : [0, most / 2, most];
   const paths = lines.map(({ colour, label, values }) => {
-    const points = values.map((value, at) => `${x((at * windowMs) / 1000)} ${y(value)}`).join("L");
-    return `<path class="course ${colour}" d="M${points}"><title>${escape(label)}</title></path>`;
+    // On a logarithmic axis there is no zero: nothing was measured in that window, and the line has a gap.
+    const missing = (at) => log && !(values[at] > 0);
+    const points = values.map((value, at) =>
+      missing(at) ? "" : `${at === 0 || missing(at - 1) ? "M" : "L"}${x((at * windowMs) / 1000)} ${y(value)}h0`,
+    );
+    return `<path class="course ${colour}" d="${points.join("")}"><title>${escape(label)}</title></path>`;
   });
   const content = [...axis(marks, text, y), ...timeAxis(((longest - 1) * windowMs) / 1000, x, bottom), ...paths];
   return svg(COURSE_WIDTH, COURSE_HEIGHT, title, content.join(""));

@@ -52,7 +52,7 @@ function goalTable(rows) {
           `<td><a href="#${name}">${name}</a><br><span class="soft">${escape(row.title)}</span></td>`,
           `<td class="number">${figure(unit, sides[0].median)}</td><td class="number">${figure(unit, theirs.median)}</td>`,
           `<td>${escape(comparison.peer)}</td><td class="number">${times(comparison.ratio)}</td>`,
-          `<td class="${comparison.reached ? "reached" : "missed"}"><b>${goalText(comparison)}</b>, ${comparison.reached ? "reached" : "not reached"}</td>`,
+          `<td class="verdict ${comparison.reached ? "reached" : "missed"}"><b>${goalText(comparison)}</b>, ${comparison.reached ? "reached" : "not reached"}</td>`,
         ].join("");
       });
   });
@@ -70,18 +70,20 @@ function detailsTable({ unit, sides }) {
   return `<details><summary>Versions, options and notes</summary><table><tr><th>Side</th><th class="number">min, median, max</th><th>Options; note of the last repetition</th></tr>${lines.join("")}</table></details>`;
 }
 
-/** What a row measured beside its figure, as a table: a line for each, a column for each side. */
+/** What a row measured beside its figure, as a table: a line for each measure of one or two sides, a line for each side of more. */
 function measuresTable({ sides }) {
-  const names = [...new Set(sides.flatMap(({ measures = {} }) => Object.keys(measures)))];
-  if (names.length === 0) return "";
   const measured = sides.filter(({ measures }) => measures !== undefined);
-  const heads = measured.map(({ label }) => `<th class="number">${escape(label)}</th>`);
-  const head = measured.length > 1 ? `<tr><th></th>${heads.join("")}</tr>` : "";
-  const lines = names.map((name) => {
-    const cells = measured.map(({ measures }) => `<td class="number">${escape(measures[name] ?? "–")}</td>`);
-    return `<tr><td>${escape(name)}</td>${cells.join("")}</tr>`;
-  });
-  return `<div class="scroll"><table>${head}${lines.join("")}</table></div>`;
+  const names = [...new Set(measured.flatMap(({ measures }) => Object.keys(measures)))];
+  if (names.length === 0) return "";
+  const cell = ({ measures }, name) => `<td class="number">${escape(measures[name] ?? "–")}</td>`;
+  const bySide = measured.length > 2;
+  const headings = bySide ? names : measured.map(({ label }) => label);
+  const lines = bySide
+    ? measured.map((side) => [side.label, ...names.map((name) => cell(side, name))])
+    : names.map((name) => [name, ...measured.map((side) => cell(side, name))]);
+  const head = headings.map((text) => `<th class="number">${escape(text)}</th>`).join("");
+  const body = lines.map(([first, ...cells]) => `<tr><td>${escape(first)}</td>${cells.join("")}</tr>`).join("");
+  return `<div class="scroll"><table>${measured.length > 1 ? `<tr><th></th>${head}</tr>` : ""}${body}</table></div>`;
 }
 
 function card(row) {

@@ -46,6 +46,8 @@ nav a,a{color:inherit;text-decoration-color:var(--soft);text-underline-offset:3p
 .cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,540px),1fr));gap:16px;margin-top:12px;align-items:start}
 .card{background:var(--card);border:1px solid var(--line);border-radius:10px;padding:14px 16px 12px;min-width:0}
 .card.wide{grid-column:1/-1}
+.card p.soft{font-size:13px}
+.verdict{white-space:nowrap}
 .charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,480px),1fr));gap:6px 36px;margin-top:4px}
 .charts>*{min-width:0}
 .card .name{color:var(--soft)}
@@ -63,7 +65,7 @@ svg .strong{font-weight:600}
 .spread{stroke:var(--text);stroke-opacity:.65;stroke-width:1.5;fill:none}
 .run{fill:var(--card);stroke:var(--text);stroke-opacity:.55;stroke-width:1}
 .grid{stroke:var(--line);stroke-width:1}
-.course{stroke:var(--c);stroke-width:1.8;fill:none;stroke-linejoin:round}
+.course{stroke:var(--c);stroke-width:1.8;fill:none;stroke-linejoin:round;stroke-linecap:round}
 .variant.course{stroke:var(--text);stroke-opacity:.7;stroke-dasharray:5 4}
 .reach{stroke:var(--c);stroke-width:2;stroke-opacity:.35}
 .mark{fill:var(--c)}

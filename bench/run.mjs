@@ -1,7 +1,7 @@
 // `npm run bench`: runs every row, each side in a process of its own, side by side repetition after repetition (A B A B ...),
 // so that whatever disturbs the machine disturbs all sides. Prints the report, and makes report/index.html of it.
 //
-//   npm run bench -- --quick              about a minute: fewer rows, keys and repetitions
+//   npm run bench -- --quick              a minute or two: fewer rows, keys and repetitions
 //   npm run bench -- --only get,put-os    rows whose name begins so
 //   npm run bench -- --json out.json      the figures as data too
 //   npm run bench -- --html-from out.json the page again from such data, without measuring; several make one page
