@@ -76,6 +76,26 @@ napi_value MakeBuffers(Environment& environment, const std::vector<std::string_v
   });
 }
 
+// Where replies go: memory and a place in it, the arguments from `at` on.
+template <size_t kCount>
+bool ReadTarget(const Call<kCount>& call, size_t at, Span<uint8_t>* target, uint64_t* offset) {
+  return ReadUint8Array(call.env, call[at], "target", target) &&
+         ReadInteger(call.env, call[at + 1], "offset", UINT32_MAX, offset);
+}
+
+// Copies to the front of the memory that is the third argument.
+template <size_t kCount>
+bool CopyToTarget(const Call<kCount>& call, std::string_view bytes) {
+  Span<uint8_t> target;
+  if (!ReadUint8Array(call.env, call[2], "target", &target)) return false;
+  if (bytes.size() > target.length) {
+    ThrowRangeError(call.env, "target is too small");
+    return false;
+  }
+  if (!bytes.empty()) std::memcpy(target.data, bytes.data(), bytes.size());
+  return true;
+}
+
 class RunJob : public Delivery {
  public:
   RunJob(napi_deferred deferred, std::unique_ptr<SessionJob> job) : deferred_(deferred), job_(std::move(job)) {}
@@ -113,8 +133,7 @@ napi_value SessionFeed(napi_env env, napi_callback_info info) {
   Span<uint8_t> bytes;
   Span<uint8_t> target;
   uint64_t offset = 0;
-  if (session == nullptr || !ReadUint8Array(env, call[2], "bytes", &bytes) ||
-      !ReadUint8Array(env, call[3], "target", &target) || !ReadInteger(env, call[4], "offset", UINT32_MAX, &offset)) {
+  if (session == nullptr || !ReadUint8Array(env, call[2], "bytes", &bytes) || !ReadTarget(call, 3, &target, &offset)) {
     return nullptr;
   }
   const std::string_view view(reinterpret_cast<const char*>(bytes.data), bytes.length);
@@ -128,10 +147,7 @@ napi_value SessionResume(napi_env env, napi_callback_info info) {
   Session* session = FindSession(call, handle);
   Span<uint8_t> target;
   uint64_t offset = 0;
-  if (session == nullptr || !ReadUint8Array(env, call[2], "target", &target) ||
-      !ReadInteger(env, call[3], "offset", UINT32_MAX, &offset)) {
-    return nullptr;
-  }
+  if (session == nullptr || !ReadTarget(call, 2, &target, &offset)) return nullptr;
   return Report(call.environment(), *handle, *session, session->Resume(), target, offset);
 }
 
@@ -143,8 +159,7 @@ napi_value SessionProceed(napi_env env, napi_callback_info info) {
   Span<uint8_t> target;
   uint64_t offset = 0;
   bool captures = false;
-  if (session == nullptr || !ReadUint8Array(env, call[2], "target", &target) ||
-      !ReadInteger(env, call[3], "offset", UINT32_MAX, &offset) || !ReadBool(env, call[4], "captures", &captures)) {
+  if (session == nullptr || !ReadTarget(call, 2, &target, &offset) || !ReadBool(env, call[4], "captures", &captures)) {
     return nullptr;
   }
   return Report(call.environment(), *handle, *session, session->Proceed(captures), target, offset);
@@ -158,8 +173,7 @@ napi_value SessionAnswer(napi_env env, napi_callback_info info) {
   Span<uint8_t> reply;
   Span<uint8_t> target;
   uint64_t offset = 0;
-  if (session == nullptr || !ReadUint8Array(env, call[2], "reply", &reply) ||
-      !ReadUint8Array(env, call[3], "target", &target) || !ReadInteger(env, call[4], "offset", UINT32_MAX, &offset)) {
+  if (session == nullptr || !ReadUint8Array(env, call[2], "reply", &reply) || !ReadTarget(call, 3, &target, &offset)) {
     return nullptr;
   }
   const std::string_view view(reinterpret_cast<const char*>(reply.data), reply.length);
@@ -171,12 +185,7 @@ napi_value SessionTake(napi_env env, napi_callback_info info) {
   Call<3> call(env, info);
   Handle* handle = call.handle();
   Session* session = FindSession(call, handle);
-  Span<uint8_t> target;
-  if (session == nullptr || !ReadUint8Array(env, call[2], "target", &target)) return nullptr;
-  ReadBuffer& output = session->output();
-  if (output.size() > target.length) return ThrowRangeError(env, "target is too small for the replies");
-  if (output.size() != 0) std::memcpy(target.data, output.data(), output.size());
-  session->ClearOutput();
+  if (session != nullptr && CopyToTarget(call, session->output().view())) session->ClearOutput();
   return nullptr;
 }
 
@@ -185,12 +194,7 @@ napi_value SessionTakeNotifications(napi_env env, napi_callback_info info) {
   Call<3> call(env, info);
   Handle* handle = call.handle();
   Session* session = FindSession(call, handle);
-  Span<uint8_t> target;
-  if (session == nullptr || !ReadUint8Array(env, call[2], "target", &target)) return nullptr;
-  std::string& notifications = session->notifications();
-  if (notifications.size() > target.length) return ThrowRangeError(env, "target is too small");
-  if (!notifications.empty()) std::memcpy(target.data, notifications.data(), notifications.size());
-  notifications = std::string();
+  if (session != nullptr && CopyToTarget(call, session->notifications())) session->notifications() = std::string();
   return nullptr;
 }
 

@@ -2,7 +2,7 @@
 import { createPrivateKey, X509Certificate } from "node:crypto";
 import type { KeyObject } from "node:crypto";
 import { describe } from "../errors.js";
-import { checkKnown, integer } from "../options.js";
+import { checkKnown, flag, integer } from "../options.js";
 import { isLoopback } from "./loopback.js";
 
 /** How a server speaks TLS. */
@@ -131,9 +131,4 @@ function pem(value: unknown, name: string): Buffer {
 export function text(value: unknown, name: string): string | undefined {
   if (value === undefined || (typeof value === "string" && value !== "")) return value;
   throw new TypeError(`${name} must be a string that is not empty, not ${describe(value)}`);
-}
-
-export function flag(value: unknown, name: string, missing: boolean): boolean {
-  if (value === undefined || typeof value === "boolean") return value ?? missing;
-  throw new TypeError(`${name} must be a boolean, not ${describe(value)}`);
 }

@@ -1,8 +1,8 @@
 // What serve() can be told: checks it and fills in defaults.
 import { describe } from "../errors.js";
 import type { OpenOptions } from "../options.js";
-import { checkKnown, integer, resolveTtl } from "../options.js";
-import { flag, resolveEndpoints, text } from "./endpoints.js";
+import { checkKnown, flag, integer, resolveTtl } from "../options.js";
+import { resolveEndpoints, text } from "./endpoints.js";
 import type { Endpoint, EndpointOptions, TlsOptions } from "./endpoints.js";
 import { areKeyspaceEventFlags } from "./keyspace-events.js";
 import { sessionOf, Store } from "../store.js";
