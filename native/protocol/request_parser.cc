@@ -8,7 +8,6 @@
 namespace crabkv::protocol {
 
 namespace {
-constexpr uint64_t kKeptBytes = 256 << 10;
 constexpr uint64_t kMovedBytesMax = 64 << 10;
 constexpr size_t kKeptArguments = 1024;
 }  // namespace
@@ -58,7 +57,7 @@ RequestParser::Result RequestParser::Next() {
         }
         if (at_ == input_.size()) {
           // A large request is not kept until the next one comes.
-          if (missing_ == 0) Trim(kKeptBytes);
+          if (missing_ == 0) Trim();
           return Result::kNeedMore;
         }
         result = input_.data()[at_] == '*' ? ReadCount() : ReadLine();

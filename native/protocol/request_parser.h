@@ -48,7 +48,8 @@ class RequestParser {
     return input_.size() == 0 ? 0 : input_.capacity() + argument_bytes;
   }
   // Between requests: gives back memory above `keep` bytes. Arguments() are no longer valid.
-  void Trim(uint64_t keep);
+  static constexpr uint64_t kKeptBytes = 256 << 10;
+  void Trim(uint64_t keep = kKeptBytes);
 
   // Narrower limits for a connection that has not said who it is: arguments and their lengths. 0 takes them away.
   void Restrict(uint32_t arguments_max, uint64_t argument_bytes_max) {

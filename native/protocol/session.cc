@@ -85,7 +85,9 @@ Session::Outcome Session::RunRequests() {
     waits_ = Dispatch();
     if (waits_ != Outcome::kNeedMore) return waits_;
   }
-  return waits_ = parser_.waiting_bytes() == 0 ? Outcome::kNeedMore : Outcome::kBudget;
+  if (parser_.waiting_bytes() != 0) return waits_ = Outcome::kBudget;
+  parser_.Trim();  // the last request is done with, and Next() was not asked for another
+  return waits_ = Outcome::kNeedMore;
 }
 
 Session::Outcome Session::Fail(std::string_view message) {
