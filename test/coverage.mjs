@@ -15,7 +15,7 @@ import { branchesByFile, countBranches } from "./coverage-branches.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const program = join(root, "build-variants", "coverage", "build", "Release", "crabkv_tests");
-const least = { lines: 97, branches: 90 };
+const least = { lines: 97.5, branches: 90.5 };
 
 function run(file, args, env = {}, output = "inherit") {
   const result = spawnSync(file, args, {

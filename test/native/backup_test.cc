@@ -302,21 +302,6 @@ TEST(Whatever_is_missing_in_a_backup_or_damaged_is_not_restored) {
   EXPECT(refused > 30);
 }
 
-TEST(A_damaged_file_of_a_backup_is_taken_again) {
-  MemEnv env;
-  ModelLog log;
-  auto store = OpenStore(&env, SmallOptions());
-  Writer writer(store.get(), &log, 1);
-  EXPECT(writer.Write(150));
-  REQUIRE_OK(BackUp(store.get()));
-  const auto files = FilesIn(env, kBackup);
-  EXPECT_OK(env.Remove(std::string(kBackup) + "/00000001.log"));
-  BackupReport report;
-  REQUIRE_OK(BackUp(store.get(), &report));
-  EXPECT(report.copied_bytes > 0);
-  EXPECT(FilesIn(env, kBackup) == files);
-}
-
 TEST(A_backup_given_up_at_any_step_leaves_what_was_there) {
   for (const bool incremental : {false, true}) {
     uint64_t given_up = 0;

@@ -165,6 +165,30 @@ TEST(A_hint_of_another_salt_length_number_or_seed_is_not_believed) {
   }
 }
 
+TEST(A_hint_whose_summary_is_not_that_of_its_segment_is_not_believed) {
+  Random random;
+  auto env = Closed(&random, false);
+  REQUIRE(env != nullptr);
+  const std::pair<const char*, void (*)(SegmentSummary*)> lies[] = {
+      {"end", [](SegmentSummary* summary) { summary->end_offset += 8; }},
+      {"no last frame", [](SegmentSummary* summary) { summary->last_frame_offset = 0; }},
+      {"first frame as the last", [](SegmentSummary* s) { s->last_frame_offset = SegmentHeader::kBytes; }},
+      {"epoch", [](SegmentSummary* summary) { summary->epoch++; }},
+      {"CRC", [](SegmentSummary* summary) { summary->last_crc++; }},
+      {"first LSN", [](SegmentSummary* summary) { summary->counts.first_lsn = 0; }},
+      {"end of the records", [](SegmentSummary* summary) { summary->records_end_offset = 0; }},
+  };
+  for (const auto& [what, tell] : lies) {
+    ExpectSameWhen(*env, what, [tell = tell](const std::string&, std::string* content) {
+      HintHead head;
+      static_cast<void>(DecodeHintHead(*content, HintIdentity(), &head));
+      tell(&head.summary);
+      EncodeHintHead(head, content->data());
+      return true;
+    });
+  }
+}
+
 // --- After lives that did not end well, some segments are not proven durable as a whole.
 
 // Time passes until every sealed segment has its hint.

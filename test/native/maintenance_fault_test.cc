@@ -1,6 +1,8 @@
 // Every call of what is done to a store's files while something is wrong with them fails in turn: openings that finish
 // what another one left half done, looking through damage, repairing, compacting what is wholly dead. Each says so or
 // does without, changes nothing for the worse, and succeeds when the calls do.
+#include <algorithm>
+
 #include "test/native/compaction_fixture.h"
 #include "test/native/fault_env.h"
 #include "test/native/harness.h"
@@ -33,6 +35,16 @@ Options Reading() {
   Options options = SmallOptions();
   options.read_only = true;
   return options;
+}
+
+std::string Describe(const VerifyReport& report) {
+  std::string text;
+  for (const crabkv::Fault& fault : report.faults) {
+    text += fault.file + " at " + std::to_string(fault.offset) + ": " + fault.what;
+    for (const std::string& key : fault.keys) text += " " + key;
+    text += "\n";
+  }
+  return text;
 }
 
 // Opens with the n-th call failing. False when no call failed: there are not so many.
@@ -72,7 +84,10 @@ TEST(Any_call_of_an_opening_may_fail_that_finishes_what_another_one_began) {
     auto image = machine->KillProcess();
     store.reset();
     if (opened) break;
-    const uint64_t step = 10 * Stride();
+    VerifyReport report;
+    EXPECT_OK(VerifyDirectory(image.get(), kDirectory, kGoOn, &report));
+    EXPECT_EQ(Describe(report), "");
+    const uint64_t step = 12 * Stride();
     for (uint64_t nth = 1 + random.Below(step); OpenWithFault(*image, log, SmallOptions(), nth); nth += step)
       openings++;
     for (uint64_t nth = 1 + random.Below(step); OpenWithFault(*image, log, Reading(), nth); nth += step) openings++;
@@ -80,12 +95,35 @@ TEST(Any_call_of_an_opening_may_fail_that_finishes_what_another_one_began) {
   EXPECT(openings > 10);
 }
 
-// The name of the n-th segment file, of those with this suffix.
-std::string SegmentPath(const MemEnv& env, const std::string& suffix, size_t n = 0) {
+// The first file with this suffix.
+std::string SegmentPath(const MemEnv& env, const std::string& suffix) {
   for (const std::string& path : env.AllFiles()) {
-    if (path.size() > suffix.size() && path.substr(path.size() - suffix.size()) == suffix && n-- == 0) return path;
+    if (path.size() > suffix.size() && path.substr(path.size() - suffix.size()) == suffix) return path;
   }
   return "";
+}
+
+// A log segment, a compacted one behind it, and the log's rest.
+std::unique_ptr<MemEnv> Mixed() {
+  MemEnv env;
+  auto store = OpenStore(&env, RepairOptions());
+  for (int i = 0; i < 4; i++) {
+    EXPECT_OK(WriteAndWait(store.get(), {Put("k" + std::to_string(i), "one"), Put("all", std::to_string(i))}));
+    EXPECT_OK(WriteAndWait(store.get(), {Put("l" + std::to_string(i), std::string(100, 'l'))}));
+    EXPECT_OK(EndSegment(store.get()));
+  }
+  EXPECT_OK(CompactRun(store.get(), 1, 2));
+  EXPECT_OK(WriteAndWait(store.get(), {Put("last", "one")}));
+  EXPECT_OK(store->Close());
+  return env.KillProcess();
+}
+
+// What the last of its records, its SEAL and its trailer were.
+void SpoilEnd(MemEnv* env, const std::string& path) {
+  std::string content;
+  if (!EXPECT(env->Content(path, &content) && content.size() > 600)) return;
+  std::fill(content.end() - 400, content.end(), '\xff');
+  env->SetContent(path, content);
 }
 
 void FlipAt(MemEnv* env, const std::string& path, uint64_t at) {
@@ -107,21 +145,21 @@ const Damaged kDamages[] = {
     {"the salt of a log segment", [](MemEnv* env) { FlipAt(env, SegmentPath(*env, ".log"), 48); }},
     {"a record of a compacted segment", [](MemEnv* env) { FlipAt(env, SegmentPath(*env, ".seg"), 250); }},
     {"the salt of a compacted segment", [](MemEnv* env) { FlipAt(env, SegmentPath(*env, ".seg"), 48); }},
+    {"the end of a log segment", [](MemEnv* env) { SpoilEnd(env, SegmentPath(*env, ".log")); }},
+    {"the MANIFEST and a record",
+     [](MemEnv* env) {
+       FlipAt(env, SegmentPath(*env, ".log"), 300);
+       FlipAt(env, SegmentPath(*env, "MANIFEST"), 40);
+     }},
+    {"the MANIFEST and the first frame",
+     [](MemEnv* env) {
+       FlipAt(env, SegmentPath(*env, ".log"), 130);
+       FlipAt(env, SegmentPath(*env, "MANIFEST"), 40);
+     }},
     {"the MANIFEST", [](MemEnv* env) { EXPECT_OK(env->Remove(std::string(kDirectory) + "/MANIFEST")); }},
 };
 
-std::string Describe(const VerifyReport& report) {
-  std::string text;
-  for (const crabkv::Fault& fault : report.faults) {
-    text += fault.file + " at " + std::to_string(fault.offset) + ": " + fault.what;
-    for (const std::string& key : fault.keys) text += " " + key;
-    text += "\n";
-  }
-  return text;
-}
-
-TEST(A_check_whose_calls_fail_says_so_and_never_reports_another_fault) {
-  auto whole = FilledAndClosed();
+void ExpectChecked(const std::unique_ptr<MemEnv>& whole) {
   REQUIRE(whole != nullptr);
   for (const Damaged& damaged : kDamages) {
     auto image = whole->KillProcess();
@@ -141,10 +179,15 @@ TEST(A_check_whose_calls_fail_says_so_and_never_reports_another_fault) {
   }
 }
 
-TEST(A_repair_whose_calls_fail_makes_the_same_store_or_none) {
-  auto whole = FilledAndClosed();
+TEST(A_check_whose_calls_fail_says_so_and_never_reports_another_fault) {
+  ExpectChecked(FilledAndClosed());
+  ExpectChecked(Mixed());
+}
+
+void ExpectRepairs(const std::unique_ptr<MemEnv>& whole) {
   REQUIRE(whole != nullptr);
   Random random;
+  const uint64_t step = 3 * Stride();
   for (const Damaged& damaged : kDamages) {
     auto image = whole->KillProcess();
     damaged.damage(image.get());
@@ -155,7 +198,7 @@ TEST(A_repair_whose_calls_fail_makes_the_same_store_or_none) {
       REQUIRE_OK(RepairDirectory(machine.get(), kDirectory, kRepaired, kGoOn, &report));
       EXPECT(ReadReadOnly(machine.get(), kRepaired, &expected));
     }
-    for (uint64_t nth = 1 + random.Below(Stride());; nth += Stride()) {
+    for (uint64_t nth = 1 + random.Below(step);; nth += step) {
       const Context context(std::string(damaged.what) + ", call " + std::to_string(nth));
       auto machine = image->KillProcess();
       FaultEnv env(machine.get());
@@ -170,6 +213,11 @@ TEST(A_repair_whose_calls_fail_makes_the_same_store_or_none) {
       if (!hit) break;
     }
   }
+}
+
+TEST(A_repair_whose_calls_fail_makes_the_same_store_or_none) {
+  ExpectRepairs(FilledAndClosed());
+  ExpectRepairs(Mixed());
 }
 
 TEST(A_compaction_of_what_is_wholly_dead_may_fail_at_any_call_and_the_next_one_frees_it) {

@@ -338,6 +338,41 @@ TEST(A_check_of_an_open_store_whose_calls_fail_says_so) {
   EXPECT_OK(store->Close());
 }
 
+TEST(Of_more_faults_or_keys_than_a_report_holds_the_rest_is_counted) {
+  MemEnv env;
+  Options options = VerifyOptions();
+  options.segment_bytes = 1 << 20;
+  auto store = OpenStore(&env, options);
+  REQUIRE(store != nullptr);
+  constexpr uint64_t kFaults = VerifyReport::kFaultsMax + 50;
+  for (uint64_t i = 0; i < kFaults; i++) EXPECT_OK(WriteAndWait(store.get(), {Put("rotten", "r")}));
+  Changes many;
+  for (int i = 0; i < 40; i++) many.push_back(Put("many" + std::to_string(100 + i), "rotten"));
+  many.push_back(Put(std::string(3000, 'K') + "rotten", "v"));
+  EXPECT_OK(WriteAndWait(store.get(), many));
+  EXPECT_OK(store->Close());
+  const std::string path = std::string(kDirectory) + "/00000001.log";
+  std::string content;
+  REQUIRE(env.Content(path, &content));
+  for (size_t at = content.find("rotten"); at != std::string::npos; at = content.find("rotten", at + 1)) {
+    content[at] = 'R';
+  }
+  env.SetContent(path, content);
+  const VerifyReport report = Verify(&env);
+  EXPECT_EQ(report.faults.size(), VerifyReport::kFaultsMax);
+  EXPECT_EQ(report.fault_count, kFaults + 1);
+  // The last one alone.
+  for (size_t at = content.find("Rotten"), n = 0; n < kFaults; at = content.find("Rotten", at + 1), n++) {
+    content[at] = 'r';
+  }
+  env.SetContent(path, content);
+  const VerifyReport last = Verify(&env);
+  REQUIRE(last.faults.size() == 1);
+  EXPECT_EQ(last.faults[0].keys.size(), crabkv::Fault::kKeysMax);
+  EXPECT_EQ(last.faults[0].key_count, 41u);
+  for (const std::string& key : last.faults[0].keys) EXPECT(key.size() <= crabkv::Fault::kKeyBytesMax);
+}
+
 TEST(A_check_can_be_given_up) {
   auto env = FilledAndClosed();
   REQUIRE(env != nullptr);
