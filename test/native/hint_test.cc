@@ -272,7 +272,9 @@ TEST(Hints_are_written_while_the_log_is_quiet) {
   const StoreStats stats = store->Stats();
   EXPECT(stats.hinted_segments >= 2);
   EXPECT_EQ(stats.hinted_segments, HintNames(env).size());
-  EXPECT_EQ(stats.disk_bytes - disk_bytes, stats.hint_bytes);
+  // The watermark of the idle log may have found no room in the space that was made ahead.
+  const uint64_t others = stats.disk_bytes - disk_bytes - stats.hint_bytes;
+  EXPECT(others == 0 || others == FrameHeader::kBytes);
   auto killed = env.KillProcess();
   ExpectSame(*killed, "killed");
   EXPECT_OK(store->Close());
