@@ -33,7 +33,7 @@ export function rebuild(): string {
   try {
     symlinkSync(join(root, "native"), join(tree, "native"));
     copyFileSync(description, join(tree, "binding.gyp"));
-    run(nodeGyp, ["configure", ...headers(), "--", "-Dwarnings_are_errors=0"], tree);
+    run(nodeGyp, ["configure", ...headers(), "--", "-Dwarnings_are_errors=0", "-Dsanitize=", "-Dextra_define="], tree);
     run(nodeGyp, ["build", "crabkv"], tree);
     return install(join(tree, "build", "Release", "crabkv.node"));
   } finally {
