@@ -1,6 +1,6 @@
 // What importing this package and its adapters loads: the library's own import stays light, and an adapter loads at most the
 // package that it is for.
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
@@ -17,9 +17,12 @@ function loadedBy(entry: string): Set<string> {
     if (loaded.has(path)) return;
     loaded.add(path);
     const code = readFileSync(url, "utf8");
-    for (const [, name] of code.matchAll(/^(?:import|export)\b[^;]*?\bfrom "([^"]+)";$|^import "([^"]+)";$/gm)) {
-      if (name!.startsWith(".")) visit(new URL(name!, url));
-      else loaded.add(name!);
+    const imports = /^(?:import|export)\b[^;]*?\bfrom "([^"]+)";$|^import "([^"]+)";$|\brequire\("([^"]+)"\)/gm;
+    for (const [, from, bare, required] of code.matchAll(imports)) {
+      const name = (from ?? bare ?? required)!;
+      if (name.endsWith(".node")) continue; // the addon itself
+      if (name.startsWith(".")) visit(new URL(name, url));
+      else loaded.add(name);
     }
   };
   visit(new URL(entry, dist));
@@ -27,7 +30,7 @@ function loadedBy(entry: string): Set<string> {
 }
 
 const packagesOf = (loaded: Set<string>): string[] =>
-  [...loaded].filter((name) => !name.startsWith("node:") && !name.endsWith(".js"));
+  [...loaded].filter((name) => !name.startsWith("node:") && !/\.c?js$/.test(name));
 
 test("the library loads nothing but itself and Node", () => {
   const loaded = loadedBy("index.js");
@@ -44,13 +47,16 @@ test.each(adapters)("crabkv/%s loads at most its own package", (name) => {
 
 test.each(adapters)("crabkv/%s is an entry of the package, with types and an optional peer", (name) => {
   const manifest = JSON.parse(readFileSync(new URL("../package.json", dist), "utf8")) as {
-    exports: Record<string, Record<string, string>>;
+    exports: Record<string, Record<"import" | "require", { types: string; default: string }>>;
     peerDependencies: Record<string, string>;
     peerDependenciesMeta: Record<string, { optional: boolean }>;
   };
-  const { types, default: code } = manifest.exports[`./${name}`]!;
-  expect(readFileSync(new URL(`../${types}`, dist), "utf8")).toContain("export ");
-  expect(require.resolve(`crabkv/${name}`)).toBe(fileURLToPath(new URL(`../${code}`, dist)));
+  const entry = manifest.exports[`./${name}`]!;
+  for (const { types, default: code } of Object.values(entry)) {
+    expect(readFileSync(new URL(`../${types}`, dist), "utf8")).toContain("export ");
+    expect(existsSync(new URL(`../${code}`, dist)), code).toBe(true);
+  }
+  expect(require.resolve(`crabkv/${name}`)).toBe(fileURLToPath(new URL(`../${entry.require.default}`, dist)));
   expect(manifest.peerDependencies[name]).toBeDefined();
   expect(manifest.peerDependenciesMeta[name]).toEqual({ optional: true });
 });
