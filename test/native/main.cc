@@ -1,6 +1,7 @@
-// Runs the native tests: crabkv_tests [--list] [part of a name]... Prints failures, tests of more than a second, the
-// seed, and a last line `N passed, N failed`. A test that hangs (CRABKV_TEST_TIMEOUT_S, default 240), crashes or breaks
-// an assertion of the core is reported as failed, with what it was at, and ends the run.
+// Runs the native tests: crabkv_tests [--list] [--shard=I/N] [part of a name]... Prints failures, tests of more than a
+// second, the seed, and a last line `N passed, N failed`. A test that hangs (CRABKV_TEST_TIMEOUT_S, default 240),
+// crashes or breaks an assertion of the core is reported as failed, with what it was at, and ends the run. A shard is
+// every N-th of the tests from the I-th on: N processes, with I from 1 to N, run all of them.
 #include <unistd.h>
 
 #include <algorithm>
@@ -44,6 +45,20 @@ bool Selected(const Test& test, int argc, char** argv) {
     if (std::strstr(test.name, argv[i]) != nullptr || std::strstr(test.file, argv[i]) != nullptr) return true;
   }
   return !filtered;
+}
+
+struct Shard {
+  unsigned nth = 1;
+  unsigned of = 1;
+};
+
+// False for one that is none.
+bool ReadShard(int argc, char** argv, Shard* shard) {
+  for (int i = 1; i < argc; i++) {
+    if (std::strncmp(argv[i], "--shard=", 8) != 0) continue;
+    if (std::sscanf(argv[i] + 8, "%u/%u", &shard->nth, &shard->of) != 2) return false;
+  }
+  return shard->nth >= 1 && shard->nth <= shard->of;
 }
 
 uint64_t ChooseSeed() {
@@ -116,6 +131,11 @@ int Main(int argc, char** argv) {
     for (Test* test = first_test; test != nullptr; test = test->next) std::printf("%s\n", test->name);
     return 0;
   }
+  Shard shard;
+  if (!ReadShard(argc, argv, &shard)) {
+    std::fprintf(stderr, "--shard=I/N has I from 1 to N\n");
+    return 2;
+  }
   program_path = argv[0];
   seed = ChooseSeed();
   std::printf("CRABKV_TEST_SEED=%" PRIu64 "\n", seed);
@@ -125,8 +145,10 @@ int Main(int argc, char** argv) {
   std::signal(SIGSEGV, [](int) { EndRun("crashes"); });
 #endif
   Watchdog watchdog;
+  unsigned selected = 0;
   for (Test* test = first_test; test != nullptr; test = test->next) {
     if (!Selected(*test, argc, argv)) continue;
+    if (selected++ % shard.of != shard.nth - 1) continue;
     watchdog.NextTest();
     (RunTest(*test) ? passed : failed)++;
   }
