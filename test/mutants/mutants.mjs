@@ -300,7 +300,7 @@ export const mutants = [
     file: "native/core/backup.cc",
     find: "  if (group != 0) CRABKV_RETURN_IF_ERROR(source_.log->WaitFor(group, true));\n",
     replace: "",
-    tests: ["What_a_kill_and_a_recovery_do_to_the_store"],
+    tests: ["A_backup_waits_until_the_log_is_as_durable_as_it"],
   },
   {
     name: "recovery cuts a file that a backup shares",

@@ -2,6 +2,7 @@
 // the backup that was there, the new one, or none that opens.
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <thread>
 
 #include "native/core/coding.h"
@@ -187,6 +188,35 @@ TEST(When_any_call_of_a_backup_fails_the_store_goes_on_and_the_old_backup_or_a_w
     }
   }
   EXPECT(failures > 40 / Step());
+}
+
+// Else a power cut could leave a store that is behind its own backup. The backup is of copies: nothing else that it
+// does waits for a sync of the log.
+TEST(A_backup_waits_until_the_log_is_as_durable_as_it) {
+  std::atomic<bool> held{true};
+  MemEnv machine;
+  FaultEnv env(&machine);
+  Scene copies;
+  copies.links = false;
+  InjectNoLinks(&env, copies);
+  ModelLog log;
+  auto store = OpenStore(&env, SmallOptions(SyncMode::kOs));
+  REQUIRE(store != nullptr);
+  Writer writer(store.get(), &log, 1);
+  EXPECT(writer.Write(30));
+  env.SetHook([&](const Call& call) {
+    const bool of_log = call.kind == kSyncCall && call.path == std::string(kDirectory) + "/00000001.log";
+    while (of_log && held) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  });
+  StartedBackup backup(store.get());
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  EXPECT(!backup.ended());
+  held = false;
+  BackupReport report;
+  EXPECT_OK(backup.Wait(&report));
+  env.SetHook(nullptr);
+  EXPECT_EQ(report.version, writer.last_version());
+  EXPECT(report.copied_bytes > 0);
 }
 
 TEST(A_backup_that_finds_no_space_leaves_what_was_there_and_succeeds_when_there_is_some) {
