@@ -39,6 +39,18 @@ test("the library loads none of the packages that the server and the command lin
   expect(loadedBy("../dist/cli/log.js")).toContain("pino");
 });
 
+test.each(["../package-lock.json", "../bench/package-lock.json"])(
+  "%s has the packages for every system, not only for the one that it was made on",
+  (path) => {
+    const { packages } = readJson(path) as { packages: Record<string, { optionalDependencies?: object }> };
+    const names = new Set(Object.keys(packages).map((at) => at.slice(at.lastIndexOf("node_modules/") + 13)));
+    const wanted = Object.values(packages).flatMap(({ optionalDependencies = {} }) =>
+      Object.keys(optionalDependencies),
+    );
+    expect(wanted.filter((name) => !names.has(name))).toEqual([]);
+  },
+);
+
 test("dependencies are pinned to exact versions", () => {
   const { dependencies = {}, devDependencies } = readJson("../package.json") as {
     dependencies?: Record<string, string>;
