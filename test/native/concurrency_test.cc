@@ -350,52 +350,5 @@ TEST(Nothing_is_called_durable_that_was_not_synced) {
   EXPECT_OK(store->Close());
 }
 
-TEST(Too_much_at_once_is_refused_and_there_is_room_again_later) {
-  class RoomListener final : public CommitListener {
-   public:
-    void OnAcknowledged(uint64_t) override {}
-    void OnDurable(uint64_t) override {}
-    void OnFailed(uint64_t, uint64_t, const Status&) override {}
-    void OnRoom() override { rooms++; }
-    std::atomic<uint64_t> rooms{0};
-  };
-  MemEnv memory;
-  FaultEnv env(&memory);
-  Options options = SmallOptions(SyncMode::kOs);
-  options.pending_bytes_max = 512 << 10;
-  auto store = OpenStore(&env, options);
-  RoomListener listener;
-  store->AddListener(&listener);
-  std::atomic<bool> slow{true};
-  env.SetHook([&](const Call& call) {
-    while (slow && call.kind == kWriteCall) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  });
-  Commit commit;
-  Status status;
-  uint64_t accepted = 0;
-  uint64_t last_group = 0;
-  while (status.ok() && accepted < 1000) {
-    status = store->Put("k" + std::to_string(accepted), std::string(9000, 'v'), 0, &commit);
-    if (status.ok()) {
-      accepted++;
-      last_group = commit.group;
-    }
-  }
-  EXPECT_CODE(status, Code::kBusy);
-  EXPECT_CODE(store->Put("large", std::string(400 << 10, 'v'), 0, &commit), Code::kBusy);
-  EXPECT(store->Stats().pending_bytes <= options.pending_bytes_max + (128 << 10));
-  slow = false;
-  store->Kick();
-  for (int i = 0; i < 5000 && listener.rooms == 0; i++) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  EXPECT(listener.rooms > 0);
-  // Larger than the bound: taken when nothing else is pending.
-  EXPECT_OK(store->WaitFor(last_group, false));
-  EXPECT_OK(store->Put("large", std::string(700 << 10, 'v'), 0, &commit));
-  EXPECT_OK(store->WaitFor(commit.group, false));
-  EXPECT_EQ(store->Stats().keys, accepted + 1);
-  store->RemoveListener(&listener);
-  EXPECT_OK(store->Close());
-}
-
 }  // namespace
 }  // namespace crabkv::test
