@@ -3,7 +3,7 @@
 import { open as openStore } from "lmdb";
 
 // Every put of one turn of the event loop goes into one transaction, written on another thread.
-export { putAll } from "./loops.mjs";
+export { getTextByGet as getText, putAll } from "./loops.mjs";
 
 /** `variant` "one-step": put() resolves when flushed. Otherwise commit and flush overlap, the default. */
 export const optionsOf = ({ durability, form, variant }) => ({
@@ -24,15 +24,6 @@ export async function putEach(db, keys, values, supply, { variant }) {
     await db.put(keys[at], values[at]);
     await db.flushed;
   }
-}
-
-export function getText(db, keys, begin, end) {
-  let check = 0;
-  for (let at = begin; at < end; at++) {
-    const value = db.get(keys[at]);
-    check += value.length + value.charCodeAt(value.length - 1);
-  }
-  return check;
 }
 
 export function getBytes(db, keys, begin, end) {

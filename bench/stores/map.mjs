@@ -1,5 +1,5 @@
 // A plain Map: no store, but what any store in this process is bound by. Nothing is written anywhere.
-export { putAll } from "./loops.mjs";
+export { getTextByGet as getText, putAll } from "./loops.mjs";
 
 /** What one process puts, another does not see. */
 export const volatile = true;
@@ -14,15 +14,6 @@ class MapStore extends Map {
 export const open = () => new MapStore();
 export const close = () => undefined;
 export const getOne = (db, key) => db.get(key);
-
-export function getText(db, keys, begin, end) {
-  let check = 0;
-  for (let at = begin; at < end; at++) {
-    const value = db.get(keys[at]);
-    check += value.length + value.charCodeAt(value.length - 1);
-  }
-  return check;
-}
 
 export function runGroup(db, { reads, keys, values }) {
   let length = 0;
