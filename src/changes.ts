@@ -44,8 +44,10 @@ export class Changes {
 
   /** Puts of a stream, from this place in the columns on. */
   notePuts(keys: Column, from: number, count: number, ttl: number | Float64Array, group: Group): void {
-    for (const [i, key] of itemsOf(keys).entries()) {
-      if (i >= from && i < from + count) this.note(KIND_PUT, key, typeof ttl === "number" ? ttl : ttl[i]!, group);
+    for (const [i, key] of itemsOf(keys)
+      .slice(from, from + count)
+      .entries()) {
+      this.note(KIND_PUT, key, typeof ttl === "number" ? ttl : ttl[from + i]!, group);
     }
   }
 }

@@ -35,6 +35,14 @@ export function lookupFigures(session: Session, nativeServer: number): LookupFig
   return { found: found!, missed: missed! };
 }
 
+/** How many commands were called, known ones and others. */
+export function calledCount(session: Session, nativeServer: number): number {
+  const numbers = countsOf(session, nativeServer);
+  let calls = 0;
+  for (let at = 0; at < numbers.length - 2; at += NUMBERS) calls += numbers[at]!;
+  return calls;
+}
+
 /** Of the commands that were called. What is no command is called "unknown". */
 export function commandFigures(session: Session, nativeServer: number): CommandFigures[] {
   const numbers = countsOf(session, nativeServer);

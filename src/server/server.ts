@@ -9,7 +9,7 @@ import type { CommitObserver, Session } from "../session.js";
 import { RequestedBackups } from "./backups.js";
 import { RequestedCompactions } from "./compactions.js";
 import { ClientMemory } from "./client-memory.js";
-import { commandFigures } from "./command-figures.js";
+import { calledCount } from "./command-figures.js";
 import { Connection } from "./connection.js";
 import { ServerCounters } from "./counters.js";
 import { KeyspaceEvents } from "./keyspace-events.js";
@@ -219,13 +219,9 @@ export class Server implements ConnectionHost, CommitObserver, ListenerHost {
     this.#clock = setInterval(() => {
       const nowMs = Date.now();
       for (const connection of this.connections.values()) connection.checkTime(nowMs);
-      this.counters.sample(nowMs, () => this.#commandCount());
+      this.counters.sample(nowMs, () => calledCount(this.session, this.nativeServer));
     }, everyMs);
     this.#clock.unref();
-  }
-
-  #commandCount(): number {
-    return commandFigures(this.session, this.nativeServer).reduce((sum, { calls }) => sum + calls, 0);
   }
 
   /** Where it listens with TCP, plain if it does, else with TLS. Throws when it does not. */
