@@ -28,12 +28,8 @@ const Damage kDamages[] = {
 };
 
 TEST(A_damaged_file_of_a_backup_is_taken_again) {
-  MemEnv env;
-  ModelLog log;
-  auto store = OpenStore(&env, SmallOptions());
-  Writer writer(store.get(), &log, 1);
-  EXPECT(writer.Write(150));
-  REQUIRE_OK(BackUp(store.get()));
+  BackedUpStore backed_up(150);
+  auto& [env, log, store, writer] = backed_up;
   const auto files = FilesIn(env, kBackup);
   REQUIRE(files.count(kFirst) == 1 && files.count(kSecond) == 1);
   EXPECT_OK(env.Remove(PathOf(kFirst)));
@@ -58,11 +54,8 @@ TEST(A_damaged_file_of_a_backup_is_taken_again) {
 }
 
 TEST(A_file_of_a_backup_that_is_missing_is_named_by_verifying) {
-  MemEnv env;
-  ModelLog log;
-  auto store = OpenStore(&env, SmallOptions());
-  EXPECT(Writer(store.get(), &log, 1).Write(150));
-  REQUIRE_OK(BackUp(store.get()));
+  BackedUpStore backed_up(150);
+  auto& [env, log, store, writer] = backed_up;
   EXPECT_OK(env.Remove(PathOf(kFirst)));
   VerifyReport report;
   EXPECT_OK(VerifyDirectory(

@@ -136,4 +136,9 @@ bool Writer::Write(uint64_t count) {
   return commit.group == 0 || store_->WaitFor(commit.group, false).ok();
 }
 
+BackedUpStore::BackedUpStore(uint64_t batches) : store(OpenStore(&env, SmallOptions())), writer(store.get(), &log, 1) {
+  EXPECT(writer.Write(batches));
+  EXPECT_OK(BackUp(store.get()));
+}
+
 }  // namespace crabkv::test

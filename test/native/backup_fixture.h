@@ -57,4 +57,14 @@ class Writer {
   uint64_t last_version_ = 0;
 };
 
+// A store of so many batches, and its backup.
+struct BackedUpStore {
+  explicit BackedUpStore(uint64_t batches);
+
+  MemEnv env;
+  ModelLog log;
+  std::shared_ptr<Store> store;
+  Writer writer;
+};
+
 }  // namespace crabkv::test

@@ -191,11 +191,8 @@ TEST(Any_append_of_the_end_of_a_segment_may_fail_during_a_backup) {
 }
 
 TEST(A_backup_is_not_opened_for_writing) {
-  MemEnv env;
-  ModelLog log;
-  auto store = OpenStore(&env, SmallOptions());
-  EXPECT(Writer(store.get(), &log, 1).Write(10));
-  REQUIRE_OK(BackUp(store.get()));
+  BackedUpStore backed_up(10);
+  auto& [env, log, store, writer] = backed_up;
   const auto files = FilesIn(env, kBackup);
   std::shared_ptr<Store> opened;
   const Status status = Store::Open(&env, kBackup, SmallOptions(), &opened);
@@ -205,11 +202,8 @@ TEST(A_backup_is_not_opened_for_writing) {
 }
 
 TEST(A_directory_that_is_something_else_is_refused_and_left_as_it_is) {
-  MemEnv env;
-  ModelLog log;
-  auto store = OpenStore(&env, SmallOptions());
-  EXPECT(Writer(store.get(), &log, 1).Write(10));
-  REQUIRE_OK(BackUp(store.get()));
+  BackedUpStore backed_up(10);
+  auto& [env, log, store, writer] = backed_up;
   std::shared_ptr<Store> other;
   REQUIRE_OK(Store::Open(&env, "/other", SmallOptions(), &other));
   REQUIRE_OK(BackUp(other.get(), nullptr, "/other-backup"));
@@ -230,12 +224,8 @@ TEST(A_directory_that_is_something_else_is_refused_and_left_as_it_is) {
 }
 
 TEST(A_store_that_went_on_apart_does_not_replace_the_backup) {
-  MemEnv env;
-  ModelLog log;
-  auto store = OpenStore(&env, SmallOptions());
-  Writer writer(store.get(), &log, 1);
-  EXPECT(writer.Write(10));
-  REQUIRE_OK(BackUp(store.get()));
+  BackedUpStore backed_up(10);
+  auto& [env, log, store, writer] = backed_up;
   REQUIRE_OK(RestoreTo(&env, kRestored));
   std::shared_ptr<Store> restored;
   REQUIRE_OK(Store::Open(&env, kRestored, SmallOptions(), &restored));
