@@ -232,6 +232,7 @@ describe("opening", () => {
   test("a path must be a usable string", async () => {
     for (const path of ["", undefined, 5, null, {}]) await expect(open(path as string)).rejects.toThrow(/^path must/);
     await expect(open("a\0b")).rejects.toThrow(/^path must not contain null bytes/);
+    await expect(open("a\ud800")).rejects.toThrow(/^path must be a well-formed string/);
   });
 
   test("a file where the directory should be, and a directory nobody may enter, are clear errors", async () => {

@@ -97,7 +97,7 @@ napi_value DumpSegment(napi_env env, napi_callback_info info) {
   std::string path;
   uint64_t from_offset = 0;
   uint64_t frames_max = 0;
-  if (!ReadString(env, call[0], "path", &path) ||
+  if (!ReadPath(env, call[0], "path", &path) ||
       !ReadInteger(env, call[1], "fromOffset", (uint64_t{1} << 53) - 1, &from_offset) ||
       !ReadInteger(env, call[2], "framesMax", UINT32_MAX, &frames_max)) {
     return nullptr;

@@ -162,8 +162,7 @@ napi_value Open(napi_env env, napi_callback_info info) {
   Call<4> call(env, info);
   std::string path;
   Options options;
-  if (!ReadString(env, call[0], "path", &path) || !ReadOptions(env, call[1], &options)) return nullptr;
-  if (path.find('\0') != std::string::npos) return ThrowTypeError(env, "path must not contain null bytes");
+  if (!ReadPath(env, call[0], "path", &path) || !ReadOptions(env, call[1], &options)) return nullptr;
   const Status valid = ValidateOptions(options);
   if (!valid.ok()) return ThrowStatus(call.environment(), valid);
   if (!IsFunction(env, call[2])) return ThrowTypeError(env, "onCommit must be a function");
