@@ -138,6 +138,12 @@ bool DecodeFrameHeader(std::string_view bytes, uint64_t salt, FrameHeader* heade
   return header->payload_bytes % 8 == 0;
 }
 
+const char* WhyMisplaced(FrameType type, SegmentKind kind) {
+  const bool block = type == FrameType::kBlock;
+  if (kind == SegmentKind::kLog) return block ? "a frame that log segments do not have" : nullptr;
+  return block || type == FrameType::kSeal ? nullptr : "a frame that compacted segments do not have";
+}
+
 void EncodeStart(const StartPayload& start, char* to) {
   PutU64(to, start.previous_number);
   PutU64(to + 8, start.previous_salt);

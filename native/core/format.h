@@ -84,6 +84,8 @@ enum class FrameType : uint8_t {
   kSeal = 4,       // last in a full segment: its counts
   kBlock = 5,      // records of a compacted segment
 };
+// What is wrong with a frame of this type in a segment of this kind; null when nothing is.
+const char* WhyMisplaced(FrameType type, SegmentKind kind);
 
 // LSNs between the previous frame's last and this frame's base were given out and undone: nothing is missing.
 inline constexpr uint8_t kFrameSkipsLsns = 1;

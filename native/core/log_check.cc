@@ -235,7 +235,7 @@ std::string LogCheck::WhyNotStarting(const Frame& frame, uint64_t* missing_to) c
 
 std::string LogCheck::WhyNotContinuing(const Frame& frame, uint64_t* missing_to) const {
   const FrameHeader& header = frame.header;
-  if (header.type == FrameType::kBlock) return "a frame that log segments do not have";
+  if (const char* misplaced = WhyMisplaced(header.type, SegmentKind::kLog); misplaced != nullptr) return misplaced;
   if (header.count != 0 && header.base_lsn <= end_.lsn) return "its LSNs were given out before";
   if (damaged_) return "";
   if (frame.offset == SegmentHeader::kBytes) {
@@ -301,8 +301,8 @@ Status LogCheck::CheckCompacted(size_t index) {
 
 void LogCheck::CheckCompactedFrame(const CheckedSegment& segment, const Frame& frame, uint32_t previous_crc) {
   const FrameHeader& header = frame.header;
-  if (header.type != FrameType::kBlock && header.type != FrameType::kSeal) {
-    Note(segment, frame.offset, "a frame that compacted segments do not have");
+  if (const char* misplaced = WhyMisplaced(header.type, SegmentKind::kCompacted); misplaced != nullptr) {
+    Note(segment, frame.offset, misplaced);
   } else if (header.previous_crc != previous_crc) {
     Note(segment, frame.offset, "a frame before this one is missing");
   }

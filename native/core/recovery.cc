@@ -254,6 +254,10 @@ Status Recovery::StartsAfterWalk(size_t index, bool* starts) {
 
 bool Recovery::Continues(const Frame& frame, std::string* why) const {
   const FrameHeader& header = frame.header;
+  if (const char* misplaced = WhyMisplaced(header.type, SegmentKind::kLog); misplaced != nullptr) {
+    *why = misplaced;
+    return false;
+  }
   *why = "a frame before this one is missing";
   if (header.previous_crc != end_.crc || header.epoch < epoch_) return false;
   if (header.type == FrameType::kStart) {

@@ -72,8 +72,8 @@ Status Recovery::WalkCompacted(size_t index) {
     CRABKV_RETURN_IF_ERROR(reader.Next(&result, &frame, &why));
     if (result != FrameReader::Result::kFrame) return Status::Corruption(file.path, reader.offset(), why);
     last = frame.header.type;
-    if (last != FrameType::kBlock && last != FrameType::kSeal) {
-      return Status::Corruption(file.path, frame.offset, "a frame that compacted segments do not have");
+    if (const char* misplaced = WhyMisplaced(last, SegmentKind::kCompacted); misplaced != nullptr) {
+      return Status::Corruption(file.path, frame.offset, misplaced);
     }
     if (frame.header.count != 0) ApplyRecords(file, frame);
   }

@@ -133,6 +133,35 @@ TEST(Frames_that_do_not_follow_each_other_are_found) {
       });
 }
 
+TEST(A_frame_of_a_compacted_segment_is_none_of_the_log) {
+  const auto become_block = [](ForgedFrame* frame) { frame->header.type = FrameType::kBlock; };
+  ExpectFound(false, {
+                         {"a frame that log segments do not have", Code::kCorruption,
+                          [&](ForgedLog* log) { become_block(DataOf(&log->segments[1], 0)); }},
+                         {"a frame that log segments do not have", Code::kCorruption,
+                          [&](ForgedLog* log) { become_block(DataOf(&log->segments[2], 1)); }},
+                         {"a frame that log segments do not have", Code::kCorruption,
+                          [&](ForgedLog* log) {
+                            ForgedFrame empty = *ForgedLog::Find(&log->segments[2], FrameType::kWatermark);
+                            become_block(&empty);
+                            log->segments[2].frames.insert(log->segments[2].frames.begin() + 1, empty);
+                          }},
+                         // Behind all that is durable it is what a crash left.
+                         {nullptr, Code::kOk,
+                          [&](ForgedLog* log) {
+                            ForgedSegment* const last = &log->segments[2];
+                            ForgedFrame unfinished = *DataOf(last, 1);
+                            become_block(&unfinished);
+                            ForgedLog::Renumber(last, &unfinished, 10);
+                            ForgedLog::ChangeRecords(last, &unfinished, [](RecordHeader* record) {
+                              record->expires_at_ms = 1'900'000'000'000;
+                            });
+                            last->frames.push_back(unfinished);
+                            log->manifest.clean = false;
+                          }},
+                     });
+}
+
 TEST(Segments_that_do_not_follow_each_other_are_found) {
   const auto last = [](ForgedLog* log) { return &log->segments[2]; };
   ExpectFound(
