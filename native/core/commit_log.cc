@@ -169,6 +169,7 @@ uint64_t CommitLog::LastNotFailed(uint64_t group) const {
 }
 
 Status CommitLog::WaitFor(uint64_t group, bool durable) {
+  CRABKV_ASSERT(queue_.WasGivenOut(group));
   std::unique_lock<std::mutex> lock(fate_mutex_);
   for (;;) {
     for (const FailedRange& range : failed_) {

@@ -199,6 +199,11 @@ bool GroupQueue::IsEmpty(uint64_t number) const {
   return group.number.load(std::memory_order_acquire) == number;
 }
 
+bool GroupQueue::WasGivenOut(uint64_t number) const {
+  const uint64_t newest = newest_number();
+  return number < newest || (number == newest && !IsEmpty(number));
+}
+
 Group* GroupQueue::TakeSealed(uint64_t number, bool even_empty) {
   Group* group = At(number);
   if (group->number.load(std::memory_order_acquire) != number) return nullptr;

@@ -125,6 +125,8 @@ class GroupQueue {
   uint64_t pending_bytes() const;
   bool TakeBusyReport();  // someone got kBusy since the last call, and there is room again
 
+  // Whether somebody may know of the group by its number, because it has records, or because it is sealed.
+  bool WasGivenOut(uint64_t number) const;
   // Whether the group is open and without records. A group that is not there any more is not empty: it was written.
   bool IsEmpty(uint64_t number) const;
 

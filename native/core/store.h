@@ -249,6 +249,7 @@ class Store {
   // not show what may still be taken back waits for it.
   virtual uint64_t VisibleGroup() const = 0;
   // Blocks until the group is acknowledged or failed (for callers without an event loop). `durable`: until synced.
+  // REQUIRES: a group that this store has named.
   virtual Status WaitFor(uint64_t group, bool durable) = 0;
 
   // --- Expiry. Expired keys are invisible from their deadline on; this removes them for good.

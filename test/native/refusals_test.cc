@@ -1,11 +1,15 @@
 // A store that is closed, one that is open for reading only, and one that has taken its sticky failure: what each call
 // of them says, and that none hangs or crashes.
+#include <unistd.h>
+
 #include <atomic>
+#include <csignal>
 
 #include "test/native/backup_fixture.h"
 #include "test/native/compaction_fixture.h"
 #include "test/native/fault_env.h"
 #include "test/native/harness.h"
+#include "test/native/in_child.h"
 #include "test/native/store_fixture.h"
 
 namespace crabkv::test {
@@ -83,6 +87,25 @@ TEST(After_closing_every_call_says_that_the_store_is_closed) {
   store->Kick();
   store->CancelCompaction(1);
   store->CancelBackup(1);
+}
+
+// It would be a wait for ever, so it is a bug that ends the process at once.
+TEST(A_group_that_was_never_given_out_is_not_waited_for) {
+  MemEnv env;
+  auto store = OpenStore(&env, SmallOptions());
+  constexpr int kAborted = 3;
+  // The open one, which has no record yet, and one that is not there.
+  for (const uint64_t group : {1, 2}) {
+    EXPECT_EQ(InChild([&] {
+                std::signal(SIGABRT, [](int) { ::_exit(kAborted); });
+                ::alarm(10);
+                return store->WaitFor(group, false).ok() ? 0 : 1;
+              }),
+              kAborted);
+  }
+  Commit commit;
+  EXPECT_OK(Write(store.get(), {Put("k", "v")}, &commit));
+  EXPECT_OK(store->WaitFor(commit.group, false));
 }
 
 TEST(A_store_that_is_open_for_reading_only_reads_everything_and_changes_nothing) {
