@@ -69,12 +69,12 @@ test(
         ),
       (port) => visited(port, (socket) => socket.write(request("QUIT"))),
     ];
-    const storming = (async () => {
+    const storming = async (): Promise<void> => {
       const AT_A_TIME = 100;
       for (let done = 0; done < storm; done += AT_A_TIME) {
         await Promise.all(Array.from({ length: AT_A_TIME }, (_, i) => leave[i % leave.length]!(server.port)));
       }
-    })();
+    };
     const during = await bystander.latencyDuring(storming);
     await untilClientsAre(server.port, 2);
     const before = server.memory().now;

@@ -41,7 +41,7 @@ test(
     };
     const figures = new Map<string, Latency[]>();
     const measure = async (what: string, work: () => Promise<unknown>): Promise<void> => {
-      figures.set(what, [...(figures.get(what) ?? []), await bystander.latencyDuring(work())]);
+      figures.set(what, [...(figures.get(what) ?? []), await bystander.latencyDuring(work)]);
     };
     for (let round = 0; round < rounds; round++) {
       figures.set("nothing else", [...(figures.get("nothing else") ?? []), await bystander.latencyFor(1000)]);

@@ -130,10 +130,18 @@ test("requests that are begun and never finished take what came of them, and end
   onTestFinished(() => sockets.forEach((socket) => socket.destroy()));
   for (const socket of sockets) socket.write(begun);
   const over = Promise.all(sockets.map(closed));
-  const during = await bystander.latencyDuring(over);
+  const during = await bystander.latencyDuring(() => over);
+  expect(during.count).toBeGreaterThan(0);
   console.log(`beside 500 unfinished requests: ${shownLatency(during)}`);
   expectGrowthBelow(server, before, 100);
 });
+
+/** Resolves when the server has closed. */
+async function thrownAt(port: number, bytes: Buffer): Promise<void> {
+  const socket = quietSocket(port);
+  socket.end(bytes);
+  await closed(socket);
+}
 
 test("garbage, HTTP and TLS are refused or ended, and nothing of them runs", async () => {
   const seed = testSeed();
@@ -157,15 +165,20 @@ test("garbage, HTTP and TLS are refused or ended, and nothing of them runs", asy
   });
   const http = "POST /SET HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 20\r\n\r\nFLUSHALL\r\nSET a b\r\n";
   garbage.push(Buffer.from(http), Buffer.from("GET / HTTP/1.0\r\n\r\n"), Buffer.from("CONNECT a:1 HTTP/1.1\r\n\r\n"));
-  const all = Promise.all(
-    garbage.map(async (bytes) => {
-      const socket = quietSocket(server.port);
-      socket.end(bytes);
-      await closed(socket);
-    }),
-  );
-  const during = await bystander.latencyDuring(all);
-  console.log(`beside garbage: ${shownLatency(during)}, seed ${seed}`);
+  await bystander.served();
+  // All of it at least once, and again until the bystander's time is over.
+  const AT_A_TIME = 50;
+  let thrown = 0;
+  let isEnough = false;
+  const throwing = (async () => {
+    for (; thrown < garbage.length || !isEnough; thrown += AT_A_TIME) {
+      const some = Array.from({ length: AT_A_TIME }, (_, i) => garbage[(thrown + i) % garbage.length]!);
+      await Promise.all(some.map((bytes) => thrownAt(server.port, bytes)));
+    }
+  })();
+  const during = await bystander.latencyFor(1000).finally(() => (isEnough = true));
+  await throwing;
+  console.log(`beside garbage, ${thrown} times: ${shownLatency(during)}, seed ${seed}`);
   const fetched = await fetch(`http://127.0.0.1:${server.port}/`, { method: "POST", body: "FLUSHALL\r\n" }).catch(
     () => "refused",
   );
@@ -179,10 +192,12 @@ test("garbage, HTTP and TLS are refused or ended, and nothing of them runs", asy
 test("a client that drips a byte now and then costs nobody anything", async () => {
   const server = await start("--request-timeout", "1");
   const bystander = new Bystander(server.port);
+  await bystander.served();
   const socket = quietSocket(server.port);
   const drip = setInterval(() => socket.write("x"), 20);
   onTestFinished(() => clearInterval(drip));
-  await bystander.latencyDuring(
+  const during = await bystander.latencyDuring(() =>
     Promise.race([closed(socket), sleep(20_000, "never").then((x) => Promise.reject(new Error(x)))]),
   );
+  expect(during.count).toBeGreaterThan(0);
 });

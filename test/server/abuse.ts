@@ -92,15 +92,18 @@ export class Bystander {
     for (let replies = 0; replies < 4; replies += (await this.latency()).count) await sleep(5);
   }
 
+  /** Throws when it had no reply in this time: who is served has hundreds in a second. */
   async latencyFor(ms: number): Promise<Latency> {
-    await this.served();
-    await sleep(ms);
-    return this.latency();
+    const latency = await this.latencyDuring(() => sleep(ms));
+    if (latency.count === 0) throw new Error(`the bystander had no reply in ${ms} ms`);
+    return latency;
   }
 
-  async latencyDuring(work: Promise<unknown>): Promise<Latency> {
-    await this.latency();
-    await work;
+  /** Short work may be over before anybody can have had a reply. */
+  async latencyDuring(work: () => Promise<unknown>): Promise<Latency> {
+    // Its process takes longer to start than some work.
+    await this.served();
+    await work();
     return this.latency();
   }
 }
