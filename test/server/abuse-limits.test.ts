@@ -169,14 +169,14 @@ test("garbage, HTTP and TLS are refused or ended, and nothing of them runs", asy
   // All of it at least once, and again until the bystander's time is over.
   const AT_A_TIME = 50;
   let thrown = 0;
-  let isEnough = false;
+  const enough = new AbortController();
   const throwing = (async () => {
-    for (; thrown < garbage.length || !isEnough; thrown += AT_A_TIME) {
+    for (; thrown < garbage.length || !enough.signal.aborted; thrown += AT_A_TIME) {
       const some = Array.from({ length: AT_A_TIME }, (_, i) => garbage[(thrown + i) % garbage.length]!);
       await Promise.all(some.map((bytes) => thrownAt(server.port, bytes)));
     }
   })();
-  const during = await bystander.latencyFor(1000).finally(() => (isEnough = true));
+  const during = await bystander.latencyFor(1000).finally(() => enough.abort());
   await throwing;
   console.log(`beside garbage, ${thrown} times: ${shownLatency(during)}, seed ${seed}`);
   const fetched = await fetch(`http://127.0.0.1:${server.port}/`, { method: "POST", body: "FLUSHALL\r\n" }).catch(
