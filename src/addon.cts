@@ -3,6 +3,12 @@
 import fs = require("node:fs");
 import path = require("node:path");
 
+/**
+ * Number of the interface that native.ts and native-types.ts describe. Raised when they change so that a binary of before would be
+ * called wrongly, together with kInterface of native/addon/module.cc.
+ */
+const NATIVE_INTERFACE = 1;
+
 type Origin = "CRABKV_ADDON" | "local build" | "prebuilt";
 
 /** A binary that could not be used, and why. */
@@ -17,12 +23,19 @@ interface Finding {
   readonly failed: readonly FailedBinary[];
 }
 
+/**
+ * Whether a process with these mappings (/proc/self/maps) runs on musl: its loader is also its libc.so, which has one name or the
+ * other on disk. (process.report tells, too, and takes a hundred times as long.)
+ */
+function isMusl(mappings: string): boolean {
+  return /\/(?:ld-musl-\S+|libc\.so)(?: \(deleted\))?$/m.test(mappings);
+}
+
 /** The C library that this process runs on; undefined where a system has only one. */
 function libc(): "glibc" | "musl" | undefined {
   if (process.platform !== "linux") return undefined;
   try {
-    // Its loader is mapped into every process. (process.report tells, too, and takes a hundred times as long.)
-    return fs.readFileSync("/proc/self/maps", "latin1").includes("/ld-musl-") ? "musl" : "glibc";
+    return isMusl(fs.readFileSync("/proc/self/maps", "latin1")) ? "musl" : "glibc";
   } catch {
     const { header } = process.report.getReport() as { header: { glibcVersionRuntime?: string } };
     return header.glibcVersionRuntime === undefined ? "musl" : "glibc";
@@ -62,9 +75,20 @@ function ownBinary(origin: Origin, folder: string): { origin: Origin; path: stri
   return { origin, path: path.join(__dirname, "..", folder, "crabkv.node"), result: requireOwn(folder) };
 }
 
+/** A binary stays when what is around it changes: a local build, a checkout's, the one that CRABKV_ADDON names. */
+function fitting(addon: unknown): Result {
+  const { nativeInterface } = (addon ?? {}) as { readonly nativeInterface?: number };
+  if (nativeInterface === NATIVE_INTERFACE) return { addon };
+  return {
+    error: new Error(
+      `it is of another build: its native interface is ${nativeInterface ?? "none"}, that of this crabkv is ${NATIVE_INTERFACE}; npx crabkv rebuild, in a checkout npm run build`,
+    ),
+  };
+}
+
 function requireNamed(name: string): Result {
   try {
-    return { addon: require(name) as unknown };
+    return fitting(require(name));
   } catch (error) {
     return { error };
   }
@@ -75,17 +99,17 @@ function requireOwn(folder: string): Result {
   try {
     switch (folder) {
       case "build/Release":
-        return { addon: require("../build/Release/crabkv.node") as unknown };
+        return fitting(require("../build/Release/crabkv.node"));
       case "prebuilds/linux-x64-glibc":
-        return { addon: require("../prebuilds/linux-x64-glibc/crabkv.node") as unknown };
+        return fitting(require("../prebuilds/linux-x64-glibc/crabkv.node"));
       case "prebuilds/linux-arm64-glibc":
-        return { addon: require("../prebuilds/linux-arm64-glibc/crabkv.node") as unknown };
+        return fitting(require("../prebuilds/linux-arm64-glibc/crabkv.node"));
       case "prebuilds/linux-x64-musl":
-        return { addon: require("../prebuilds/linux-x64-musl/crabkv.node") as unknown };
+        return fitting(require("../prebuilds/linux-x64-musl/crabkv.node"));
       case "prebuilds/darwin-x64":
-        return { addon: require("../prebuilds/darwin-x64/crabkv.node") as unknown };
+        return fitting(require("../prebuilds/darwin-x64/crabkv.node"));
       case "prebuilds/darwin-arm64":
-        return { addon: require("../prebuilds/darwin-arm64/crabkv.node") as unknown };
+        return fitting(require("../prebuilds/darwin-arm64/crabkv.node"));
       default:
         return { error: new Error("no binary is made for this platform") };
     }
@@ -94,4 +118,4 @@ function requireOwn(folder: string): Result {
   }
 }
 
-export = { binaryTarget, findAddon, libc };
+export = { NATIVE_INTERFACE, binaryTarget, findAddon, isMusl, libc };

@@ -163,9 +163,9 @@ interface Native {
   sessionRunJob(handle: Handle, session: number): Promise<void>;
   sessionSet(handle: Handle, session: number, property: number, value: number): void;
   sessionEnd(handle: Handle, session: number): void;
-  /** The table of commands, as JSON. */
   /** Whether bytes match a pattern as KEYS takes it. */
   matchesPattern(pattern: Uint8Array, bytes: Uint8Array): boolean;
+  /** The table of commands, as JSON. */
   describeCommands(): string;
 
   /** The token, of the caller's choice, is for cancelRequest. */
@@ -261,7 +261,7 @@ export const GUARD_NONE = 0;
 export const GUARD_ABSENT = 1;
 export const GUARD_PRESENT = 2;
 export const GUARD_VERSION = 3;
-/** Numbers in the row of one operation: kind + 16 * guard, guard version, ttlMs. */
 /** Added to a row's kind and guard: a put keeps the key's time to live. */
 export const ROW_KEEP_TTL = 256;
+/** Numbers in the row of one operation: kind + 16 * guard, guard version, ttlMs. */
 export const ROW_NUMBERS = 3;

@@ -2,6 +2,8 @@
 // environment (the main thread and every worker that imports crabkv).
 #include <node_api.h>
 
+#include <cstdint>
+
 #include "native/addon/arguments.h"
 #include "native/addon/environment.h"
 #include "native/addon/functions.h"
@@ -15,6 +17,10 @@ napi_value Init(napi_env env, napi_callback_info info) {
   Call<3> call(env, info);
   return call.environment().Initialize(call[0], call[1], call[2]);
 }
+
+// NATIVE_INTERFACE of src/addon.cts, which refuses a binary with another: raised together, when the functions below or
+// what they take and give change.
+constexpr uint32_t kInterface = 1;
 
 struct NamedFunction {
   const char* name;
@@ -98,6 +104,11 @@ napi_value Register(napi_env env, napi_value exports) {
         napi_set_named_property(env, exports, entry.name, function) != napi_ok) {
       return nullptr;
     }
+  }
+  napi_value number;
+  if (napi_create_uint32(env, kInterface, &number) != napi_ok ||
+      napi_set_named_property(env, exports, "nativeInterface", number) != napi_ok) {
+    return nullptr;
   }
   return exports;
 }
