@@ -1,6 +1,7 @@
 #include "native/core/compaction.h"
 
 #include <algorithm>
+#include <array>
 
 namespace crabkv {
 
@@ -157,38 +158,59 @@ Status Compaction::CopySegment(size_t i) {
   return Status::Ok();
 }
 
+// Some records at a time, whose index entries are asked for together: to decide is mostly to wait for them.
 Status Compaction::CopyFrame(Segment* segment, size_t rank, const Frame& frame) {
   Status status;
-  ForEachRecord(frame.payload, [&](const RecordHeader& found, uint64_t at) {
+  std::array<Candidate, kLookedUpTogether> candidates;
+  size_t count = 0;
+  ForEachRecord(frame.payload, [&](const RecordHeader& record, uint64_t at) {
     if (!status.ok()) return;
-    RecordHeader record = found;
-    const uint64_t offset = frame.offset + FrameHeader::kBytes + at;
+    if (count == candidates.size()) {
+      status = CopyRecords(segment, rank, frame, candidates.data(), count);
+      count = 0;
+    }
     const std::string_view key = frame.payload.substr(at + RecordHeader::kBytes, record.key_bytes);
-    const std::string_view stored =
-        frame.payload.substr(at + RecordHeader::kBytes + record.key_bytes, record.stored_bytes);
-    const KeyHash hash = HashKey(target_.manifest->hash_seed, key);
-    const Location here = Location::Make(segment->handle, offset, record.record_bytes(), false);
-    if (!Keeps(hash, here, rank, &record)) {
-      report_.records_dropped++;
-      last_lsn_ = record.lsn;
-      return;
-    }
-    if (writers_.back()->bytes() >= target_.options->segment_bytes) {
-      status = FinishOutput(last_lsn_);
-      if (status.ok()) status = NextOutput();
-      if (!status.ok()) return;
-    }
-    record.flags |= kRecordMoved;
-    uint64_t new_offset = 0;
-    status = writers_.back()->Add(record, key, stored, &new_offset);
-    hints_.back().Add(hash, record, new_offset);
-    last_lsn_ = record.lsn;
-    report_.records_kept++;
-    if (record.type != RecordType::kPut) return;
-    // The handle is known when the output is opened: until then, which output it is.
-    forwarding_->Add(hash, here,
-                     Location::Make(static_cast<uint32_t>(writers_.size()), new_offset, record.record_bytes(), false));
+    candidates[count] = {record, at, HashKey(target_.manifest->hash_seed, key)};
+    target_.index->PrefetchSlot(candidates[count++].hash.slot);
   });
+  return status.ok() ? CopyRecords(segment, rank, frame, candidates.data(), count) : status;
+}
+
+Status Compaction::CopyRecords(Segment* segment, size_t rank, const Frame& frame, const Candidate* candidates,
+                               size_t count) {
+  for (size_t i = 0; i < count; i++) target_.index->Prefetch(candidates[i].hash);
+  for (size_t i = 0; i < count; i++) {
+    CRABKV_RETURN_IF_ERROR(CopyRecord(segment, rank, frame, candidates[i]));
+  }
+  return Status::Ok();
+}
+
+Status Compaction::CopyRecord(Segment* segment, size_t rank, const Frame& frame, const Candidate& candidate) {
+  RecordHeader record = candidate.record;
+  const uint64_t key_at = candidate.at + RecordHeader::kBytes;
+  const std::string_view key = frame.payload.substr(key_at, record.key_bytes);
+  const std::string_view stored = frame.payload.substr(key_at + record.key_bytes, record.stored_bytes);
+  const uint64_t offset = frame.offset + FrameHeader::kBytes + candidate.at;
+  const Location here = Location::Make(segment->handle, offset, record.record_bytes(), false);
+  if (!Keeps(candidate.hash, here, rank, &record)) {
+    report_.records_dropped++;
+    last_lsn_ = record.lsn;
+    return Status::Ok();
+  }
+  if (writers_.back()->bytes() >= target_.options->segment_bytes) {
+    CRABKV_RETURN_IF_ERROR(FinishOutput(last_lsn_));
+    CRABKV_RETURN_IF_ERROR(NextOutput());
+  }
+  record.flags |= kRecordMoved;
+  uint64_t new_offset = 0;
+  const Status status = writers_.back()->Add(record, key, stored, &new_offset);
+  hints_.back().Add(candidate.hash, record, new_offset);
+  last_lsn_ = record.lsn;
+  report_.records_kept++;
+  if (record.type != RecordType::kPut) return status;
+  // The handle is known when the output is opened: until then, which output it is.
+  forwarding_->Add(candidate.hash, here,
+                   Location::Make(static_cast<uint32_t>(writers_.size()), new_offset, record.record_bytes(), false));
   return status;
 }
 
@@ -311,12 +333,12 @@ void Compaction::Switch() {
 }
 
 void Compaction::MoveIndex() {
-  for (const Forwarding::Move& move : forwarding_->moves()) {
-    KeyHash hash;
-    hash.fingerprint = move.fingerprint;
-    hash.slot = move.slot;
+  const std::vector<Forwarding::Move>& moves = forwarding_->moves();
+  for (size_t i = 0; i < moves.size(); i++) {
+    if (i + kMovedAhead < moves.size()) target_.index->Prefetch(moves[i + kMovedAhead].key());
+    const KeyHash hash = moves[i].key();
     Index::SlotLatch latch(target_.index, hash.slot);
-    target_.index->Move(hash, move.from, move.to);
+    target_.index->Move(hash, moves[i].from, moves[i].to);
   }
   // Changes that were made before their key moved remember the old place; what is not settled of them may be undone.
   uint64_t group = 0;

@@ -62,11 +62,22 @@ class Compaction {
     bool operator<(const Place& other) const { return rank != other.rank ? rank < other.rank : offset < other.offset; }
   };
 
+  // A record of a frame, to be decided on.
+  struct Candidate {
+    RecordHeader record;
+    uint64_t at = 0;  // in the frame's payload
+    KeyHash hash;
+  };
+  static constexpr size_t kLookedUpTogether = 64;
+  static constexpr size_t kMovedAhead = 8;
+
   void Begin();
   Status Copy();
   Status PassOver(const Segment* segment, bool* passed);
   Status CopySegment(size_t i);
   Status CopyFrame(Segment* segment, size_t rank, const Frame& frame);
+  Status CopyRecords(Segment* segment, size_t rank, const Frame& frame, const Candidate* candidates, size_t count);
+  Status CopyRecord(Segment* segment, size_t rank, const Frame& frame, const Candidate& candidate);
   bool Keeps(const KeyHash& hash, Location here, size_t rank, RecordHeader* record);
   bool KeepsExpire(const KeyHash& hash, Place here, const RecordHeader& record, Location current);
   Place PlaceOf(Location location) const;

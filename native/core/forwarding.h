@@ -19,6 +19,13 @@ class Forwarding {
     Location to;
     Fingerprint fingerprint;
     uint16_t slot = 0;
+    // Without its change counter.
+    KeyHash key() const {
+      KeyHash hash;
+      hash.fingerprint = fingerprint;
+      hash.slot = slot;
+      return hash;
+    }
   };
 
   // Holds the old segments, so that their handles name nothing else meanwhile.

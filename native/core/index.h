@@ -147,8 +147,10 @@ class Index {
   uint32_t ShardIndexOf(uint16_t slot) const { return slot_to_shard_[slot].load(std::memory_order_acquire); }
   uint64_t slots_moved() const { return slots_moved_.load(std::memory_order_relaxed); }
 
-  // A hint, without any latch: the key is about to be looked up.
+  // Hints, without any latch: the key is about to be looked up; and before that, for who has many keys to look up, that
+  // the first hint will be given.
   void Prefetch(const KeyHash& hash) const { slots_[hash.slot].locations.Prefetch(hash.fingerprint); }
+  void PrefetchSlot(uint16_t slot) const { __builtin_prefetch(&slots_[slot]); }
 
   // --- Under the latch of the slot's shard.
   const SlotTable& slot(uint16_t slot) const { return slots_[slot]; }

@@ -42,6 +42,8 @@ class RequestParser {
   // Whether a request has begun that is not there in full.
   bool is_midway() const { return state_ != State::kStart || at_ != input_.size(); }
   uint64_t waiting_bytes() const { return input_.size() - at_; }
+  // Behind the request taken last; valid until Append or Next.
+  std::string_view waiting() const { return input_.view().substr(at_); }
   // Memory for requests that are not done with; 0 between them.
   uint64_t held_bytes() const {
     const uint64_t argument_bytes = slices_.capacity() * (sizeof(Slice) + sizeof(std::string_view));

@@ -1,6 +1,7 @@
 #include "native/protocol/session.h"
 
 #include "native/protocol/commands.h"
+#include "native/protocol/key_scout.h"
 #include "native/protocol/session_multi.h"
 
 namespace crabkv::protocol {
@@ -72,6 +73,7 @@ Session::Outcome Session::RunRequests() {
   if (closes_) return waits_ = Outcome::kClose;
   waits_ = Outcome::kNeedMore;
   const uint64_t output_max = output_.size() + kTurnReplyBytes;
+  KeyScout scout;
   for (uint32_t commands = 0; commands < kTurnCommands && output_.size() < output_max; commands++) {
     switch (parser_.Next()) {
       case RequestParser::Result::kNeedMore:
@@ -82,6 +84,7 @@ Session::Outcome Session::RunRequests() {
       case RequestParser::Result::kRequest:
         break;
     }
+    scout.LookAhead(parser_.waiting(), [this](std::string_view key) { store_->Prefetch(key); });
     waits_ = Dispatch();
     if (waits_ != Outcome::kNeedMore) return waits_;
   }
