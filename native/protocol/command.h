@@ -81,17 +81,22 @@ struct Call {
   ReplyWriter& reply;
   Store& store;
   Session& session;
-  uint64_t now_ms;
   uint64_t default_ttl_ms;
   uint64_t value_bytes_max;
   // Outside of EXEC, where one call of the store can do all that the command does.
   bool alone;
-  uint64_t* group;  // to be raised to the commit group of what was written to the store directly
+  uint64_t* group;                 // to be raised to the commit group of what was written to the store directly
+  mutable uint64_t moment_ms = 0;  // see now_ms()
 
   std::string_view operator[](size_t index) const { return arguments[index]; }
   size_t size() const { return arguments.size(); }
+  // The moment at which the command runs. Most never ask, and reading the clock takes as long as much of a command.
+  uint64_t now_ms() const {
+    if (moment_ms == 0) moment_ms = store.NowMs();
+    return moment_ms;
+  }
   // The deadline of a key that is put without one.
-  uint64_t default_deadline_ms() const { return default_ttl_ms == 0 ? 0 : now_ms + default_ttl_ms; }
+  uint64_t default_deadline_ms() const { return default_ttl_ms == 0 ? 0 : now_ms() + default_ttl_ms; }
   void Wrote(uint64_t written_group) const {
     if (written_group > *group) *group = written_group;
   }

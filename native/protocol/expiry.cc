@@ -71,12 +71,12 @@ Run ExpireIn(Call& call, TimeForm form, std::string_view name) {
   ExpireOptions options;
   if (!ReadExpireOptions(call, &options)) return Run::kDone;
   int64_t moment_ms = 0;
-  const TimeCheck check = ParseMoment(call[2], form, call.now_ms, &moment_ms);
+  const TimeCheck check = ParseMoment(call[2], form, call.now_ms(), &moment_ms);
   if (check != TimeCheck::kGood) return AnswerTimeError(call, check, name);
   KeyView view;
   if (!call.keys.Look(call[1], &view)) return Run::kStopped;
   const bool applies = view.found && Applies(options, view.expires_at_ms, moment_ms);
-  if (applies && moment_ms <= static_cast<int64_t>(call.now_ms)) {
+  if (applies && moment_ms <= static_cast<int64_t>(call.now_ms())) {
     call.Delete(call[1]);
   } else if (applies) {
     call.keys.SetDeadline(call[1], static_cast<uint64_t>(moment_ms));
@@ -93,7 +93,7 @@ Run AnswerDeadline(Call& call, TimeForm form) {
   int64_t answer = view.found ? -1 : -2;
   if (view.found && view.expires_at_ms != 0) {
     answer = static_cast<int64_t>(view.expires_at_ms);
-    if (!form.absolute) answer -= static_cast<int64_t>(call.now_ms);
+    if (!form.absolute) answer -= static_cast<int64_t>(call.now_ms());
     if (answer < 0) answer = 0;
     if (form.seconds) answer = answer / 1000 + (answer % 1000 >= 500 ? 1 : 0);
   }

@@ -192,7 +192,7 @@ Run RandomKey(Call& call) {
     // SplitMix64: it only has to spread.
     static std::atomic<uint64_t> state{0};
     uint64_t mixed =
-        (state.fetch_add(0x9e3779b97f4a7c15, std::memory_order_relaxed) + 0x9e3779b97f4a7c15) ^ call.now_ms;
+        (state.fetch_add(0x9e3779b97f4a7c15, std::memory_order_relaxed) + 0x9e3779b97f4a7c15) ^ call.now_ms();
     mixed = (mixed ^ (mixed >> 30)) * 0xbf58476d1ce4e5b9;
     mixed = (mixed ^ (mixed >> 27)) * 0x94d049bb133111eb;
     auto fresh = std::make_shared<WalkResult>();

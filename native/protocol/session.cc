@@ -230,16 +230,9 @@ void Session::EndCommand() {
 }
 
 Call Session::MakeCall(const std::vector<std::string_view>& arguments, bool alone) {
-  return Call{arguments,
-              transaction_,
-              reply_,
-              *store_,
-              *this,
-              store_->NowMs(),
-              settings_->default_ttl_ms,
-              store_->options().value_bytes_max,
-              alone,
-              &group_};
+  return Call{
+      arguments, transaction_, reply_, *store_, *this, settings_->default_ttl_ms, store_->options().value_bytes_max,
+      alone,     &group_};
 }
 
 Status Session::TooLarge() const {

@@ -64,14 +64,14 @@ bool ReadGetExOptions(const Call& call, SetOptions* options) {
 void PutOrDrop(Call& call, std::string_view key, std::string_view value, uint64_t deadline_ms, bool has_time) {
   call.Put("set", key, value, deadline_ms);
   if (has_time) call.Notify(kNotifyGeneric, "expire", key);
-  if (deadline_ms == 0 || deadline_ms > call.now_ms) return;
+  if (deadline_ms == 0 || deadline_ms > call.now_ms()) return;
   call.keys.Delete(key);
   call.Notify(kNotifyExpired, "expired", key);
 }
 
 // One put that depends on nothing.
 Run PutNow(Call& call, std::string_view key, std::string_view value, uint64_t deadline_ms, bool has_time) {
-  if (!call.alone || (deadline_ms != 0 && deadline_ms <= call.now_ms) || call.Notifies(kNotifyNew)) {
+  if (!call.alone || (deadline_ms != 0 && deadline_ms <= call.now_ms()) || call.Notifies(kNotifyNew)) {
     PutOrDrop(call, key, value, deadline_ms, has_time);
     call.reply.Ok();
     return Run::kDone;
@@ -123,7 +123,7 @@ Run Set(Call& call) {
   if (!ReadSetOptions(call, &options)) return call.SyntaxError();
   uint64_t deadline_ms = call.default_deadline_ms();
   if (options.has_time) {
-    const TimeCheck check = ParseDeadline(options.time, options.form, call.now_ms, &deadline_ms);
+    const TimeCheck check = ParseDeadline(options.time, options.form, call.now_ms(), &deadline_ms);
     if (check != TimeCheck::kGood) return AnswerTimeError(call, check, "set");
   }
   const bool conditional = options.only_absent || options.only_present;
@@ -147,7 +147,7 @@ Run Set(Call& call) {
 namespace {
 Run PutFor(Call& call, bool seconds, std::string_view name) {
   uint64_t deadline_ms = 0;
-  const TimeCheck check = ParseDeadline(call[2], {seconds, false}, call.now_ms, &deadline_ms);
+  const TimeCheck check = ParseDeadline(call[2], {seconds, false}, call.now_ms(), &deadline_ms);
   if (check != TimeCheck::kGood) return AnswerTimeError(call, check, name);
   return PutNow(call, call[1], call[3], deadline_ms, true);
 }
@@ -158,7 +158,7 @@ Run SetEx(Call& call) {
   int64_t number = 0;
   if (call.reply.is_text() && !ParseInteger(call[2], &number) && ParseInteger(call[3], &number)) {
     uint64_t deadline_ms = 0;
-    const TimeCheck check = ParseDeadline(call[3], {true, false}, call.now_ms, &deadline_ms);
+    const TimeCheck check = ParseDeadline(call[3], {true, false}, call.now_ms(), &deadline_ms);
     if (check != TimeCheck::kGood) return AnswerTimeError(call, check, "setex");
     return PutNow(call, call[1], call[2], deadline_ms, true);
   }
@@ -203,11 +203,11 @@ Run GetEx(Call& call) {
   }
   uint64_t deadline_ms = 0;
   if (options.has_time) {
-    const TimeCheck check = ParseDeadline(options.time, options.form, call.now_ms, &deadline_ms);
+    const TimeCheck check = ParseDeadline(options.time, options.form, call.now_ms(), &deadline_ms);
     if (check != TimeCheck::kGood) return AnswerTimeError(call, check, "getex");
   }
   call.reply.Bulk(view.value);
-  if (options.has_time && deadline_ms <= call.now_ms) {
+  if (options.has_time && deadline_ms <= call.now_ms()) {
     call.Delete(call[1]);
   } else if (options.has_time || (options.persist && view.expires_at_ms != 0)) {
     call.keys.SetDeadline(call[1], deadline_ms);

@@ -16,8 +16,9 @@ Run TextPut(Call& call) {
   if (call.size() == 4) {
     const std::string_view option = call[3];
     const bool is_ttl = option.size() > kTtl.size() && Is(option.substr(0, kTtl.size()), "TTL=");
-    const TimeCheck check = is_ttl ? ParseDeadline(option.substr(kTtl.size()), {true, false}, call.now_ms, &deadline_ms)
-                                   : TimeCheck::kNoInteger;
+    const TimeCheck check = is_ttl
+                                ? ParseDeadline(option.substr(kTtl.size()), {true, false}, call.now_ms(), &deadline_ms)
+                                : TimeCheck::kNoInteger;
     if (check != TimeCheck::kGood) {
       return call.Error(
           "ERR behind the value PUT takes ttl=<seconds>, a positive integer; quote a value that has spaces");
