@@ -88,20 +88,28 @@ test("in always, what a transaction publishes is not heard before it is durable"
   const [subscriber, publisher] = [new Client(server.address.port), new Client(server.address.port)];
   subscriber.say(request("SUBSCRIBE", "news"));
   await subscriber.expectReply("*3\r\n$9\r\nsubscribe\r\n$4\r\nnews\r\n:1\r\n");
-  // The log's writer is not woken.
-  const kick = vi.spyOn(native, "kick").mockImplementation(() => undefined);
   onTestFinished(() => void vi.restoreAllMocks());
-  publisher.say(
-    Buffer.concat([request("MULTI"), request("SET", "k", "v"), request("PUBLISH", "news", "1"), request("EXEC")]),
-  );
-  const queued = "+OK\r\n+QUEUED\r\n+QUEUED\r\n";
-  while (kick.mock.calls.length === 0) await after(5);
-  await after(50);
-  expect([subscriber.received, publisher.received]).toEqual(["", queued]);
-  kick.mockRestore();
-  native.kick(server.session.handle);
-  expect(await publisher.expectReply(`${queued}*2\r\n+OK\r\n:1\r\n`)).toBe(`${queued}*2\r\n+OK\r\n:1\r\n`);
-  expect(await subscriber.expectReply(heard("news", "1"))).toBe(heard("news", "1"));
+  // The log's writer is not woken. When it is awake all the same (on a busy machine it may not have come to its first sleep, or have the
+  // watermark behind the try before to write), what is published may be durable at any time, and that try says nothing.
+  for (let tries = 0, wasPending = false; !wasPending; tries++) {
+    expect(tries).toBeLessThan(10);
+    await after(tries * 200);
+    const kick = vi.spyOn(native, "kick").mockImplementation(() => undefined);
+    const { acknowledgedGroup } = server.session;
+    publisher.say(
+      Buffer.concat([request("MULTI"), request("SET", "k", "v"), request("PUBLISH", "news", "1"), request("EXEC")]),
+    );
+    const queued = "+OK\r\n+QUEUED\r\n+QUEUED\r\n";
+    expect(await publisher.expectReply(queued)).toBe(queued);
+    while (kick.mock.calls.length === 0) await after(5);
+    await after(50);
+    wasPending = server.session.acknowledgedGroup === acknowledgedGroup;
+    if (wasPending) expect([subscriber.received, publisher.received]).toEqual(["", ""]);
+    kick.mockRestore();
+    native.kick(server.session.handle);
+    expect(await publisher.expectReply("*2\r\n+OK\r\n:1\r\n")).toBe("*2\r\n+OK\r\n:1\r\n");
+    expect(await subscriber.expectReply(heard("news", "1"))).toBe(heard("news", "1"));
+  }
 });
 
 test("a subscriber that does not read is cut off at the bound, and the others hear everything", async () => {
