@@ -48,10 +48,12 @@ const referenceSide = ({ label, rate }) => ({ store: "map", label, median: rate,
 
 /** One bar a side, as long as its median; the whisker is from minimum to maximum, a dot is one repetition. */
 export function barChart({ title, unit, sides: measured, reference }) {
-  const sides = [...measured, ...(reference === undefined ? [] : [referenceSide(reference)])];
+  const all = [...measured, ...(reference === undefined ? [] : [referenceSide(reference)])];
+  const sides = coloured(all).filter(({ failed }) => failed === undefined);
+  if (sides.length === 0) return "";
   const most = Math.max(...sides.map(({ max }) => max), Number.MIN_VALUE);
   const scale = (value) => (value / most) * (WIDTH - FIGURE_WIDTH);
-  const bars = coloured(sides).map((side, at) => bar(side, unit, at * ROW_HEIGHT, scale));
+  const bars = sides.map((side, at) => bar(side, unit, at * ROW_HEIGHT, scale));
   return svg(WIDTH, sides.length * ROW_HEIGHT - 4, title, bars.join(""));
 }
 

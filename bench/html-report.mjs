@@ -5,6 +5,7 @@ import { dirname } from "node:path";
 import { barChart, latencyChart, seriesCharts } from "./html-charts.mjs";
 import { style } from "./html-style.mjs";
 import { commas, escape, figure, milliseconds, times } from "./html-text.mjs";
+import { failuresOf } from "./report.mjs";
 
 const goalText = ({ atLeast, atMost }) =>
   atLeast !== undefined ? `at least ${times(atLeast)}` : atMost !== undefined ? `at most ${times(atMost)}` : undefined;
@@ -41,6 +42,13 @@ function leftOut({ leftOut: missing = [] }) {
   return `<div class="warning">${lines.join("<br>")}</div>`;
 }
 
+function failures({ rows }) {
+  const lines = failuresOf(rows).map(
+    ({ row, label, reason }) => `<a href="#${row}">${row}</a>, <b>${escape(label)}</b> failed: ${escape(reason)}`,
+  );
+  return lines.length === 0 ? "" : `<div class="warning">${lines.join("<br>")}</div>`;
+}
+
 function goalTable(rows) {
   const lines = rows.flatMap((row) => {
     const { name, unit, sides, comparisons } = row;
@@ -63,7 +71,9 @@ ${lines.map((line) => `<tr>${line}</tr>`).join("\n")}</table></div>`;
 }
 
 function detailsTable({ unit, sides }) {
-  const lines = sides.map(
+  const measured = sides.filter(({ failed }) => failed === undefined);
+  if (measured.length === 0) return "";
+  const lines = measured.map(
     ({ label, store, version, options, note, median, min, max }) =>
       `<tr><td>${escape(label)}<br><span class="soft">${escape(`${store} ${version}`)}</span></td><td class="number">${figure(unit, min)}<br><b>${figure(unit, median)}</b><br>${figure(unit, max)}</td><td class="options"><code>${escape(JSON.stringify(options))}</code>${note === undefined ? "" : `<br>${escape(note)}`}</td></tr>`,
   );
@@ -86,6 +96,14 @@ function measuresTable({ sides }) {
   return `<div class="scroll"><table>${measured.length > 1 ? `<tr><th></th>${head}</tr>` : ""}${body}</table></div>`;
 }
 
+const failedSides = ({ sides }) =>
+  sides
+    .filter(({ failed }) => failed !== undefined)
+    .map(
+      ({ label, failed }) => `<p><span class="goal missed"><b>failed</b> ${escape(`${label}: ${failed}`)}</span></p>`,
+    )
+    .join("");
+
 function card(row) {
   const latency = latencyChart(row);
   const course = seriesCharts(row);
@@ -93,7 +111,7 @@ function card(row) {
 <h3>${escape(row.title)} <span class="name mono">${row.name}</span></h3>
 <p class="durability">${escape(row.durability)}</p>
 <div class="charts"><div>${barChart(row)}
-<p>${row.comparisons.map(goal).join("")}</p></div>
+${failedSides(row)}<p>${row.comparisons.map(goal).join("")}</p></div>
 ${latency === "" ? "" : `<div><p class="soft">Latency${row.latencyOf === undefined ? "" : ` ${escape(row.latencyOf)}`}, medians of the repetitions' percentiles</p>${latency}</div>`}</div>
 ${course}${measuresTable(row)}${detailsTable(row)}</section>`;
 }
@@ -124,7 +142,7 @@ export function page(data) {
 <h1>CrabKV benchmarks</h1>
 <p class="soft">A bar is a median; its whisker goes from the slowest to the fastest repetition, its dots are the repetitions. A peer that wins is shown winning.</p>
 <nav>${goals === "" ? "" : '<a href="#goals">Goals</a>'}${links.join("")}</nav>
-${facts(data)}${warnings(data)}${leftOut(data)}
+${facts(data)}${warnings(data)}${leftOut(data)}${failures(data)}
 ${goals}${sections.join("\n")}
 </main></body></html>
 `;

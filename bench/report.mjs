@@ -48,12 +48,25 @@ function warningsBefore({ fileSystem, load }) {
 const warningsAfter = ({ cores, loadAtEnd }) =>
   loadAtEnd > cores ? [`at the end, load average ${loadAtEnd.toFixed(1)} ${DISTURBED}`] : [];
 
-/** One row: every side with median, minimum and maximum, then the comparisons. */
-export function rowText({ row, summaries, comparisons, details }) {
+/** The sides of --json's rows that have no figure, and why. */
+export const failuresOf = (rows) =>
+  rows.flatMap(({ name, sides }) =>
+    sides
+      .filter(({ failed }) => failed !== undefined)
+      .map(({ label, failed: reason }) => ({ row: name, label, reason })),
+  );
+
+/** One row: every side with median, minimum and maximum, or why it has none, then the comparisons. */
+export function rowText({ row, summaries, comparisons, details, failures }) {
   const sides = sidesOf(row);
-  const best = sides.reduce((a, b) => (better(row, summaries.get(b).median, summaries.get(a).median) ? b : a));
+  const faster = (a, b) => (a === undefined || better(row, summaries.get(b).median, summaries.get(a).median) ? b : a);
+  const best = sides.filter((side) => summaries.has(side)).reduce(faster, undefined);
   const lines = [`\n${row.name}: ${row.title}`, `  durability: ${durabilities[row.durability]}`];
   for (const side of sides) {
+    if (failures.has(side)) {
+      lines.push(`  ${side.label.padEnd(42)}failed: ${failures.get(side)}`);
+      continue;
+    }
     const { median, min, max, wide } = summaries.get(side);
     const rate = `${figureText(row, median).padStart(13)}  (${figureText(row, min)} to ${figureText(row, max)})`;
     const notes = (side === best && sides.length > 1 ? "  fastest" : "") + (wide ? "  WARNING: wide spread" : "");
@@ -89,7 +102,7 @@ function comparisonText(comparison) {
 export function summaryText(machine, results) {
   const lines = ["\nSummary"];
   for (const { row, summaries, comparisons } of results) {
-    if (comparisons.length === 0) {
+    if (comparisons.length === 0 && summaries.has(row.ours)) {
       lines.push(`  ${row.name.padEnd(20)}${figureText(row, summaries.get(row.ours).median).padStart(13)}`);
     }
     for (const comparison of comparisons) {
@@ -99,12 +112,15 @@ export function summaryText(machine, results) {
       lines.push(`  ${row.name.padEnd(20)}${rates.join(" ")}  ${peer.label.padEnd(42)}${goal}`);
     }
   }
+  for (const { row, failures } of results) {
+    for (const [side, reason] of failures) lines.push(`  FAILED: ${row.name}, ${side.label}: ${reason}`);
+  }
   return [...lines, ...warningsAfter(machine).map(warningText)].join("\n");
 }
 
 /** The same as plain data, for --json and the page. `run` is { machine, settings, startedAt, leftOut, results }. */
 export function reportData({ machine, settings, startedAt, leftOut, results }) {
-  const rows = results.map(({ row, summaries, comparisons, details }) => ({
+  const rows = results.map(({ row, summaries, comparisons, details, failures }) => ({
     name: row.name,
     title: row.title,
     group: row.group,
@@ -115,8 +131,7 @@ export function reportData({ machine, settings, startedAt, leftOut, results }) {
     sides: sidesOf(row).map((side) => ({
       label: side.label,
       store: side.store,
-      ...details.get(side),
-      ...summaries.get(side),
+      ...(failures.has(side) ? { failed: failures.get(side) } : { ...details.get(side), ...summaries.get(side) }),
     })),
     comparisons: comparisons.map(({ peer, ...rest }) => ({ peer: peer.label, ...rest })),
   }));

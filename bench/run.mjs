@@ -1,12 +1,14 @@
 // `npm run bench`: runs every row, each side in a process of its own, side by side repetition after repetition (A B A B ...),
-// so that whatever disturbs the machine disturbs all sides. Prints the report, and makes report/index.html of it.
+// so that whatever disturbs the machine disturbs all sides. Prints the report, and makes report/index.html of it. A side that fails is
+// reported as such, everything else goes on, and the exit code is 1 at the end.
 //
 //   npm run bench -- --quick              a minute or two: fewer rows, keys and repetitions
 //   npm run bench -- --only get,put-os    rows whose name begins so
 //   npm run bench -- --json out.json      the figures as data too
 //   npm run bench -- --html-from out.json the page again from such data, without measuring; several make one page
+//   npm run bench -- --html out.html      where the page goes
+//   npm run bench -- --installed          only peers that are installed already
 //   npm run bench -- --data-dir path      where the stores live meanwhile; default bench/.data
-import { fork } from "node:child_process";
 import { existsSync, fsyncSync, mkdirSync, mkdtempSync, openSync, closeSync, readdirSync, rmSync } from "node:fs";
 import { readFileSync, writeFileSync } from "node:fs";
 import { loadavg } from "node:os";
@@ -15,21 +17,22 @@ import { parseArgs } from "node:util";
 import { describeMachine } from "./machine.mjs";
 import { writePage } from "./html-report.mjs";
 import { installPeers, whyLeftOut } from "./peers.mjs";
-import { machineText, reportData, rowText, summaryText } from "./report.mjs";
+import { failuresOf, machineText, reportData, rowText, summaryText } from "./report.mjs";
 import { reads, rows, sidesOf } from "./rows.mjs";
+import { endSide, runSide } from "./run-side.mjs";
 import { compare, summarize, summarizeLatencies } from "./statistics.mjs";
 
 const here = import.meta.dirname;
 const root = join(here, "..");
-// A process that takes longer than this hangs: every workload has a bound far below.
-const PROCESS_MS_MAX = 120_000;
 
 const { values: flags } = parseArgs({
   options: {
     quick: { type: "boolean", default: false },
     only: { type: "string", default: "" },
     json: { type: "string" },
+    html: { type: "string", default: join(here, "report", "index.html") },
     "html-from": { type: "string", multiple: true, default: [] },
+    installed: { type: "boolean", default: false },
     "data-dir": { type: "string", default: join(here, ".data") },
     repetitions: { type: "string" },
   },
@@ -39,22 +42,6 @@ const settings = flags.quick
   : { count: 1_000_000, repetitions: 5, seconds: 2 };
 if (flags.repetitions !== undefined) settings.repetitions = Number(flags.repetitions);
 if (!(settings.repetitions >= 1)) throw new Error("--repetitions is a number from 1 on");
-
-/** Runs one task in a process of its own; resolves with what it sends. */
-function runSide(task) {
-  return new Promise((resolve, reject) => {
-    const child = fork(join(here, "side.mjs"), [JSON.stringify(task)], { execArgv: ["--expose-gc"] });
-    const timer = setTimeout(() => child.kill("SIGKILL"), PROCESS_MS_MAX);
-    let result;
-    child.on("message", (message) => (result = message));
-    child.on("error", reject);
-    child.on("exit", (code, signal) => {
-      clearTimeout(timer);
-      if (code === 0 && result !== undefined) resolve(result);
-      else reject(new Error(`${task.store} ${task.workload} ended with ${signal ?? code}`));
-    });
-  });
-}
 
 // What a fill left to be written back would be written while something else is measured.
 function syncFiles(folder) {
@@ -87,13 +74,20 @@ class Folders {
     return folder;
   }
 
-  async filled(store) {
-    const known = this.#filled.get(store);
-    if (known !== undefined) return known;
+  /** Rejects each time when it could not be filled. */
+  filled(store) {
+    if (!this.#filled.has(store)) this.#filled.set(store, this.#fill(store));
+    return this.#filled.get(store);
+  }
+
+  async #fill(store) {
     const path = this.fresh(store);
-    await runSide({ store, workload: "fill", path, count: settings.count, durability: "killed", form: "text" });
+    try {
+      await runSide({ store, workload: "fill", path, count: settings.count, durability: "killed", form: "text" });
+    } catch (error) {
+      throw new Error(`filling: ${error.message}`);
+    }
     syncFiles(path);
-    this.#filled.set(store, path);
     return path;
   }
 
@@ -110,9 +104,11 @@ async function runOnce(folders, row, side) {
   const options = { ...row.options, ...side.options };
   const asked = { workload, durability, form, inFlight, keys, load, count, seconds };
   const task = { ...asked, store, variant, workers, hints, options, path };
-  const result = await runSide(task);
-  if (!reads(row)) rmSync(path, { recursive: true });
-  return result;
+  try {
+    return await runSide(task);
+  } finally {
+    if (!reads(row)) rmSync(path, { recursive: true });
+  }
 }
 
 async function runRow(folders, row) {
@@ -120,17 +116,23 @@ async function runRow(folders, row) {
   const rates = new Map(sides.map((side) => [side, []]));
   const details = new Map();
   const latencies = new Map(sides.map((side) => [side, []]));
+  const failures = new Map();
   for (let repetition = 0; repetition < Math.min(settings.repetitions, row.repetitionsMax ?? Infinity); repetition++) {
-    for (const side of sides) {
-      const { operations, ms, figure, latencyMs, ...rest } = await runOnce(folders, row, side);
-      rates.get(side).push(figure ?? (operations / ms) * 1000);
-      latencies.get(side).push(latencyMs);
-      details.set(side, rest);
+    for (const side of sides.filter((side) => !failures.has(side))) {
+      try {
+        const { operations, ms, figure, latencyMs, ...rest } = await runOnce(folders, row, side);
+        rates.get(side).push(figure ?? (operations / ms) * 1000);
+        latencies.get(side).push(latencyMs);
+        details.set(side, rest);
+      } catch (error) {
+        failures.set(side, error.message);
+      }
     }
   }
-  for (const side of sides) details.get(side).latencyMs = summarizeLatencies(latencies.get(side));
-  const summaries = new Map(sides.map((side) => [side, summarize(rates.get(side))]));
-  return { row, summaries, details, comparisons: compare(row, summaries) };
+  const measured = sides.filter((side) => !failures.has(side));
+  for (const side of measured) details.get(side).latencyMs = summarizeLatencies(latencies.get(side));
+  const summaries = new Map(measured.map((side) => [side, summarize(rates.get(side))]));
+  return { row, summaries, details, failures, comparisons: compare(row, summaries) };
 }
 
 function chosenRows() {
@@ -198,17 +200,18 @@ async function measure(chosen, folders) {
 async function main() {
   const chosen = chosenRows();
   if (!existsSync(join(root, "dist", "index.js"))) throw new Error("CrabKV is not built: run `npm run build` first");
-  installPeers();
+  if (!flags.installed) installPeers();
   const folders = new Folders(flags["data-dir"]);
   const stop = () => {
+    endSide();
     folders.removeAll();
     process.exit(1);
   };
-  process.on("SIGINT", stop);
-  process.on("SIGTERM", stop);
+  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, stop);
   try {
     const data = await measure(chosen, folders);
     if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify(data, null, 2)}\n`);
+    if (failuresOf(data.rows).length > 0) process.exitCode = 1;
     return data;
   } finally {
     folders.removeAll();
@@ -218,6 +221,5 @@ async function main() {
 const sources = flags["html-from"];
 const data =
   sources.length === 0 ? await main() : joined(sources.map((path) => JSON.parse(readFileSync(path, "utf8"))));
-const pagePath = join(here, "report", "index.html");
-writePage(pagePath, data);
-console.log(`\n${relative(process.cwd(), pagePath)} is the same with charts`);
+writePage(flags.html, data);
+console.log(`\n${relative(process.cwd(), flags.html)} is the same with charts`);

@@ -35,12 +35,15 @@ export const better = (row, a, b) => (row.unit === "ms" ? a < b : a > b);
 
 /**
  * The row's comparisons: of each peer the variant with the best median, the ratio of the medians, and the range of the
- * ratios of single repetitions, which ran one after the other and so had the same conditions.
+ * ratios of single repetitions, which ran one after the other and so had the same conditions. None with what has no summary.
  */
 export function compare(row, summaries) {
   const ours = summaries.get(row.ours);
-  return row.peers.map(({ atLeast, atMost, variants }) => {
-    const best = variants.reduce((a, b) => (better(row, summaries.get(b).median, summaries.get(a).median) ? b : a));
+  if (ours === undefined) return [];
+  return row.peers.flatMap(({ atLeast, atMost, variants }) => {
+    const measured = variants.filter((side) => summaries.has(side));
+    if (measured.length === 0) return [];
+    const best = measured.reduce((a, b) => (better(row, summaries.get(b).median, summaries.get(a).median) ? b : a));
     const theirs = summaries.get(best);
     const ratio = ours.median / theirs.median;
     const single = ours.rates.map((rate, at) => rate / theirs.rates[at]);
