@@ -3,9 +3,11 @@ import { execFile } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as after } from "node:timers/promises";
-import { expect, test } from "vitest";
+import { expect, test as anyTest } from "vitest";
 import { temporaryDirectory } from "./temporary.js";
 
+// A sanitizer's build is as slow as its sanitizer: benchmarks of it are no use, and what fails is the same.
+const test = anyTest.skipIf(process.env.CRABKV_SANITIZER !== undefined);
 const bench = join(import.meta.dirname, "..", "bench");
 
 interface Side {
