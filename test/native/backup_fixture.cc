@@ -1,40 +1,7 @@
 // See backup_fixture.h.
 #include "test/native/backup_fixture.h"
 
-#include <condition_variable>
-#include <mutex>
-
 namespace crabkv::test {
-
-struct StartedBackup::Answer {
-  std::mutex mutex;
-  std::condition_variable came;
-  bool is_there = false;
-  Status status;
-  BackupReport report;
-};
-
-StartedBackup::StartedBackup(Store* store, const std::string& directory) : answer_(std::make_shared<Answer>()) {
-  store->StartBackup(directory, [answer = answer_](const Status& status, const BackupReport& report) {
-    const std::lock_guard<std::mutex> hold(answer->mutex);
-    answer->status = status;
-    answer->report = report;
-    answer->is_there = true;
-    answer->came.notify_one();
-  });
-}
-
-bool StartedBackup::ended() const {
-  const std::lock_guard<std::mutex> hold(answer_->mutex);
-  return answer_->is_there;
-}
-
-Status StartedBackup::Wait(BackupReport* report) const {
-  std::unique_lock<std::mutex> lock(answer_->mutex);
-  while (!answer_->is_there) answer_->came.wait(lock);
-  if (report != nullptr) *report = answer_->report;
-  return answer_->status;
-}
 
 Status BackUp(Store* store, BackupReport* report, const std::string& directory) {
   return StartedBackup(store, directory).Wait(report);

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "native/core/restore.h"
+#include "test/native/started.h"
 #include "test/native/store_fixture.h"
 
 namespace crabkv::test {
@@ -13,17 +14,10 @@ namespace crabkv::test {
 inline constexpr char kBackup[] = "/backup";
 inline constexpr char kRestored[] = "/restored";
 
-// A backup that goes on while the test does other things. May outlive the store, and may go before its end.
-class StartedBackup {
+class StartedBackup final : public Started<BackupReport> {
  public:
-  explicit StartedBackup(Store* store, const std::string& directory = kBackup);
-  bool ended() const;
-  // `report` may be null.
-  Status Wait(BackupReport* report) const;
-
- private:
-  struct Answer;
-  std::shared_ptr<Answer> answer_;
+  explicit StartedBackup(Store* store, const std::string& directory = kBackup)
+      : Started([&](Done done) { return store->StartBackup(directory, std::move(done)); }) {}
 };
 
 Status BackUp(Store* store, BackupReport* report = nullptr, const std::string& directory = kBackup);

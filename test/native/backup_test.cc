@@ -309,8 +309,6 @@ TEST(A_backup_given_up_at_any_step_leaves_what_was_there) {
       const auto before = FilesIn(memory, kBackup);
       std::atomic<uint64_t> request{0};
       std::atomic<int> left{steps};
-      std::atomic<bool> done{false};
-      Status status;
       // The id is known when the request is: nothing has happened before.
       std::atomic<bool> told{false};
       env.SetHook([&](const Call& call) {
@@ -318,12 +316,10 @@ TEST(A_backup_given_up_at_any_step_leaves_what_was_there) {
         if (call.path.find(kBackup) == std::string::npos && call.to.find(kBackup) == std::string::npos) return;
         if (left.fetch_sub(1) == 0) store->CancelBackup(request);
       });
-      request = store->StartBackup(kBackup, [&](const Status& said, const BackupReport&) {
-        status = said;
-        done = true;
-      });
+      const StartedBackup backup(store.get());
+      request = backup.request();
       told = true;
-      while (!done) std::this_thread::yield();
+      const Status status = backup.Wait();
       env.SetHook(nullptr);
       if (status.ok()) {
         if (left > 0) break;

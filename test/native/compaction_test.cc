@@ -376,13 +376,10 @@ TEST(Closing_gives_a_compaction_up_at_once) {
   options.segment_bytes = 1 << 20;
   auto store = OpenStore(&env, options);
   Churn(store.get(), 5000, 6);
-  std::atomic<bool> answered{false};
-  store->StartCompaction([&](const Status& status, const CompactionReport&) {
-    EXPECT_CODE(status, Code::kClosed);
-    answered = true;
-  });
+  const StartedCompaction given_up(store.get());
   EXPECT_OK(store->Close());
-  EXPECT(answered);
+  EXPECT(given_up.ended());
+  EXPECT_CODE(given_up.Wait(), Code::kClosed);
   store = OpenStore(&env, ManualOptions());
   EXPECT_EQ(store->Stats().keys, 5000u);
   EXPECT_OK(store->Close());

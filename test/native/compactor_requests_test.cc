@@ -2,6 +2,7 @@
 // each request is answered once.
 #include <atomic>
 #include <chrono>
+#include <optional>
 #include <thread>
 
 #include "test/native/backup_fixture.h"
@@ -21,43 +22,13 @@ Options ManualOptions() {
   return options;
 }
 
-// One answer, that another thread gives.
-class Answer {
- public:
-  void Give(const Status& status) {
-    EXPECT_EQ(count_.load(), 0);
-    status_ = status;
-    count_++;
-  }
-  bool given() const { return count_ != 0; }
-  const Status& Wait() {
-    while (!given()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    return status_;
-  }
-
- private:
-  Status status_;
-  std::atomic<int> count_{0};
-};
-
-uint64_t StartCompaction(Store* store, Answer* answer, CompactionReport* report = nullptr) {
-  return store->StartCompaction([=](const Status& status, const CompactionReport& did) {
-    if (report != nullptr) *report = did;
-    answer->Give(status);
-  });
-}
-
-uint64_t StartBackup(Store* store, Answer* answer, const std::string& directory = kBackup) {
-  return store->StartBackup(directory, [=](const Status& status, const BackupReport&) { answer->Give(status); });
-}
-
 // A store with much to compact, whose compactor is held in the middle of a backup until the gate opens.
 struct Held {
   MemEnv memory;
   FaultEnv env{&memory};
   std::shared_ptr<Store> store;
   std::unique_ptr<CallGate> gate;
-  Answer backup;
+  std::unique_ptr<StartedBackup> backup;
 
   Held() {
     store = OpenStore(&env, ManualOptions());
@@ -65,22 +36,20 @@ struct Held {
       EXPECT_OK(WriteAndWait(store.get(), {Put("k" + std::to_string(i % 10), std::string(2000, 'v'))}));
     }
     gate = std::make_unique<CallGate>(&env, kCreateDirectoryCall);
-    StartBackup(store.get(), &backup);
+    backup = std::make_unique<StartedBackup>(store.get());
     while (env.calls(kCreateDirectoryCall) < 2) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
 };
 
 TEST(Requests_that_wait_are_answered_in_their_turn_and_compactions_share_a_run) {
   Held held;
-  Answer first, second;
+  const StartedCompaction first(held.store.get()), second(held.store.get());
   CompactionReport first_report, second_report;
-  StartCompaction(held.store.get(), &first, &first_report);
-  StartCompaction(held.store.get(), &second, &second_report);
-  EXPECT(!first.given() && !second.given());
+  EXPECT(!first.ended() && !second.ended());
   held.gate->Open();
-  EXPECT_OK(held.backup.Wait());
-  EXPECT_OK(first.Wait());
-  EXPECT_OK(second.Wait());
+  EXPECT_OK(held.backup->Wait());
+  EXPECT_OK(first.Wait(&first_report));
+  EXPECT_OK(second.Wait(&second_report));
   EXPECT(first_report.compactions > 0);
   EXPECT_EQ(first_report.compactions, second_report.compactions);
   EXPECT_EQ(held.store->Stats().compactions, first_report.compactions);
@@ -88,27 +57,25 @@ TEST(Requests_that_wait_are_answered_in_their_turn_and_compactions_share_a_run) 
 
 TEST(A_compaction_that_is_cancelled_while_it_waits_is_answered_at_once_and_the_others_run) {
   Held held;
-  Answer cancelled, other;
-  const uint64_t request = StartCompaction(held.store.get(), &cancelled);
-  StartCompaction(held.store.get(), &other);
-  held.store->CancelCompaction(request);
-  EXPECT(cancelled.given());
+  const StartedCompaction cancelled(held.store.get()), other(held.store.get());
+  held.store->CancelCompaction(cancelled.request());
+  EXPECT(cancelled.ended());
   EXPECT_CODE(cancelled.Wait(), Code::kClosed);
-  held.store->CancelCompaction(request);  // it is answered: nothing more comes
+  held.store->CancelCompaction(cancelled.request());  // it is answered: nothing more comes
   held.store->CancelCompaction(12345);
   held.gate->Open();
   EXPECT_OK(other.Wait());
-  EXPECT_OK(held.backup.Wait());
+  EXPECT_OK(held.backup->Wait());
 }
 
 TEST(A_backup_that_is_cancelled_while_it_waits_never_begins) {
   Held held;
-  Answer cancelled;
-  held.store->CancelBackup(StartBackup(held.store.get(), &cancelled, "/another"));
+  const StartedBackup cancelled(held.store.get(), "/another");
+  held.store->CancelBackup(cancelled.request());
   held.store->CancelBackup(12345);
   held.gate->Open();
   EXPECT_CODE(cancelled.Wait(), Code::kAborted);
-  EXPECT_OK(held.backup.Wait());
+  EXPECT_OK(held.backup->Wait());
   EXPECT(FilesIn(held.memory, "/another").empty());
 }
 
@@ -116,9 +83,9 @@ TEST(A_compaction_that_nobody_waits_for_any_more_is_given_up_and_one_that_anothe
   for (const bool another : {false, true}) {
     const Context context(another ? "another waits" : "nobody else");
     Held held;
-    Answer cancelled, other;
-    const uint64_t request = StartCompaction(held.store.get(), &cancelled);
-    if (another) StartCompaction(held.store.get(), &other);
+    const StartedCompaction cancelled(held.store.get());
+    std::optional<StartedCompaction> other;
+    if (another) other.emplace(held.store.get());
     // Let it begin, and stop it at its first output.
     std::atomic<bool> began{false}, go_on{false};
     held.gate.reset();
@@ -128,10 +95,10 @@ TEST(A_compaction_that_nobody_waits_for_any_more_is_given_up_and_one_that_anothe
       while (!go_on) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     });
     while (!began) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    held.store->CancelCompaction(request);
+    held.store->CancelCompaction(cancelled.request());
     EXPECT_CODE(cancelled.Wait(), Code::kClosed);
     go_on = true;
-    if (another) EXPECT_OK(other.Wait());
+    if (another) EXPECT_OK(other->Wait());
     EXPECT_OK(Compact(held.store.get()));
     held.env.SetHook(nullptr);
     EXPECT_EQ(Get(held.store.get(), "k1"), std::string(2000, 'v'));
@@ -141,18 +108,16 @@ TEST(A_compaction_that_nobody_waits_for_any_more_is_given_up_and_one_that_anothe
 
 TEST(Closing_answers_everything_that_waits) {
   Held held;
-  Answer compaction, backup;
-  StartCompaction(held.store.get(), &compaction);
-  StartBackup(held.store.get(), &backup, "/another");
+  const StartedCompaction compaction(held.store.get());
+  const StartedBackup backup(held.store.get(), "/another");
   std::thread closer([&] { EXPECT_OK(held.store->Close()); });
   EntryInfo info;
   while (held.store->Has("k1", &info).ok()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
   std::this_thread::sleep_for(std::chrono::milliseconds(20));  // so that the compactor is most likely told, too
   held.gate->Open();
   closer.join();
-  EXPECT(compaction.given() && backup.given() && held.backup.given());
-  for (Answer* answer : {&compaction, &backup, &held.backup}) {
-    const Status status = answer->Wait();
+  EXPECT(compaction.ended() && backup.ended() && held.backup->ended());
+  for (const Status& status : {compaction.Wait(), backup.Wait(), held.backup->Wait()}) {
     if (!status.ok()) EXPECT_CODE(status, Code::kClosed);
   }
 }
