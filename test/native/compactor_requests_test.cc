@@ -86,14 +86,15 @@ TEST(A_compaction_that_nobody_waits_for_any_more_is_given_up_and_one_that_anothe
     const StartedCompaction cancelled(held.store.get());
     std::optional<StartedCompaction> other;
     if (another) other.emplace(held.store.get());
-    // Let it begin, and stop it at its first output.
+    // Let it begin, and stop it at its first output. The gate's own hook goes first: what is held stays so, and nothing
+    // gets past the new one.
     std::atomic<bool> began{false}, go_on{false};
-    held.gate.reset();
     held.env.SetHook([&](const Call& call) {
       if (call.kind != kOpenCall || call.path.find(".seg") == std::string::npos) return;
       began = true;
       while (!go_on) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     });
+    held.gate->Open();
     while (!began) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     held.store->CancelCompaction(cancelled.request());
     EXPECT_CODE(cancelled.Wait(), Code::kClosed);
