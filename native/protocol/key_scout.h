@@ -3,6 +3,7 @@
 // second word is its key. Whatever else comes ends the look, and nothing depends on it.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -23,12 +24,14 @@ class KeyScout {
     std::string_view key;
     while (ahead_ < kAhead && SkipRequest(&seen_, end, &key)) {
       ahead_++;
-      if (!key.empty()) hint(key);
+      if (!key.empty() && key.size() <= kKeyBytesMax) hint(key);
     }
   }
 
  private:
   static constexpr uint32_t kAhead = 8;
+  // Of a longer one, or of a word that is none, the hash takes longer than the wait.
+  static constexpr size_t kKeyBytesMax = 512;
 
   // Moves *at behind the request there; false when it is not whole, or not in RESP. `key` is empty for one without.
   static bool SkipRequest(const char** at, const char* end, std::string_view* key);

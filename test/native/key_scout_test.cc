@@ -61,6 +61,13 @@ TEST(A_key_scout_stops_at_what_is_not_whole_or_not_an_array_of_short_strings) {
   }
 }
 
+TEST(A_key_scout_tells_of_no_long_words) {
+  KeyScout scout;
+  const std::string bytes =
+      Request({"ECHO", std::string(513, 'x')}) + Request({"PING"}) + Request({"GET", std::string(512, 'y')});
+  EXPECT(Look(&scout, bytes) == std::vector<std::string>{std::string(512, 'y')});
+}
+
 TEST(A_key_scout_goes_on_behind_requests_that_never_run) {
   // The parser passes over requests of no words.
   std::string bytes;
