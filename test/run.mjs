@@ -11,7 +11,7 @@ import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import { availableParallelism, tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
@@ -127,6 +127,20 @@ const withoutOverlap = [
   "test/packed/**",
 ];
 
+// One line for each, as the native tests print theirs, for whoever reads only the last lines of a log.
+function printFailures(testResults) {
+  for (const { name, status, message, assertionResults } of testResults) {
+    const failed = assertionResults.filter((result) => result.status === "failed");
+    const file = relative(root, name);
+    for (const { fullName, failureMessages } of failed) printFailure(`${file}: ${fullName}`, failureMessages.join("; "));
+    if (status === "failed" && failed.length === 0) printFailure(file, message);
+  }
+}
+
+function printFailure(what, why) {
+  console.log(`FAILED ${what}: ${why.replaceAll(/\s+/g, " ").slice(0, 600)}`);
+}
+
 function vitest() {
   const folder = mkdtempSync(join(tmpdir(), "crabkv-vitest-"));
   const report = join(folder, "report.json");
@@ -136,7 +150,8 @@ function vitest() {
     if (options.sanitize !== "") args.push(...withoutOverlap.flatMap((files) => ["--exclude", files]));
     const good = node([command("vitest", "vitest"), ...args], env);
     if (!existsSync(report)) return { passed: 0, failed: 1 };
-    const { numPassedTests, numFailedTests, numPendingTests } = JSON.parse(readFileSync(report, "utf8"));
+    const { numPassedTests, numFailedTests, numPendingTests, testResults } = JSON.parse(readFileSync(report, "utf8"));
+    printFailures(testResults);
     if (numPendingTests > 0) console.log(`--- ${numPendingTests} tests were skipped: see why above`);
     return withExit({ passed: numPassedTests, failed: numFailedTests }, good);
   } finally {
