@@ -19,12 +19,20 @@ function fail(error) {
 // Also what nobody awaits, and what threads and sockets throw.
 process.on("uncaughtException", fail);
 
-const task = JSON.parse(process.argv[2]);
-const store = await import(`./stores/${task.store}.mjs`);
-const options = { ...store.optionsOf(task), ...task.options };
-const db = await store.open(task.path, options);
-const measured = await workloads[task.workload](store, db, { ...task, options });
-await store.close(db);
-const result = { ...measured, options, version: versionOf(task.store) };
-if (process.send === undefined) console.log(JSON.stringify(result));
-else process.send(result);
+async function measure(task) {
+  const store = await import(`./stores/${task.store}.mjs`);
+  const options = { ...store.optionsOf(task), ...task.options };
+  const db = await store.open(task.path, options);
+  const measured = await workloads[task.workload](store, db, { ...task, options });
+  await store.close(db);
+  return { ...measured, options, version: versionOf(task.store) };
+}
+
+try {
+  const result = await measure(JSON.parse(process.argv[2]));
+  if (process.send === undefined) console.log(JSON.stringify(result));
+  else process.send(result);
+} catch (error) {
+  // It may be that a write failed which nobody awaited, and this is what came of it: that is told first.
+  setImmediate(fail, error);
+}
