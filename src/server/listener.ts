@@ -7,6 +7,7 @@ import type { Server as TlsServer } from "node:tls";
 import { addressOf } from "./commands/shared.js";
 import { renewedCredentials } from "./endpoints.js";
 import type { Endpoint, TlsCredentials, TlsOptions } from "./endpoints.js";
+import { withSharedReads } from "./shared-reads.js";
 import { listenOnSocket, reachSocket } from "./unix-socket.js";
 import type { ReachedSocket } from "./unix-socket.js";
 
@@ -43,7 +44,9 @@ export class Listener {
     if (endpoint.transport === "tls") {
       this.#net = this.#tls = createTlsListener(endpoint.tls, host, this.#handshaking, onSocket);
     } else {
-      this.#net = createServer({ noDelay: true, allowHalfOpen: true }, onSocket);
+      this.#net = createServer({ noDelay: true, allowHalfOpen: true, pauseOnConnect: true }, (socket) => {
+        onSocket(withSharedReads(socket));
+      });
     }
   }
 
