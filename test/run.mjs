@@ -132,7 +132,8 @@ function printFailures(testResults) {
   for (const { name, status, message, assertionResults } of testResults) {
     const failed = assertionResults.filter((result) => result.status === "failed");
     const file = relative(root, name);
-    for (const { fullName, failureMessages } of failed) printFailure(`${file}: ${fullName}`, failureMessages.join("; "));
+    for (const { fullName, failureMessages } of failed)
+      printFailure(`${file}: ${fullName}`, failureMessages.join("; "));
     if (status === "failed" && failed.length === 0) printFailure(file, message);
   }
 }

@@ -17,6 +17,7 @@ class ChangeCounters {
   ChangeCounters() : counters_(std::make_unique<std::atomic<uint32_t>[]>(kCount)) {}
   void Bump(uint32_t index) { counters_[index].fetch_add(1, std::memory_order_release); }
   uint32_t Load(uint32_t index) const { return counters_[index].load(std::memory_order_acquire); }
+  void Prefetch(uint32_t index) const { __builtin_prefetch(&counters_[index]); }
   const uint32_t* words() const {
     static_assert(sizeof(std::atomic<uint32_t>) == sizeof(uint32_t), "the array is read as plain words");
     return reinterpret_cast<const uint32_t*>(counters_.get());

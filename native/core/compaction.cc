@@ -171,7 +171,7 @@ Status Compaction::CopyFrame(Segment* segment, size_t rank, const Frame& frame) 
     }
     const std::string_view key = frame.payload.substr(at + RecordHeader::kBytes, record.key_bytes);
     candidates[count] = {record, at, HashKey(target_.manifest->hash_seed, key)};
-    target_.index->PrefetchSlot(candidates[count++].hash.slot);
+    target_.index->PrefetchSlot(candidates[count++].hash);
   });
   return status.ok() ? CopyRecords(segment, rank, frame, candidates.data(), count) : status;
 }

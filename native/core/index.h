@@ -150,7 +150,11 @@ class Index {
   // Hints, without any latch: the key is about to be looked up; and before that, for who has many keys to look up, that
   // the first hint will be given.
   void Prefetch(const KeyHash& hash) const { slots_[hash.slot].locations.Prefetch(hash.fingerprint); }
-  void PrefetchSlot(uint16_t slot) const { __builtin_prefetch(&slots_[slot]); }
+  void PrefetchSlot(const KeyHash& hash) const {
+    __builtin_prefetch(&slots_[hash.slot]);
+    __builtin_prefetch(&slot_to_shard_[hash.slot]);
+    counters_->Prefetch(hash.counter);
+  }
 
   // --- Under the latch of the slot's shard.
   const SlotTable& slot(uint16_t slot) const { return slots_[slot]; }

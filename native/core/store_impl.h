@@ -36,6 +36,12 @@ class StoreImpl final : public Store {
 
   Status Write(Operation* operations, uint32_t count, DiskWait wait, Commit* commit) override;
   void Prefetch(std::string_view key) const override { index_.Prefetch(Hash(key)); }
+  KeyHash PrefetchSlot(std::string_view key) const override {
+    const KeyHash hash = Hash(key);
+    index_.PrefetchSlot(hash);
+    return hash;
+  }
+  void PrefetchEntry(const KeyHash& hash) const override { index_.Prefetch(hash); }
   Status Put(std::string_view key, std::string_view value, uint64_t expires_at_ms, Commit* commit) override;
   void Kick() override;
   Status RequestDurable(uint64_t* group) override;

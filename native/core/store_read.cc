@@ -112,8 +112,9 @@ Status StoreImpl::GetMany(const std::string_view* keys, uint32_t count, DiskWait
   std::vector<SegmentPin> pins;
   for (uint32_t i = 0; i < count; i++) {
     probes[i].hash = Hash(keys[i]);
-    index_.Prefetch(probes[i].hash);
+    index_.PrefetchSlot(probes[i].hash);
   }
+  for (const Probe& probe : probes) index_.Prefetch(probe.hash);
   {
     Index::LatchSet latches;
     latches.Acquire(&index_, count, [&probes](size_t i) { return probes[i].hash.slot; });

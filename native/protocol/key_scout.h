@@ -3,41 +3,64 @@
 // second word is its key. Whatever else comes ends the look, and nothing depends on it.
 #pragma once
 
+#include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
 
 namespace crabkv::protocol {
 
+// Moves *at behind the request there; false when it is not whole, or not in RESP. `key` is empty for one without, and
+// for one so long that its hash takes longer than the wait.
+bool KeyOfRequest(const char** at, const char* end, std::string_view* key);
+
+// Token: what is known of a key from the first time that it is told of to the second.
+template <typename Token>
 class KeyScout {
  public:
-  // Before each request runs: `waiting` is what lies behind it, at every call in the same memory. Calls hint(key) for
-  // keys of the next few requests, once for each.
-  template <typename Hint>
-  void LookAhead(std::string_view waiting, Hint hint) {
+  static constexpr uint32_t kFar = 16;
+  static constexpr uint32_t kNear = 8;
+
+  // Before each request runs: `waiting` is what lies behind it, at every call in the same memory. Tells of each key
+  // twice, far(key) when so many requests are before it, and near(what that gave) when fewer are.
+  template <typename Far, typename Near>
+  void LookAhead(std::string_view waiting, Far far, Near near) {
     const char* const end = waiting.data() + waiting.size();
-    if (ahead_ != 0) ahead_--;
-    if (ahead_ == 0 || seen_ < waiting.data()) {
-      ahead_ = 0;
+    run_++;
+    // Behind what could not be looked at; and the parser passes over requests that never run.
+    if (looked_at_ < run_ || seen_ < waiting.data()) {
+      looked_at_ = told_ = run_;
       seen_ = waiting.data();
     }
     std::string_view key;
-    while (ahead_ < kAhead && SkipRequest(&seen_, end, &key)) {
-      ahead_++;
-      if (!key.empty() && key.size() <= kKeyBytesMax) hint(key);
+    while (looked_at_ < run_ + kFar && KeyOfRequest(&seen_, end, &key)) {
+      Key& place = keys_[looked_at_++ % kFar];
+      place.is_told = !key.empty();
+      if (place.is_told) place.token = far(key);
+    }
+    told_ = std::max(told_, run_);
+    for (const uint32_t behind = std::min(looked_at_, run_ + kNear); told_ < behind; told_++) {
+      const Key& place = keys_[told_ % kFar];
+      if (place.is_told) near(place.token);
     }
   }
 
  private:
-  static constexpr uint32_t kAhead = 8;
-  // Of a longer one, or of a word that is none, the hash takes longer than the wait.
-  static constexpr size_t kKeyBytesMax = 512;
+  struct Key {
+    bool is_told = false;
+    Token token;
+  };
 
-  // Moves *at behind the request there; false when it is not whole, or not in RESP. `key` is empty for one without.
-  static bool SkipRequest(const char** at, const char* end, std::string_view* key);
-
-  const char* seen_ = nullptr;  // behind the last request that was looked at
-  uint32_t ahead_ = 0;          // requests before that which have not run
+  uint32_t run_ = 0;            // requests that have begun to run
+  uint32_t looked_at_ = 0;      // requests that have begun to run or have been looked at
+  uint32_t told_ = 0;           // ... or have been told of twice
+  const char* seen_ = nullptr;  // behind the last that was looked at
+  std::array<Key, kFar> keys_;  // of those that were looked at last
 };
+
+// Moves *at behind the request there; false when it is not whole, or not in RESP. `key` is empty for one without, and
+// for one so long that its hash takes longer than the wait.
+bool KeyOfRequest(const char** at, const char* end, std::string_view* key);
 
 }  // namespace crabkv::protocol

@@ -6,9 +6,9 @@
 
 #include "test/native/harness.h"
 
-using crabkv::protocol::KeyScout;
-
 namespace {
+
+using Scout = crabkv::protocol::KeyScout<std::string>;
 
 std::string Request(const std::vector<std::string>& words) {
   std::string text = "*" + std::to_string(words.size()) + "\r\n";
@@ -16,31 +16,51 @@ std::string Request(const std::vector<std::string>& words) {
   return text;
 }
 
-std::vector<std::string> Look(KeyScout* scout, std::string_view waiting) {
-  std::vector<std::string> keys;
-  scout->LookAhead(waiting, [&keys](std::string_view key) { keys.emplace_back(key); });
-  return keys;
+struct Told {
+  std::vector<std::string> far;
+  std::vector<std::string> near;
+};
+
+Told Look(Scout* scout, std::string_view waiting) {
+  Told told;
+  scout->LookAhead(
+      waiting,
+      [&told](std::string_view key) {
+        told.far.emplace_back(key);
+        return "token of " + std::string(key);
+      },
+      [&told](const std::string& token) { told.near.push_back(token); });
+  return told;
 }
 
-TEST(A_key_scout_looks_eight_requests_ahead_and_at_each_once) {
+std::vector<std::string> FirstOf(std::string_view waiting) {
+  Scout scout;
+  return Look(&scout, waiting).far;
+}
+
+TEST(A_key_scout_tells_of_each_key_sixteen_requests_ahead_and_again_at_eight) {
+  constexpr size_t kRequests = 30;
   std::string bytes;
   std::vector<size_t> begins;
-  for (int i = 0; i < 20; i++) {
+  for (size_t i = 0; i < kRequests; i++) {
     begins.push_back(bytes.size());
-    bytes += Request({"SET", "key" + std::to_string(i), "value"});
+    bytes += Request(i % 5 == 4 ? std::vector<std::string>{"PING"}
+                                : std::vector<std::string>{"SET", "key" + std::to_string(i), "value"});
   }
   begins.push_back(bytes.size());
-  KeyScout scout;
-  const std::string_view all = bytes;
-  std::vector<std::string> seen = Look(&scout, all.substr(begins[1]));
-  EXPECT(seen.size() == 8u);
-  for (size_t i = 2; i <= 20; i++) {
-    const std::vector<std::string> more = Look(&scout, all.substr(begins[i]));
-    EXPECT(more.size() == (i + 8 <= 20 ? 1u : 0u));
-    seen.insert(seen.end(), more.begin(), more.end());
+  Scout scout;
+  for (size_t i = 0; i < kRequests; i++) {
+    const Told told = Look(&scout, std::string_view(bytes).substr(begins[i + 1]));
+    std::vector<std::string> far, near;
+    const auto expect = [](size_t first, size_t last, const std::string& before, std::vector<std::string>* names) {
+      for (size_t at = first; at <= last && at < kRequests; at++)
+        if (at % 5 != 4) names->push_back(before + "key" + std::to_string(at));
+    };
+    expect(i == 0 ? 1 : i + Scout::kFar, i + Scout::kFar, "", &far);
+    expect(i == 0 ? 1 : i + Scout::kNear, i + Scout::kNear, "token of ", &near);
+    EXPECT(told.far == far);
+    EXPECT(told.near == near);
   }
-  EXPECT(seen.size() == 19u);
-  for (size_t i = 0; i < seen.size(); i++) EXPECT(seen[i] == "key" + std::to_string(i + 1));
 }
 
 TEST(A_key_scout_stops_at_what_is_not_whole_or_not_an_array_of_short_strings) {
@@ -50,34 +70,33 @@ TEST(A_key_scout_stops_at_what_is_not_whole_or_not_an_array_of_short_strings) {
        {std::string("GET b\r\n"), std::string("*2\r\n$3\r\nGET\r\n:1\r\n"), std::string("*2\r\n$3\r\nGET\r\n$-1\r\n"),
         std::string("*99\r\n"), std::string("*\r\n"), std::string("*2\n"), std::string("*2\r\n$9999999\r\n"),
         std::string("*4294967297\r\n"), std::string("\r\n")}) {
-    KeyScout scout;
-    EXPECT(Look(&scout, whole + odd + behind) == std::vector<std::string>{"a"});
+    EXPECT(FirstOf(whole + odd + behind) == std::vector<std::string>{"a"});
   }
   for (size_t length = 0; length < whole.size(); length++) {
-    KeyScout scout;
     // Memory of its own, so that a sanitizer sees a look behind its end.
     const std::vector<char> part(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(length));
-    EXPECT(Look(&scout, std::string_view(part.data(), part.size())).empty());
+    EXPECT(FirstOf(std::string_view(part.data(), part.size())).empty());
   }
 }
 
 TEST(A_key_scout_tells_of_no_long_words) {
-  KeyScout scout;
   const std::string bytes =
       Request({"ECHO", std::string(513, 'x')}) + Request({"PING"}) + Request({"GET", std::string(512, 'y')});
-  EXPECT(Look(&scout, bytes) == std::vector<std::string>{std::string(512, 'y')});
+  EXPECT(FirstOf(bytes) == std::vector<std::string>{std::string(512, 'y')});
 }
 
 TEST(A_key_scout_goes_on_behind_requests_that_never_run) {
   // The parser passes over requests of no words.
   std::string bytes;
-  for (int i = 0; i < 12; i++) bytes += "*0\r\n";
+  for (int i = 0; i < 20; i++) bytes += "*0\r\n";
   const size_t begin = bytes.size();
   bytes += Request({"GET", "a"}) + Request({"PING"}) + Request({"GET", "b"});
-  KeyScout scout;
+  Scout scout;
   const std::string_view all = bytes;
-  EXPECT(Look(&scout, all).empty());
-  EXPECT((Look(&scout, all.substr(begin)) == std::vector<std::string>{"a", "b"}));
+  EXPECT(Look(&scout, all).far.empty());
+  const Told told = Look(&scout, all.substr(begin));
+  EXPECT((told.far == std::vector<std::string>{"a", "b"}));
+  EXPECT((told.near == std::vector<std::string>{"token of a", "token of b"}));
 }
 
 }  // namespace
