@@ -240,10 +240,11 @@ class Store {
   // Asks for the memory that a Put of this key will look at; a caller that still has to fetch the value does so
   // meanwhile.
   virtual void Prefetch(std::string_view key) const = 0;
-  // The same of any look-up in two steps, for callers that know some time before which keys they will look up: the
-  // second looks at what the first asks for.
+  // The same in three steps, for callers that know some time before which keys they will look up: each looks at what
+  // the one before has asked for. The last, for those who will read the value, takes the latch of the key's shard.
   virtual KeyHash PrefetchSlot(std::string_view key) const = 0;
   virtual void PrefetchEntry(const KeyHash& hash) const = 0;
+  virtual void PrefetchValue(const KeyHash& hash) = 0;
   // Wakes the writer for what has been written so far. Callers that write many small records call it once at the end
   // (of a JavaScript turn, of a socket chunk), so that groups form; the store wakes it itself when a group is large.
   virtual void Kick() = 0;

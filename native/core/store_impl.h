@@ -42,6 +42,7 @@ class StoreImpl final : public Store {
     return hash;
   }
   void PrefetchEntry(const KeyHash& hash) const override { index_.Prefetch(hash); }
+  void PrefetchValue(const KeyHash& hash) override;
   Status Put(std::string_view key, std::string_view value, uint64_t expires_at_ms, Commit* commit) override;
   void Kick() override;
   Status RequestDurable(uint64_t* group) override;

@@ -49,6 +49,15 @@ void StoreImpl::PrefetchRecord(const Found& found) {
   __builtin_prefetch(data + end - 1);
 }
 
+void StoreImpl::PrefetchValue(const KeyHash& hash) {
+  Index::SlotLatch latch(&index_, hash.slot);
+  Found found;
+  found.location = index_.Find(hash);
+  if (!found.location) return;
+  found.segment = segments_.Get(found.location.segment_handle());
+  if (found.location.offset() < found.segment->written.load(std::memory_order_relaxed)) PrefetchRecord(found);
+}
+
 RecordSource StoreImpl::SourceOf(const Found& found) {
   RecordSource source;
   if (found.pending) {

@@ -7,7 +7,8 @@ namespace {
 // More than that many words, or a longer one, is work in which waiting for a key does not count.
 constexpr uint32_t kWordsMax = 16;
 constexpr uint32_t kDigitsMax = 6;
-constexpr uint32_t kKeyBytesMax = 512;
+// The hash of a longer one takes longer than the wait.
+constexpr size_t kKeyBytesMax = 512;
 
 // The number between `mark` and the end of the line; false for anything that is not plainly that.
 bool TakeNumber(const char** at, const char* end, char mark, uint32_t* number) {
@@ -26,15 +27,16 @@ bool TakeNumber(const char** at, const char* end, char mark, uint32_t* number) {
 
 }  // namespace
 
-bool KeyOfRequest(const char** at, const char* end, std::string_view* key) {
+bool ScoutRequest(const char** at, const char* end, ScoutedRequest* request) {
   const char* p = *at;
-  *key = std::string_view();
+  *request = ScoutedRequest();
   uint32_t words = 0;
   if (!TakeNumber(&p, end, '*', &words) || words > kWordsMax) return false;
+  request->reads_value = words == 2;
   for (uint32_t word = 0; word < words; word++) {
     uint32_t bytes = 0;
     if (!TakeNumber(&p, end, '$', &bytes) || static_cast<uint64_t>(end - p) < uint64_t{bytes} + 2) return false;
-    if (word == 1 && bytes <= kKeyBytesMax) *key = std::string_view(p, bytes);
+    if (word == 1 && bytes <= kKeyBytesMax) request->key = std::string_view(p, bytes);
     p += bytes + 2;
   }
   *at = p;

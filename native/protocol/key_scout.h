@@ -1,6 +1,7 @@
 // Looks over the requests that wait behind the one that runs, for the keys that they will ask for. To look a key up is
 // mostly to wait for memory; told early, the store has it there in time. Guesses: a request is an array in RESP whose
-// second word is its key. Whatever else comes ends the look, and nothing depends on it.
+// second word is its key, and one of two words reads that key's value. Whatever else comes ends the look, and nothing
+// depends on it.
 #pragma once
 
 #include <algorithm>
@@ -9,58 +10,70 @@
 #include <cstdint>
 #include <string_view>
 
+#include "native/core/fingerprint.h"
+
 namespace crabkv::protocol {
 
-// Moves *at behind the request there; false when it is not whole, or not in RESP. `key` is empty for one without, and
-// for one so long that its hash takes longer than the wait.
-bool KeyOfRequest(const char** at, const char* end, std::string_view* key);
+struct ScoutedRequest {
+  std::string_view key;  // empty: none that it helps to tell of
+  bool reads_value = false;
+};
 
-// Token: what is known of a key from the first time that it is told of to the second.
-template <typename Token>
+// Moves *at behind the request there; false when it is not whole, or not in RESP.
+bool ScoutRequest(const char** at, const char* end, ScoutedRequest* request);
+
+// What is told of is three steps of a look-up, each so many requests ahead that what the next looks at is there.
+template <typename Store>
 class KeyScout {
  public:
-  static constexpr uint32_t kFar = 16;
-  static constexpr uint32_t kNear = 8;
+  static constexpr uint32_t kSlotAhead = 16;
+  static constexpr uint32_t kEntryAhead = 8;
+  static constexpr uint32_t kValueAhead = 4;
 
-  // Before each request runs: `waiting` is what lies behind it, at every call in the same memory. Tells of each key
-  // twice, far(key) when so many requests are before it, and near(what that gave) when fewer are.
-  template <typename Far, typename Near>
-  void LookAhead(std::string_view waiting, Far far, Near near) {
-    const char* const end = waiting.data() + waiting.size();
+  explicit KeyScout(Store* store) : store_(store) {}
+
+  // Before each request runs: `waiting` is what lies behind it, at every call in the same memory.
+  void LookAhead(std::string_view waiting) {
     run_++;
     // Behind what could not be looked at; and the parser passes over requests that never run.
-    if (looked_at_ < run_ || seen_ < waiting.data()) {
-      looked_at_ = told_ = run_;
+    if (slots_ < run_ || seen_ < waiting.data()) {
+      slots_ = entries_ = values_ = run_;
       seen_ = waiting.data();
     }
-    std::string_view key;
-    while (looked_at_ < run_ + kFar && KeyOfRequest(&seen_, end, &key)) {
-      Key& place = keys_[looked_at_++ % kFar];
-      place.is_told = !key.empty();
-      if (place.is_told) place.token = far(key);
+    ScoutedRequest request;
+    for (; slots_ < run_ + kSlotAhead && ScoutRequest(&seen_, waiting.data() + waiting.size(), &request); slots_++) {
+      Key& key = KeyOf(slots_);
+      key.is_there = !request.key.empty();
+      key.reads_value = request.reads_value;
+      if (key.is_there) key.hash = store_->PrefetchSlot(request.key);
     }
-    told_ = std::max(told_, run_);
-    for (const uint32_t behind = std::min(looked_at_, run_ + kNear); told_ < behind; told_++) {
-      const Key& place = keys_[told_ % kFar];
-      if (place.is_told) near(place.token);
+    for (; entries_ < std::min(slots_, run_ + kEntryAhead); entries_++) {
+      const Key& key = KeyOf(entries_);
+      if (key.is_there) store_->PrefetchEntry(key.hash);
+    }
+    for (; values_ < std::min(slots_, run_ + kValueAhead); values_++) {
+      const Key& key = KeyOf(values_);
+      if (key.is_there && key.reads_value) store_->PrefetchValue(key.hash);
     }
   }
 
  private:
   struct Key {
-    bool is_told = false;
-    Token token;
+    bool is_there = false;
+    bool reads_value = false;
+    KeyHash hash;
   };
 
-  uint32_t run_ = 0;            // requests that have begun to run
-  uint32_t looked_at_ = 0;      // requests that have begun to run or have been looked at
-  uint32_t told_ = 0;           // ... or have been told of twice
-  const char* seen_ = nullptr;  // behind the last that was looked at
-  std::array<Key, kFar> keys_;  // of those that were looked at last
-};
+  Key& KeyOf(uint32_t request) { return keys_[request % kSlotAhead]; }
 
-// Moves *at behind the request there; false when it is not whole, or not in RESP. `key` is empty for one without, and
-// for one so long that its hash takes longer than the wait.
-bool KeyOfRequest(const char** at, const char* end, std::string_view* key);
+  Store* const store_;
+  const char* seen_ = nullptr;  // behind the last request that was looked at
+  uint32_t run_ = 0;            // requests that have begun to run
+  // Of how many, those included, which step was told of.
+  uint32_t slots_ = 0;
+  uint32_t entries_ = 0;
+  uint32_t values_ = 0;
+  std::array<Key, kSlotAhead> keys_;
+};
 
 }  // namespace crabkv::protocol

@@ -73,7 +73,7 @@ Session::Outcome Session::RunRequests() {
   if (closes_) return waits_ = Outcome::kClose;
   waits_ = Outcome::kNeedMore;
   const uint64_t output_max = output_.size() + kTurnReplyBytes;
-  KeyScout<KeyHash> scout;
+  KeyScout<Store> scout(store_);
   for (uint32_t commands = 0; commands < kTurnCommands && output_.size() < output_max; commands++) {
     switch (parser_.Next()) {
       case RequestParser::Result::kNeedMore:
@@ -84,9 +84,7 @@ Session::Outcome Session::RunRequests() {
       case RequestParser::Result::kRequest:
         break;
     }
-    scout.LookAhead(
-        parser_.waiting(), [this](std::string_view key) { return store_->PrefetchSlot(key); },
-        [this](const KeyHash& hash) { store_->PrefetchEntry(hash); });
+    scout.LookAhead(parser_.waiting());
     waits_ = Dispatch();
     if (waits_ != Outcome::kNeedMore) return waits_;
   }

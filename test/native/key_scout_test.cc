@@ -6,9 +6,35 @@
 
 #include "test/native/harness.h"
 
+using crabkv::KeyHash;
+
 namespace {
 
-using Scout = crabkv::protocol::KeyScout<std::string>;
+// A store that notes what it is told of; its hashes are numbers of keys.
+class NotingStore {
+ public:
+  KeyHash PrefetchSlot(std::string_view key) {
+    slots.emplace_back(key);
+    keys_.emplace_back(key);
+    KeyHash hash;
+    hash.fingerprint.low = static_cast<uint32_t>(keys_.size() - 1);
+    return hash;
+  }
+  void PrefetchEntry(const KeyHash& hash) { entries.push_back(keys_[hash.fingerprint.low]); }
+  void PrefetchValue(const KeyHash& hash) { values.push_back(keys_[hash.fingerprint.low]); }
+  void Forget() {
+    slots.clear();
+    entries.clear();
+    values.clear();
+  }
+
+  std::vector<std::string> slots, entries, values;
+
+ private:
+  std::vector<std::string> keys_;
+};
+
+using Scout = crabkv::protocol::KeyScout<NotingStore>;
 
 std::string Request(const std::vector<std::string>& words) {
   std::string text = "*" + std::to_string(words.size()) + "\r\n";
@@ -16,50 +42,40 @@ std::string Request(const std::vector<std::string>& words) {
   return text;
 }
 
-struct Told {
-  std::vector<std::string> far;
-  std::vector<std::string> near;
-};
-
-Told Look(Scout* scout, std::string_view waiting) {
-  Told told;
-  scout->LookAhead(
-      waiting,
-      [&told](std::string_view key) {
-        told.far.emplace_back(key);
-        return "token of " + std::string(key);
-      },
-      [&told](const std::string& token) { told.near.push_back(token); });
-  return told;
+std::vector<std::string> KeysIn(std::string_view waiting) {
+  NotingStore store;
+  Scout(&store).LookAhead(waiting);
+  return store.slots;
 }
 
-std::vector<std::string> FirstOf(std::string_view waiting) {
-  Scout scout;
-  return Look(&scout, waiting).far;
-}
-
-TEST(A_key_scout_tells_of_each_key_sixteen_requests_ahead_and_again_at_eight) {
+TEST(A_key_scout_tells_of_each_key_once_for_each_step_of_its_look_up) {
   constexpr size_t kRequests = 30;
+  const auto key = [](size_t i) { return "key" + std::to_string(i); };
+  const auto has_key = [](size_t i) { return i % 5 != 4; };
+  const auto reads = [](size_t i) { return i % 5 < 2; };
   std::string bytes;
   std::vector<size_t> begins;
-  for (size_t i = 0; i < kRequests; i++) {
+  for (size_t i = 0; i <= kRequests; i++) {
     begins.push_back(bytes.size());
-    bytes += Request(i % 5 == 4 ? std::vector<std::string>{"PING"}
-                                : std::vector<std::string>{"SET", "key" + std::to_string(i), "value"});
+    bytes += Request(!has_key(i) ? std::vector<std::string>{"PING"}
+                     : reads(i)  ? std::vector<std::string>{"GET", key(i)}
+                                 : std::vector<std::string>{"SET", key(i), "value"});
   }
-  begins.push_back(bytes.size());
-  Scout scout;
+  bytes.resize(begins.back());
+  NotingStore store;
+  Scout scout(&store);
   for (size_t i = 0; i < kRequests; i++) {
-    const Told told = Look(&scout, std::string_view(bytes).substr(begins[i + 1]));
-    std::vector<std::string> far, near;
-    const auto expect = [](size_t first, size_t last, const std::string& before, std::vector<std::string>* names) {
-      for (size_t at = first; at <= last && at < kRequests; at++)
-        if (at % 5 != 4) names->push_back(before + "key" + std::to_string(at));
+    store.Forget();
+    scout.LookAhead(std::string_view(bytes).substr(begins[i + 1]));
+    const auto expected = [&](size_t ahead, auto is_told) {
+      std::vector<std::string> keys;
+      for (size_t at = i == 0 ? 1 : i + ahead; at <= i + ahead && at < kRequests; at++)
+        if (is_told(at)) keys.push_back(key(at));
+      return keys;
     };
-    expect(i == 0 ? 1 : i + Scout::kFar, i + Scout::kFar, "", &far);
-    expect(i == 0 ? 1 : i + Scout::kNear, i + Scout::kNear, "token of ", &near);
-    EXPECT(told.far == far);
-    EXPECT(told.near == near);
+    EXPECT(store.slots == expected(Scout::kSlotAhead, has_key));
+    EXPECT(store.entries == expected(Scout::kEntryAhead, has_key));
+    EXPECT(store.values == expected(Scout::kValueAhead, reads));
   }
 }
 
@@ -70,19 +86,19 @@ TEST(A_key_scout_stops_at_what_is_not_whole_or_not_an_array_of_short_strings) {
        {std::string("GET b\r\n"), std::string("*2\r\n$3\r\nGET\r\n:1\r\n"), std::string("*2\r\n$3\r\nGET\r\n$-1\r\n"),
         std::string("*99\r\n"), std::string("*\r\n"), std::string("*2\n"), std::string("*2\r\n$9999999\r\n"),
         std::string("*4294967297\r\n"), std::string("\r\n")}) {
-    EXPECT(FirstOf(whole + odd + behind) == std::vector<std::string>{"a"});
+    EXPECT(KeysIn(whole + odd + behind) == std::vector<std::string>{"a"});
   }
   for (size_t length = 0; length < whole.size(); length++) {
     // Memory of its own, so that a sanitizer sees a look behind its end.
     const std::vector<char> part(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(length));
-    EXPECT(FirstOf(std::string_view(part.data(), part.size())).empty());
+    EXPECT(KeysIn(std::string_view(part.data(), part.size())).empty());
   }
 }
 
 TEST(A_key_scout_tells_of_no_long_words) {
   const std::string bytes =
       Request({"ECHO", std::string(513, 'x')}) + Request({"PING"}) + Request({"GET", std::string(512, 'y')});
-  EXPECT(FirstOf(bytes) == std::vector<std::string>{std::string(512, 'y')});
+  EXPECT(KeysIn(bytes) == std::vector<std::string>{std::string(512, 'y')});
 }
 
 TEST(A_key_scout_goes_on_behind_requests_that_never_run) {
@@ -91,12 +107,15 @@ TEST(A_key_scout_goes_on_behind_requests_that_never_run) {
   for (int i = 0; i < 20; i++) bytes += "*0\r\n";
   const size_t begin = bytes.size();
   bytes += Request({"GET", "a"}) + Request({"PING"}) + Request({"GET", "b"});
-  Scout scout;
-  const std::string_view all = bytes;
-  EXPECT(Look(&scout, all).far.empty());
-  const Told told = Look(&scout, all.substr(begin));
-  EXPECT((told.far == std::vector<std::string>{"a", "b"}));
-  EXPECT((told.near == std::vector<std::string>{"token of a", "token of b"}));
+  NotingStore store;
+  Scout scout(&store);
+  scout.LookAhead(bytes);
+  EXPECT(store.slots.empty());
+  scout.LookAhead(std::string_view(bytes).substr(begin));
+  const std::vector<std::string> both = {"a", "b"};
+  EXPECT(store.slots == both);
+  EXPECT(store.entries == both);
+  EXPECT(store.values == both);
 }
 
 }  // namespace
