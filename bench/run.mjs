@@ -1,47 +1,27 @@
 // `npm run bench`: runs every row, each side in a process of its own, side by side repetition after repetition (A B A B ...),
 // so that whatever disturbs the machine disturbs all sides. Prints the report, and makes report/index.html of it. A side that fails is
-// reported as such, everything else goes on, and the exit code is 1 at the end.
-//
-//   npm run bench -- --quick              a minute or two: fewer rows, keys and repetitions
-//   npm run bench -- --only get,put-os    rows whose name begins so
-//   npm run bench -- --json out.json      the figures as data too
-//   npm run bench -- --html-from out.json the page again from such data, without measuring; several make one page
-//   npm run bench -- --html out.html      where the page goes
-//   npm run bench -- --installed          only peers that are installed already
-//   npm run bench -- --data-dir path      where the stores live meanwhile; default bench/.data
+// reported as such, everything else goes on, and the exit code is 1 at the end. Its flags are in flags.mjs.
 import { existsSync, fsyncSync, mkdirSync, mkdtempSync, openSync, closeSync, readdirSync, rmSync } from "node:fs";
 import { readFileSync, writeFileSync } from "node:fs";
 import { loadavg } from "node:os";
 import { join, relative } from "node:path";
-import { parseArgs } from "node:util";
+import { readFlags } from "./flags.mjs";
 import { describeMachine } from "./machine.mjs";
 import { writePage } from "./html-report.mjs";
 import { installPeers, whyLeftOut } from "./peers.mjs";
 import { failuresOf, machineText, reportData, rowText, summaryText } from "./report.mjs";
-import { reads, rows, sidesOf } from "./rows.mjs";
+import { reads, sidesOf } from "./rows.mjs";
 import { endSide, runSide } from "./run-side.mjs";
 import { compare, summarize, summarizeLatencies } from "./statistics.mjs";
 
 const here = import.meta.dirname;
 const root = join(here, "..");
 
-const { values: flags } = parseArgs({
-  options: {
-    quick: { type: "boolean", default: false },
-    only: { type: "string", default: "" },
-    json: { type: "string" },
-    html: { type: "string", default: join(here, "report", "index.html") },
-    "html-from": { type: "string", multiple: true, default: [] },
-    installed: { type: "boolean", default: false },
-    "data-dir": { type: "string", default: join(here, ".data") },
-    repetitions: { type: "string" },
-  },
-});
+const flags = readFlags(process.argv.slice(2));
 const settings = flags.quick
   ? { count: 100_000, repetitions: 2, seconds: 0.25 }
   : { count: 1_000_000, repetitions: 5, seconds: 2 };
-if (flags.repetitions !== undefined) settings.repetitions = Number(flags.repetitions);
-if (!(settings.repetitions >= 1)) throw new Error("--repetitions is a number from 1 on");
+if (flags.repetitions !== undefined) settings.repetitions = flags.repetitions;
 
 // What a fill left to be written back would be written while something else is measured.
 function syncFiles(folder) {
@@ -135,15 +115,6 @@ async function runRow(folders, row) {
   return { row, summaries, details, failures, comparisons: compare(row, summaries) };
 }
 
-function chosenRows() {
-  const wanted = flags.only.split(",");
-  const chosen = rows.filter(
-    ({ name, notQuick = false }) => wanted.some((prefix) => name.startsWith(prefix)) && !(flags.quick && notQuick),
-  );
-  if (chosen.length === 0) throw new Error(`no such row; there are ${rows.map(({ name }) => name).join(", ")}`);
-  return chosen;
-}
-
 /** Several runs as one: the machine and settings of the first, of a row that is in several the last. */
 function joined(runs) {
   const rows = new Map(runs.flatMap((run) => run.rows).map((row) => [row.name, row]));
@@ -198,7 +169,7 @@ async function measure(chosen, folders) {
 }
 
 async function main() {
-  const chosen = chosenRows();
+  const chosen = flags.rows;
   if (!existsSync(join(root, "dist", "index.js"))) throw new Error("CrabKV is not built: run `npm run build` first");
   if (!flags.installed) installPeers();
   const folders = new Folders(flags["data-dir"]);

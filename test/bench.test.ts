@@ -1,5 +1,6 @@
 // What the benchmarks' figures rest on: a driver that counts what a stall costs, keys drawn by the law that is claimed, and a page that
 // shows what was measured and loads nothing.
+import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -128,4 +129,19 @@ test("the page shows every side, warning and store left out, and loads nothing f
     expect(html).toContain(text);
   }
   expect(html).not.toMatch(/<(?:script|link|img|iframe)|https?:|url\(|undefined|NaN/);
+});
+
+test.each([
+  [["--qick"], /^Unknown option '--qick'/],
+  [["--only", "put-os,gets"], /^--only: no row begins with gets$/m],
+  [["--quick", "--only", "keys-10m"], /^--only: no row of --quick begins with keys-10m$/m],
+  [["--repetitions", "0"], /^--repetitions is a number from 1 to 9999: 0$/m],
+])("flags that are wrong are named, with those that there are: %j", (flags, message) => {
+  const { status, stderr, stdout } = spawnSync(process.execPath, [join(bench, "run.mjs"), ...flags], {
+    encoding: "utf8",
+  });
+  expect(stderr).toMatch(message);
+  expect(stderr).toContain("npm run bench -- --quick ");
+  expect(stdout).toBe("");
+  expect(status).toBe(2);
 });
