@@ -1,5 +1,6 @@
 // Many writes in one crossing. A batch is atomic and goes to Store::Write as one; PutEach is many independent puts.
 // Keys and values come as columns (arguments.h), what differs between operations as a table of numbers.
+#include <array>
 #include <string>
 #include <utility>
 #include <vector>
@@ -12,8 +13,9 @@ namespace crabkv::addon {
 
 namespace {
 
-// How many records before its turn a key's index entry is asked for.
-constexpr size_t kPrefetchAhead = 8;
+// How many records before its turn a key's slot, and its entry there, are asked for.
+constexpr size_t kSlotAhead = 8;
+constexpr size_t kEntryAhead = 4;
 
 // One row of the table for each operation: kind + 16 * guard + 256 * keep expiry, guard version, ttlMs.
 constexpr size_t kRowNumbers = 3;
@@ -243,12 +245,19 @@ napi_value PutEach(napi_env env, napi_callback_info info) {
   double* results = environment.results();
   results[kResultFirstGroup] = results[kResultLastGroup] = results[kResultBusy] = 0;
   uint64_t taken = 0;
+  std::array<KeyHash, kSlotAhead + 1> hashes;
+  const auto hash_of = [&hashes](size_t i) -> KeyHash& { return hashes[i % hashes.size()]; };
+  for (size_t i = from; i < batch.keys.size() && i < from + kSlotAhead; i++) {
+    hash_of(i) = handle->store().PrefetchSlot(batch.keys[i]);
+  }
   for (size_t i = from; i < batch.keys.size(); i++, taken++) {
     uint64_t expires_at_ms = 0;
     if (!DeadlineOf(env, same_ttl ? ttl_ms : ttls.data[i], *handle, &expires_at_ms)) return nullptr;
     Commit commit;
-    if (i + kPrefetchAhead < batch.keys.size()) handle->store().Prefetch(batch.keys[i + kPrefetchAhead]);
-    const Status status = handle->store().Put(batch.keys[i], batch.values[i], expires_at_ms, &commit);
+    const size_t far = i + kSlotAhead;
+    if (far < batch.keys.size()) hash_of(far) = handle->store().PrefetchSlot(batch.keys[far]);
+    if (i + kEntryAhead < batch.keys.size()) handle->store().PrefetchEntry(hash_of(i + kEntryAhead));
+    const Status status = handle->store().Put(batch.keys[i], hash_of(i), batch.values[i], expires_at_ms, &commit);
     if (status.Is(Code::kBusy)) {
       handle->AwaitRoom();
       results[kResultBusy] = 1;

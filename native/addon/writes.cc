@@ -37,13 +37,14 @@ napi_value Put(napi_env env, napi_callback_info info) {
   std::string_view value;
   uint64_t expires_at_ms = 0;
   if (handle == nullptr || !ReadKey(call.environment(), call[1], NewKeyBound(*handle), &key)) return nullptr;
-  handle->store().Prefetch(key);  // most of a put is waiting for the index entry: it comes while the value is read
+  // Most of a put is waiting for the index: what has to come first does so while the value is read.
+  const KeyHash hash = handle->store().PrefetchSlot(key);
   if (!ReadValue(call.environment(), *handle, call[2], &value) ||
       !ReadDeadline(env, call[3], *handle, &expires_at_ms)) {
     return nullptr;
   }
   Commit commit;
-  const Status status = handle->store().Put(key, value, expires_at_ms, &commit);
+  const Status status = handle->store().Put(key, hash, value, expires_at_ms, &commit);
   if (!status.ok()) return ThrowStatus(call.environment(), DescribeBusy(*handle, status));
   handle->AwaitGroup(commit.group);
   return Number(env, static_cast<double>(commit.group));

@@ -235,13 +235,15 @@ class Store {
   // guard needs a page that may not be in memory. kBusy when pending_bytes_max is reached; kDiskFull, kFailed,
   // kReadOnly, kClosed; kTooLarge. On any error nothing has changed.
   virtual Status Write(Operation* operations, uint32_t count, DiskWait wait, Commit* commit) = 0;
-  // Write of one unguarded put.
-  virtual Status Put(std::string_view key, std::string_view value, uint64_t expires_at_ms, Commit* commit) = 0;
-  // Asks for the memory that a Put of this key will look at; a caller that still has to fetch the value does so
-  // meanwhile.
-  virtual void Prefetch(std::string_view key) const = 0;
-  // The same in three steps, for callers that know some time before which keys they will look up: each looks at what
-  // the one before has asked for. The last, for those who will read the value, takes the latch of the key's shard.
+  // Write of one unguarded put. `hash`: what PrefetchSlot has given for the key.
+  virtual Status Put(std::string_view key, const KeyHash& hash, std::string_view value, uint64_t expires_at_ms,
+                     Commit* commit) = 0;
+  Status Put(std::string_view key, std::string_view value, uint64_t expires_at_ms, Commit* commit) {
+    return Put(key, PrefetchSlot(key), value, expires_at_ms, commit);
+  }
+  // Three steps of asking for the memory that a look-up of the key (a put is one, too) will wait for, for callers that
+  // know the key some time before: each looks at what the one before has asked for. The last, for those who will read
+  // the value, takes the latch of the key's shard.
   virtual KeyHash PrefetchSlot(std::string_view key) const = 0;
   virtual void PrefetchEntry(const KeyHash& hash) const = 0;
   virtual void PrefetchValue(const KeyHash& hash) = 0;

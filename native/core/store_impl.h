@@ -35,7 +35,6 @@ class StoreImpl final : public Store {
   Status OpenFiles(OnOpenProgress on_progress);
 
   Status Write(Operation* operations, uint32_t count, DiskWait wait, Commit* commit) override;
-  void Prefetch(std::string_view key) const override { index_.Prefetch(Hash(key)); }
   KeyHash PrefetchSlot(std::string_view key) const override {
     const KeyHash hash = Hash(key);
     index_.PrefetchSlot(hash);
@@ -43,7 +42,8 @@ class StoreImpl final : public Store {
   }
   void PrefetchEntry(const KeyHash& hash) const override { index_.Prefetch(hash); }
   void PrefetchValue(const KeyHash& hash) override;
-  Status Put(std::string_view key, std::string_view value, uint64_t expires_at_ms, Commit* commit) override;
+  Status Put(std::string_view key, const KeyHash& hash, std::string_view value, uint64_t expires_at_ms,
+             Commit* commit) override;
   void Kick() override;
   Status RequestDurable(uint64_t* group) override;
   uint64_t VisibleGroup() const override { return log_ == nullptr ? 0 : log_->VisibleGroup(); }
@@ -127,7 +127,7 @@ class StoreImpl final : public Store {
   };
   Status RefuseWrite() const;
   Status CheckSizes(const Operation& operation) const;
-  void Prepare(const Operation& operation, Prepared* prepared, ReadBuffer* scratch) const;
+  void Prepare(const Operation& operation, const KeyHash& hash, Prepared* prepared, ReadBuffer* scratch) const;
   void FinishPrepare(const Operation& operation, const ReadBuffer& scratch, Prepared* prepared) const;
   Status CheckGuards(const Operation* operations, const std::vector<Prepared>& prepared, uint32_t count, DiskWait wait,
                      Commit* commit);

@@ -36,8 +36,9 @@ Status StoreImpl::CheckSizes(const Operation& operation) const {
   return Status::Ok();
 }
 
-void StoreImpl::Prepare(const Operation& operation, Prepared* prepared, ReadBuffer* scratch) const {
-  prepared->hash = Hash(operation.key);
+void StoreImpl::Prepare(const Operation& operation, const KeyHash& hash, Prepared* prepared,
+                        ReadBuffer* scratch) const {
+  prepared->hash = hash;
   RecordHeader& header = prepared->header;
   header.key_bytes = static_cast<uint32_t>(operation.key.size());
   header.expires_at_ms = operation.expires_at_ms;
@@ -278,7 +279,7 @@ Status StoreImpl::Write(Operation* operations, uint32_t count, DiskWait wait, Co
   uint64_t put_bytes = 0;
   for (uint32_t i = 0; i < count; i++) {
     CRABKV_RETURN_IF_ERROR(CheckSizes(operations[i]));
-    Prepare(operations[i], &prepared[i], &scratch);
+    Prepare(operations[i], Hash(operations[i].key), &prepared[i], &scratch);
     if (prepared[i].header.type == RecordType::kPut) put_bytes += prepared[i].header.record_bytes();
   }
   if (put_bytes != 0 && log_->disk().full() && log_->disk().RefusesPut(put_bytes + log_->queue().pending_bytes()))
@@ -300,8 +301,10 @@ Status StoreImpl::Write(Operation* operations, uint32_t count, DiskWait wait, Co
   }
 }
 
-Status StoreImpl::Put(std::string_view key, std::string_view value, uint64_t expires_at_ms, Commit* commit) {
+Status StoreImpl::Put(std::string_view key, const KeyHash& hash, std::string_view value, uint64_t expires_at_ms,
+                      Commit* commit) {
   CRABKV_RETURN_IF_ERROR(RefuseWrite());
+  PrefetchEntry(hash);  // it comes while the record is made
   Operation operation;
   operation.key = key;
   operation.value = value;
@@ -309,7 +312,7 @@ Status StoreImpl::Put(std::string_view key, std::string_view value, uint64_t exp
   CRABKV_RETURN_IF_ERROR(CheckSizes(operation));
   Prepared prepared;
   ReadBuffer scratch;
-  Prepare(operation, &prepared, &scratch);
+  Prepare(operation, hash, &prepared, &scratch);
   const uint64_t bytes = prepared.header.record_bytes();
   if (log_->disk().full() && log_->disk().RefusesPut(bytes + log_->queue().pending_bytes()))
     return log_->disk().Error();
