@@ -136,7 +136,7 @@ export interface NativeStats {
   readonly logBytes: number;
   /** An estimate of what compaction would leave. */
   readonly liveBytes: number;
-  /** Sizes of the files, space made ahead and hints included. */
+  /** Sizes of the files, space made ahead and hints included; a segment that is still empty (128 bytes) does not count. */
   readonly diskBytes: number;
   /** Of them, hints: small files by which opening takes segments without reading them. */
   readonly hintBytes: number;

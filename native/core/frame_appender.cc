@@ -66,8 +66,9 @@ void FrameAppender::WriteSeal(uint64_t durable_lsn, uint64_t last_lsn) {
   }
   if (!status.ok()) end_ = before;
   // Cuts the space made ahead too; a failure leaves zeros or a torn frame at the end, which an opening reads past.
-  Status cut = end_.segment->file->Truncate(end_.offset + (status.ok() ? Trailer::kBytes : 0));
-  if (cut.ok()) end_.segment->file_bytes.store(end_.offset, std::memory_order_relaxed);
+  const uint64_t size = end_.offset + (status.ok() ? Trailer::kBytes : 0);
+  Status cut = end_.segment->file->Truncate(size);
+  if (cut.ok()) end_.segment->file_bytes.store(size, std::memory_order_relaxed);
 }
 
 Status FrameAppender::Rotate(Segment* next, uint64_t durable_lsn, uint64_t last_lsn) {

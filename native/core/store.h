@@ -165,7 +165,7 @@ struct StoreStats {
   uint64_t segments = 0;
   uint64_t log_bytes = 0;   // bytes in use in all segments
   uint64_t live_bytes = 0;  // estimate, by size class
-  uint64_t disk_bytes = 0;  // file sizes, space made ahead and hints included
+  uint64_t disk_bytes = 0;  // file sizes, space made ahead and hints included; not those still empty
   uint64_t hint_bytes = 0;  // of them, in hints
   uint64_t hinted_segments = 0;
   uint64_t last_version = 0;  // highest LSN given out

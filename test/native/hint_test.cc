@@ -18,61 +18,6 @@
 namespace crabkv::test {
 namespace {
 
-Options HintOptions(SyncMode mode = SyncMode::kAlways) {
-  Options options = SmallOptions(mode);
-  options.auto_compaction = false;
-  options.compaction_io_percent = 100;
-  return options;
-}
-
-std::string PathOf(const std::string& name) { return std::string(kDirectory) + "/" + name; }
-
-// Work of every kind: overwrites, deletes, deadlines set, changed and taken away, with and without a put before them in
-// the same segment.
-void Work(Store* store, Random* random, int changes, bool compact) {
-  for (int i = 0; i < changes; i++) {
-    const std::string key = "key:" + std::to_string(random->Below(300));
-    const uint64_t deadline = random->OneIn(4) ? 1'800'000'000'000 + random->Below(1'000'000) : 0;
-    const uint64_t kind = random->Below(10);
-    Changes batch;
-    if (kind < 6) batch = {Put(key, random->Bytes(random->Below(900)), deadline)};
-    if (kind == 6) batch = {Delete(key), Delete("key:" + std::to_string(random->Below(300)))};
-    if (kind == 7) batch = {Expire(key, deadline), Put("other:" + key, std::string(40, 'o'), deadline)};
-    if (kind == 8) batch = {Put(key, std::string(200, 'a')), Delete(key), Put(key, std::string(100, 'b'), deadline)};
-    if (kind == 9) batch = {Expire(key, deadline), Expire("other:" + key, 0)};
-    EXPECT_OK(WriteAndWait(store, batch));
-    if (compact && random->OneIn(150)) EXPECT_OK(CompactRun(store, random->Next(), 1 + random->Below(4)));
-  }
-}
-
-// A closed store of several segments, most of them with a hint.
-std::unique_ptr<MemEnv> Closed(Random* random, bool compact) {
-  MemEnv env;
-  auto store = OpenStore(&env, HintOptions());
-  if (store == nullptr) return nullptr;
-  Work(store.get(), random, 1500, compact);
-  EXPECT_OK(store->Close());
-  return env.KillProcess();
-}
-
-// The same directory with hints and without: one text. How it was opened with them.
-OpenCounts ExpectSame(const MemEnv& env, const std::string& how) {
-  const Context context(how);
-  auto with = env.KillProcess();
-  auto without = env.KillProcess();
-  RemoveHints(without.get());
-  const Recovered hinted = Recover(with.get());
-  const Recovered read = Recover(without.get());
-  if (hinted.text != read.text) {
-    const auto at = std::mismatch(hinted.text.begin(), hinted.text.end(), read.text.begin(), read.text.end());
-    const auto offset = static_cast<size_t>(at.first - hinted.text.begin());
-    const size_t from = offset < 60 ? 0 : offset - 60;
-    EXPECT_EQ(hinted.text.substr(from, 160), read.text.substr(from, 160));
-  }
-  EXPECT_EQ(read.counts.hinted_segments, 0u);
-  return hinted.counts;
-}
-
 TEST(The_index_from_hints_is_the_index_from_reading) {
   Random random;
   for (uint64_t round = 0; round < Rounds(20); round++) {
@@ -191,14 +136,6 @@ TEST(A_hint_whose_summary_is_not_that_of_its_segment_is_not_believed) {
 
 // --- After lives that did not end well, some segments are not proven durable as a whole.
 
-// Time passes until every sealed segment has its hint.
-void LetHintsBeWritten(MemEnv* env, Store* store) {
-  for (int i = 0; i < 400 && store->Stats().hinted_segments + 2 < store->Stats().segments; i++) {
-    env->AdvanceMs(120);
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-  }
-}
-
 TEST(What_an_opening_shows_of_a_segment_with_a_hint_survives_a_power_cut) {
   Random random;
   MemEnv env;
@@ -258,88 +195,6 @@ TEST(An_unclean_end_leaves_the_same_with_hints_as_without) {
   EXPECT(hinted > 0);
   std::printf("       %llu segments by their hints, %llu not proven durable\n", static_cast<unsigned long long>(hinted),
               static_cast<unsigned long long>(unproven));
-}
-
-TEST(Hints_are_written_while_the_log_is_quiet) {
-  MemEnv env;
-  Random random;
-  auto store = OpenStore(&env, HintOptions());
-  REQUIRE(store != nullptr);
-  Work(store.get(), &random, 1000, false);
-  EXPECT_EQ(store->Stats().hinted_segments, 0u);
-  const uint64_t disk_bytes = store->Stats().disk_bytes;
-  LetHintsBeWritten(&env, store.get());
-  StoreStats stats = store->Stats();
-  // One more may be on its way: its file is there before it counts.
-  for (int i = 0; i < 400 && stats.hinted_segments != HintNames(env).size(); i++) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    stats = store->Stats();
-  }
-  EXPECT(stats.hinted_segments >= 2);
-  EXPECT_EQ(stats.hinted_segments, HintNames(env).size());
-  uint64_t bytes = 0;
-  for (const std::string& name : HintNames(env)) {
-    std::string content;
-    EXPECT(env.Content(PathOf(name), &content));
-    bytes += content.size();
-  }
-  EXPECT_EQ(stats.hint_bytes, bytes);
-  // The log may have grown, too: space is made ahead of it meanwhile.
-  EXPECT(stats.disk_bytes >= disk_bytes + bytes);
-  auto killed = env.KillProcess();
-  ExpectSame(*killed, "killed");
-  EXPECT_OK(store->Close());
-}
-
-TEST(A_hint_that_compaction_writes_is_the_one_that_reading_gives) {
-  Random random;
-  auto env = Closed(&random, false);
-  REQUIRE(env != nullptr);
-  auto store = OpenStore(env.get(), HintOptions());
-  REQUIRE(store != nullptr);
-  EXPECT_OK(CompactRun(store.get(), 0, 100));
-  const std::vector<std::string> names = HintNames(*env);
-  EXPECT_EQ(names.size(), store->Stats().hinted_segments);
-  std::map<std::string, std::string> contents;
-  for (const std::string& name : names) {
-    EXPECT(env->Content(PathOf(name), &contents[name]));
-  }
-  EXPECT(std::any_of(names.begin(), names.end(), [](auto& name) { return name.find(".seg") != std::string::npos; }));
-  EXPECT_OK(store->Close());
-  store.reset();
-  RemoveHints(env.get());
-  store = OpenStore(env.get(), HintOptions());
-  REQUIRE(store != nullptr);
-  EXPECT_OK(store->Close());
-  for (const std::string& name : names) {
-    std::string content;
-    EXPECT(env->Content(PathOf(name), &content));
-    EXPECT(content == contents[name]);
-  }
-}
-
-TEST(A_hint_that_cant_be_written_is_done_without) {
-  Random random;
-  for (const uint32_t kind : {kOpenCall, kWriteCall, kRenameCall, kRemoveCall}) {
-    MemEnv memory;
-    FaultEnv env(&memory);
-    Fault fault;
-    fault.kinds = kind;
-    fault.path_part = ".hint";
-    fault.error = ENOSPC;
-    fault.forever = true;
-    env.Inject(fault);
-    auto store = OpenStore(&env, HintOptions());
-    REQUIRE(store != nullptr);
-    Work(store.get(), &random, 1000, true);
-    EXPECT_OK(store->Close());
-    store = OpenStore(&env, HintOptions());
-    REQUIRE(store != nullptr);
-    if (kind != kRemoveCall) EXPECT_EQ(store->Stats().open_hinted_segments, 0u);
-    Contents contents;
-    EXPECT_OK(ReadAll(store.get(), &contents));
-    EXPECT_OK(store->Close());
-  }
 }
 
 TEST(Hints_without_their_segment_and_half_written_ones_are_removed_by_an_opening) {
