@@ -91,7 +91,7 @@ TEST(Taking_a_backup_again_takes_what_is_new_and_removes_what_is_gone) {
   EXPECT_EQ(again.files, first.files);
   EXPECT_EQ(again.version, first.version);
   // A batch may change nothing: it removes what is not there.
-  while (writer.last_version() == first.version) EXPECT(writer.Write(1));
+  while (writer.last_version() == first.version) REQUIRE(writer.Write(1));
   REQUIRE_OK(BackUp(store.get(), &later));
   EXPECT_EQ(later.skipped_bytes, first.linked_bytes);
   EXPECT_EQ(later.files, first.files + 1);

@@ -52,7 +52,7 @@ TEST(Failures_around_a_rotation_neither_lose_nor_repeat_a_change) {
   auto feed = FeedFromNow(store.get());
   std::vector<uint64_t> versions;
   AllShown shown;
-  for (uint64_t i = 0; i < Rounds(400); i++) {
+  for (uint64_t i = 0; i < Rounds(400) || store->Stats().segments < 2; i++) {
     if (random.OneIn(4)) env.Inject(FailedAppend());
     Commit commit;
     // More than a few of these fill a segment.
