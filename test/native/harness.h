@@ -46,6 +46,9 @@ class Context {
 // Stride(); counts of rounds go through Rounds().
 bool LongRun();
 uint64_t Stride();
+// The same of the bytes of a file that is damaged and then looked at: TSan looks for races, and such cases differ in
+// bytes, not in what threads do.
+uint64_t ByteStride();
 uint64_t Rounds(uint64_t in_release);
 
 // The seed of this run: CRABKV_TEST_SEED, or random and printed. Every random choice of a test derives from it.

@@ -180,7 +180,7 @@ std::vector<uint64_t> Offsets(uint64_t size) {
   Random random;
   for (uint64_t at = 0; at < size; at++) {
     const bool inside = at > 320 && at + 200 < size && size > 20'000;
-    if (inside ? random.OneIn(1000) : random.OneIn(Stride())) offsets.push_back(at);
+    if (inside ? random.OneIn(1000) : random.OneIn(ByteStride())) offsets.push_back(at);
   }
   return offsets;
 }

@@ -181,26 +181,27 @@ bool LongRun() {
   return given != nullptr && std::strcmp(given, "1") == 0;
 }
 
-// How many times less of a loop to run.
-uint64_t Less([[maybe_unused]] uint64_t under_tsan, [[maybe_unused]] uint64_t under_asan) {
+uint64_t Stride() {
   if (const char* given = std::getenv("CRABKV_TEST_STRIDE"))
     return std::max<uint64_t>(1, std::strtoull(given, nullptr, 0));
-#if defined(__SANITIZE_THREAD__)
-  return LongRun() ? 1 : under_tsan;
-#elif defined(__SANITIZE_ADDRESS__)
-  return LongRun() ? 1 : under_asan;
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+  return LongRun() ? 1 : 4;
 #else
   return 1;
 #endif
 }
 
-// TSan looks for races, and cases differ in bytes, not in threads.
-uint64_t Stride() { return Less(8, 4); }
+uint64_t ByteStride() {
+#if defined(__SANITIZE_THREAD__)
+  return 4 * Stride();
+#else
+  return Stride();
+#endif
+}
 
 uint64_t Rounds(uint64_t in_release) {
   if (LongRun()) return in_release * 50;
-  const uint64_t less = Less(4, 4);
-  return (in_release + less - 1) / less;
+  return (in_release + Stride() - 1) / Stride();
 }
 
 uint64_t Seed() { return seed; }

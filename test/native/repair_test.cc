@@ -35,7 +35,7 @@ TEST(Each_flipped_bit_takes_what_it_hits_and_no_more) {
   const std::string last_log = LastLog(env.get());
   const std::vector<std::string> files = env->AllFiles();
   Random random;
-  const uint64_t step = LongRun() ? 1 : 5 * Stride();
+  const uint64_t step = LongRun() ? 1 : 5 * ByteStride();
   for (const std::string& path : files) {
     std::string content;
     const std::string name = NameOf(path);
@@ -163,7 +163,7 @@ TEST(Of_a_store_that_is_well_all_is_kept) {
 // What opening cuts off as unfinished is cut off here: a repair shows nothing that opening would not.
 TEST(After_a_kill_a_repair_has_what_opening_would_have) {
   Random random;
-  const uint64_t step = LongRun() ? 5 : 97 * Stride();
+  const uint64_t step = LongRun() ? 5 : 97 * ByteStride();
   uint64_t opened = 0;
   for (const SyncMode mode : {SyncMode::kAlways, SyncMode::kOs}) {
     MemEnv env;

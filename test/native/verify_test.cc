@@ -110,7 +110,7 @@ TEST(Every_flipped_bit_that_opening_or_reading_would_notice_is_a_fault) {
   for (const std::string& path : env->AllFiles()) {
     std::string content;
     if (NameOf(path) == "LOCK" || NameOf(path) == "RESERVE" || !env->Content(path, &content)) continue;
-    for (uint64_t i = 0; i < content.size(); i += Stride()) {
+    for (uint64_t i = 0; i < content.size(); i += ByteStride()) {
       const Context context(path + " byte " + std::to_string(i));
       std::string flipped = content;
       flipped[i] = static_cast<char>(flipped[i] ^ (1 << random.Below(8)));
@@ -130,7 +130,7 @@ TEST(Every_flipped_bit_that_opening_or_reading_would_notice_is_a_fault) {
 // Of a store that was killed, an unfinished end is no fault; anything else is.
 TEST(After_a_kill_what_opening_cuts_off_is_no_fault) {
   Random random;
-  const uint64_t step = LongRun() ? 1 : 29 * Stride();
+  const uint64_t step = LongRun() ? 1 : 29 * ByteStride();
   for (const SyncMode mode : {SyncMode::kAlways, SyncMode::kOs}) {
     MemEnv env;
     auto store = OpenStore(&env, VerifyOptions(mode));
