@@ -247,16 +247,15 @@ napi_value PutEach(napi_env env, napi_callback_info info) {
   uint64_t taken = 0;
   std::array<KeyHash, kSlotAhead + 1> hashes;
   const auto hash_of = [&hashes](size_t i) -> KeyHash& { return hashes[i % hashes.size()]; };
-  for (size_t i = from; i < batch.keys.size() && i < from + kSlotAhead; i++) {
-    hash_of(i) = handle->store().PrefetchSlot(batch.keys[i]);
-  }
+  size_t hashed = from;
   for (size_t i = from; i < batch.keys.size(); i++, taken++) {
     uint64_t expires_at_ms = 0;
     if (!DeadlineOf(env, same_ttl ? ttl_ms : ttls.data[i], *handle, &expires_at_ms)) return nullptr;
     Commit commit;
-    const size_t far = i + kSlotAhead;
-    if (far < batch.keys.size()) hash_of(far) = handle->store().PrefetchSlot(batch.keys[far]);
-    if (i + kEntryAhead < batch.keys.size()) handle->store().PrefetchEntry(hash_of(i + kEntryAhead));
+    for (; hashed < batch.keys.size() && hashed <= i + kSlotAhead; hashed++) {
+      hash_of(hashed) = handle->store().PrefetchSlot(batch.keys[hashed]);
+    }
+    if (i + kEntryAhead < hashed) handle->store().PrefetchEntry(hash_of(i + kEntryAhead));
     const Status status = handle->store().Put(batch.keys[i], hash_of(i), batch.values[i], expires_at_ms, &commit);
     if (status.Is(Code::kBusy)) {
       handle->AwaitRoom();

@@ -153,7 +153,6 @@ class Index {
   void PrefetchSlot(const KeyHash& hash) const {
     __builtin_prefetch(&slots_[hash.slot]);
     __builtin_prefetch(&slot_to_shard_[hash.slot]);
-    counters_->Prefetch(hash.counter);
   }
 
   // --- Under the latch of the slot's shard.

@@ -38,6 +38,7 @@ class StoreImpl final : public Store {
   KeyHash PrefetchSlot(std::string_view key) const override {
     const KeyHash hash = Hash(key);
     index_.PrefetchSlot(hash);
+    index_.counters()->Prefetch(hash.counter);
     return hash;
   }
   void PrefetchEntry(const KeyHash& hash) const override { index_.Prefetch(hash); }
