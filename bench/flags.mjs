@@ -26,17 +26,12 @@ const options = {
   repetitions: { type: "string" },
 };
 
-/** Their values, and `rows`: those to run. Asked for help, or when one is wrong, it says so and ends the process. */
+/** Their values; `rows` are those to run, `repetitions` a number or undefined. Asked for help, or when one is wrong, it says so and ends the process. */
 export function readFlags(args) {
   try {
     const { values } = parseArgs({ args, options });
     if (values.help) end(0, `${usage}\n\nRows: ${rows.map(({ name }) => name).join(" ")}`);
-    values.rows = chosenRows(values);
-    const { repetitions } = values;
-    if (repetitions === undefined) return { ...values, repetitions };
-    if (!/^[1-9]\d{0,3}$/.test(repetitions))
-      throw new Error(`--repetitions is a number from 1 to 9999: ${repetitions}`);
-    return { ...values, repetitions: Number(repetitions) };
+    return { ...values, rows: chosenRows(values), repetitions: repetitionsOf(values) };
   } catch (error) {
     return end(2, `${error.message}\n\n${usage}`);
   }
@@ -50,6 +45,12 @@ function chosenRows({ only, quick }) {
     throw new Error(`--only: no row${quick ? " of --quick" : ""} begins with ${prefix}`);
   }
   return there.filter(({ name }) => prefixes.some((prefix) => name.startsWith(prefix)));
+}
+
+function repetitionsOf({ repetitions }) {
+  if (repetitions === undefined) return undefined;
+  if (!/^[1-9]\d{0,3}$/.test(repetitions)) throw new Error(`--repetitions is a number from 1 to 9999: ${repetitions}`);
+  return Number(repetitions);
 }
 
 function end(code, text) {

@@ -21,7 +21,7 @@ const flags = readFlags(process.argv.slice(2));
 const settings = flags.quick
   ? { count: 100_000, repetitions: 2, seconds: 0.25 }
   : { count: 1_000_000, repetitions: 5, seconds: 2 };
-if (flags.repetitions !== undefined) settings.repetitions = flags.repetitions;
+settings.repetitions = flags.repetitions ?? settings.repetitions;
 
 // What a fill left to be written back would be written while something else is measured.
 function syncFiles(folder) {
@@ -169,7 +169,6 @@ async function measure(chosen, folders) {
 }
 
 async function main() {
-  const chosen = flags.rows;
   if (!existsSync(join(root, "dist", "index.js"))) throw new Error("CrabKV is not built: run `npm run build` first");
   if (!flags.installed) installPeers();
   const folders = new Folders(flags["data-dir"]);
@@ -180,7 +179,7 @@ async function main() {
   };
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(signal, stop);
   try {
-    const data = await measure(chosen, folders);
+    const data = await measure(flags.rows, folders);
     if (flags.json !== undefined) writeFileSync(flags.json, `${JSON.stringify(data, null, 2)}\n`);
     if (failuresOf(data.rows).length > 0) process.exitCode = 1;
     return data;

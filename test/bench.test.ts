@@ -1,5 +1,5 @@
-// What the benchmarks' figures rest on: a driver that counts what a stall costs, keys drawn by the law that is claimed, and a page that
-// shows what was measured and loads nothing.
+// What the benchmarks' figures rest on: a driver that counts what a stall costs, keys drawn by the law that is claimed, a page that
+// shows what was measured and loads nothing, and flags that are understood or refused.
 import { spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { createServer, type AddressInfo } from "node:net";
