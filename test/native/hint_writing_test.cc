@@ -14,7 +14,8 @@
 namespace crabkv::test {
 namespace {
 
-// Of the hints, or of them and the segments. The next segment, made ahead, holds nothing but its header and is none yet.
+// Of the hints, or of them and the segments. The next segment, made ahead, holds nothing but its header and is none
+// yet.
 uint64_t BytesOf(const MemEnv& env, bool hints_only) {
   uint64_t bytes = 0;
   for (const std::string& path : env.AllFiles()) {
