@@ -76,15 +76,25 @@ Plan RunWhile(const std::vector<PlannedSegment>& segments, size_t first, const P
 }
 }  // namespace
 
-bool NeedsCompaction(const std::vector<PlannedSegment>& segments, uint64_t open_bytes, uint64_t open_live_bytes,
-                     const PlanLimits& limits) {
-  uint64_t bytes = open_bytes;
-  uint64_t dead = open_bytes - std::min(open_bytes, open_live_bytes);
-  for (const PlannedSegment& s : segments) {
+bool NeedsCompaction(const PlannedLog& log, const PlanLimits& limits) {
+  uint64_t bytes = log.open_bytes;
+  uint64_t dead = log.open_bytes - std::min(log.open_bytes, log.open_live_bytes);
+  for (const PlannedSegment& s : log.segments) {
     bytes += s.bytes + s.hint_bytes;
     dead += DeadPutBytes(s) + s.marker_bytes + s.hint_bytes;
   }
   return bytes >= limits.log_bytes_min && dead * 100 >= bytes * limits.dead_percent;
+}
+
+PlannedLog WithoutNewest(PlannedLog log, const PlanLimits& limits) {
+  std::vector<PlannedSegment>& segments = log.segments;
+  if (!segments.empty() && segments.back().is_log && log.open_bytes < limits.segment_bytes / 2) {
+    log.open_bytes += segments.back().bytes;
+    segments.pop_back();
+  }
+  log.open_live_bytes = log.open_bytes;
+  for (PlannedSegment& s : segments) s.hint_bytes = 0;
+  return log;
 }
 
 Plan PlanForSpace(const std::vector<PlannedSegment>& segments, const PlanLimits& limits) {

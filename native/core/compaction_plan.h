@@ -16,6 +16,14 @@ struct PlannedSegment {
   uint64_t marker_bytes = 0;  // of tombstones and deadline changes
   uint64_t last_lsn = 0;
   uint64_t horizon = 0;  // see CompactedSegment; 0 for log segments
+  bool is_log = true;
+};
+
+// All of it, as the compactor sees it at one moment.
+struct PlannedLog {
+  std::vector<PlannedSegment> segments;  // in LSN order: those that can be compacted
+  uint64_t open_bytes = 0;               // of the others, which still take frames or are still to be shown
+  uint64_t open_live_bytes = 0;
 };
 
 struct PlanLimits {
@@ -34,9 +42,14 @@ struct Plan {
   uint64_t freed_bytes = 0;
 };
 
-// Whether the dead bytes of the whole are over the limits. The segments that still take frames count, too.
-bool NeedsCompaction(const std::vector<PlannedSegment>& segments, uint64_t open_bytes, uint64_t open_live_bytes,
-                     const PlanLimits& limits);
+// Whether the dead bytes of the whole are over the limits.
+bool NeedsCompaction(const PlannedLog& log, const PlanLimits& limits);
+
+// The log as it counts while it grows: what was written last is left alone, for what is hot is overwritten before long,
+// and a segment of which nothing is left costs next to nothing. So the log segment that was ended last waits until the
+// open one is half full. Dead is, then, what a compaction could free now: nothing of what is left alone, and no hints,
+// which come again with each output. The longer a compaction waits, the less it has to copy.
+PlannedLog WithoutNewest(PlannedLog log, const PlanLimits& limits);
 
 // Of `segments` in LSN order: the run that frees the most for a byte moved; or, when what is dead can't go before older
 // segments have been looked through, the oldest of these.

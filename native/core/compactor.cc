@@ -125,14 +125,15 @@ Compactor::View Compactor::Look() const {
     last_lsn = planned.last_lsn;
     if (!can) {
       view.open_has_records = view.open_has_records || has_records;
-      view.open_bytes += planned.bytes;
-      view.open_live_bytes += planned.live_bytes;
+      view.log.open_bytes += planned.bytes;
+      view.log.open_live_bytes += planned.live_bytes;
       continue;
     }
     planned.marker_bytes = segment.counts.marker_bytes();
     planned.hint_bytes = segment.hint_bytes.load(std::memory_order_relaxed);
+    planned.is_log = segment.is_log();
     planned.horizon = segment.compacted == nullptr ? 0 : segment.compacted->horizon;
-    view.segments.push_back(planned);
+    view.log.segments.push_back(planned);
     view.places.push_back(i);
   }
   return view;
@@ -155,23 +156,10 @@ PlanLimits Compactor::Limits() const {
 // The log's own end may be what is dead.
 bool Compactor::EndSegmentForSpace(const View& view) {
   const PlanLimits limits = Limits();
-  const bool worth_it = view.open_bytes >= limits.log_bytes_min &&
-                        (view.open_bytes - std::min(view.open_bytes, view.open_live_bytes)) * 100 >=
-                            view.open_bytes * limits.dead_percent;
+  const bool worth_it = view.log.open_bytes >= limits.log_bytes_min &&
+                        (view.log.open_bytes - std::min(view.log.open_bytes, view.log.open_live_bytes)) * 100 >=
+                            view.log.open_bytes * limits.dead_percent;
   return worth_it && target_.log->EndSegment().ok();
-}
-
-// What a growing log wrote last is left alone: what is hot is overwritten before long, and a segment of which nothing
-// is left costs next to nothing to compact. So the segment that was ended last waits until the log's open one is half
-// full.
-void Compactor::LeaveNewest(View* view) const {
-  const bool is_log = !view->places.empty() && view->pins[view->places.back()].get()->is_log();
-  if (is_log && view->open_bytes < target_.options->segment_bytes / 2) {
-    view->segments.pop_back();
-    view->places.pop_back();
-  }
-  view->open_bytes = 0;
-  view->open_live_bytes = 0;
 }
 
 // Given up, or writes were undone, or the disk is full: the log's next growth tries again.
@@ -184,21 +172,21 @@ void Compactor::RunAutomatic(bool growing) {
     CloseReplaced();
     View view = Look();
     const PlanLimits limits = Limits();
-    bool needed = NeedsCompaction(view.segments, view.open_bytes, view.open_live_bytes, limits);
+    bool needed = NeedsCompaction(view.log, limits);
     if (needed && growing && limits.free_bytes >= kPatientSegments * limits.segment_bytes) {
       postponed_ = true;
-      LeaveNewest(&view);
-      needed = NeedsCompaction(view.segments, view.open_bytes, view.open_live_bytes, limits);
+      view.log = WithoutNewest(std::move(view.log), limits);
+      needed = NeedsCompaction(view.log, limits);
     }
     Plan plan;
     if (needed) {
-      plan = PlanForSpace(view.segments, limits);
+      plan = PlanForSpace(view.log.segments, limits);
       if (plan.count == 0 && !ended_segment && EndSegmentForSpace(view)) {
         ended_segment = true;
         continue;
       }
     }
-    if (plan.count == 0) plan = PlanMerge(view.segments, limits);
+    if (plan.count == 0) plan = PlanMerge(view.log.segments, limits);
     CompactionReport total;
     if (plan.count == 0 || !RunPlan(view, plan, &total).ok()) return;
   }
@@ -220,12 +208,12 @@ Status Compactor::RunRequested(CompactionReport* total) {
   Status status = Status::Ok();
   // What the log's last segment holds is looked through, too, unless it is all live.
   const View before = Look();
-  if (before.open_has_records && before.open_live_bytes + before.open_bytes / 64 < before.open_bytes)
+  if (before.open_has_records && before.log.open_live_bytes + before.log.open_bytes / 64 < before.log.open_bytes)
     status = target_.log->EndSegment();
   while (status.ok()) {
     CloseReplaced();
     const View view = Look();
-    std::vector<PlannedSegment> segments = view.segments;
+    std::vector<PlannedSegment> segments = view.log.segments;
     while (!segments.empty() && segments.back().last_lsn > until_lsn) segments.pop_back();
     const Plan plan = PlanSweep(segments, done_lsn, Limits());
     if (plan.count == 0) break;
@@ -238,10 +226,10 @@ Status Compactor::RunRequested(CompactionReport* total) {
 Status Compactor::RunChosen(const Pending& request, CompactionReport* total) {
   CRABKV_RETURN_IF_ERROR(failure_);
   const View view = Look();
-  if (view.segments.empty()) return Status::Ok();
+  if (view.log.segments.empty()) return Status::Ok();
   Plan plan;
-  plan.first = request.first % view.segments.size();
-  plan.count = std::min<size_t>(request.count, view.segments.size() - plan.first);
+  plan.first = request.first % view.log.segments.size();
+  plan.count = std::min<size_t>(request.count, view.log.segments.size() - plan.first);
   return RunPlan(view, plan, total);
 }
 

@@ -60,11 +60,9 @@ class Compactor {
   };
   // The segments as they are now.
   struct View {
-    std::vector<SegmentPin> pins;          // all, in LSN order
-    std::vector<PlannedSegment> segments;  // of them, those that can be compacted
-    std::vector<size_t> places;            // of each of these in `pins`
-    uint64_t open_bytes = 0;               // of the others
-    uint64_t open_live_bytes = 0;
+    std::vector<SegmentPin> pins;  // all, in LSN order
+    PlannedLog log;
+    std::vector<size_t> places;  // of each of its segments in `pins`
     bool open_has_records = false;
   };
 
@@ -79,7 +77,6 @@ class Compactor {
   Status RunChosen(const Pending& request, CompactionReport* total);
   bool EndSegmentForSpace(const View& view);
   View Look() const;
-  void LeaveNewest(View* view) const;
   PlanLimits Limits() const;
   Status RunPlan(const View& view, const Plan& plan, CompactionReport* total);
   Status RunOnce(const View& view, const Plan& plan, CompactionReport* report);

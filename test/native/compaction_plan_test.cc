@@ -24,15 +24,44 @@ std::string Describe(const Plan& plan) {
 
 TEST(A_log_is_compacted_when_enough_of_it_is_dead) {
   PlanLimits limits;
-  const std::vector<PlannedSegment> segments = {Segment(0, 10, 70), Segment(1, 10, 70)};
-  EXPECT(!NeedsCompaction(segments, 0, 0, limits));
+  PlannedLog log;
+  log.segments = {Segment(0, 10, 70), Segment(1, 10, 70)};
+  EXPECT(!NeedsCompaction(log, limits));
   limits.dead_percent = 29;
-  EXPECT(NeedsCompaction(segments, 0, 0, limits));
+  EXPECT(NeedsCompaction(log, limits));
   // What the open segment holds counts: live or dead.
-  EXPECT(!NeedsCompaction(segments, 10 * kMib, 10 * kMib, limits));
-  EXPECT(NeedsCompaction(segments, 10 * kMib, 0, limits));
+  log.open_bytes = log.open_live_bytes = 10 * kMib;
+  EXPECT(!NeedsCompaction(log, limits));
+  log.open_live_bytes = 0;
+  EXPECT(NeedsCompaction(log, limits));
   limits.log_bytes_min = 40 * kMib;
-  EXPECT(!NeedsCompaction(segments, 10 * kMib, 0, limits));
+  EXPECT(!NeedsCompaction(log, limits));
+}
+
+TEST(While_a_log_grows_only_what_could_be_freed_of_its_older_segments_counts) {
+  PlanLimits limits;
+  limits.segment_bytes = 12 * kMib;
+  PlannedLog log;
+  log.segments = {Segment(0, 10, 40), Segment(1, 10, 0)};
+  log.segments[0].hint_bytes = kMib;
+  log.open_bytes = 4 * kMib;
+  EXPECT(NeedsCompaction(log, limits));
+  // 6 MiB of 24 are dead, and could go: the second segment waits, and its 10 MiB count as the open one's.
+  PlannedLog older = WithoutNewest(log, limits);
+  EXPECT_EQ(older.segments.size(), 1u);
+  EXPECT_EQ(older.open_bytes, 14 * kMib);
+  EXPECT(!NeedsCompaction(older, limits));
+  // Nor does the open segment's dead half count when it is half full.
+  log.open_bytes = 6 * kMib;
+  older = WithoutNewest(log, limits);
+  EXPECT_EQ(older.segments.size(), 2u);
+  EXPECT_EQ(older.open_live_bytes, 6 * kMib);
+  EXPECT(NeedsCompaction(older, limits));
+  // What compactions wrote does not wait.
+  log.open_bytes = 0;
+  log.segments[1].is_log = false;
+  EXPECT_EQ(WithoutNewest(log, limits).segments.size(), 2u);
+  EXPECT_EQ(WithoutNewest(PlannedLog(), limits).segments.size(), 0u);
 }
 
 TEST(The_run_that_frees_the_most_for_a_byte_moved_is_chosen) {
