@@ -39,7 +39,9 @@ class Forwarding {
   template <typename PlaceOf>
   void Finish(PlaceOf place) {
     for (Move& move : moves_) move.to = place(move.to);
-    std::sort(moves_.begin(), moves_.end(), [](const Move& a, const Move& b) { return a.from.bits < b.from.bits; });
+    const auto before = [](const Move& a, const Move& b) { return a.from.bits < b.from.bits; };
+    // Segments are read from their beginnings: only their handles may be out of order.
+    if (!std::is_sorted(moves_.begin(), moves_.end(), before)) std::sort(moves_.begin(), moves_.end(), before);
   }
   const std::vector<Move>& moves() const { return moves_; }
 

@@ -15,47 +15,52 @@ constexpr uint64_t kFreeShare = 4;
 
 void HintWriter::Add(const KeyHash& hash, const RecordHeader& record, uint64_t offset) {
   if (!fits()) return;
-  records_.push_back({HintEntry::Make(hash, record.type, offset, record.record_bytes()), record.expires_at_ms});
+  const HintEntry entry = HintEntry::Make(hash, record.type, offset, record.record_bytes());
+  ranges_[hash.slot / kHintSlotsInRange].push_back({entry, record.expires_at_ms});
+  added_++;
 }
 
 // One record a key: what an index without the key, and one that has it, would make of the key's records in order.
-void HintWriter::Reduce() {
-  std::sort(records_.begin(), records_.end(), [](const Record& a, const Record& b) {
+void HintWriter::Reduce(Records* records) {
+  std::sort(records->begin(), records->end(), [](const Record& a, const Record& b) {
     if (a.entry.slot() != b.entry.slot()) return a.entry.slot() < b.entry.slot();
     if (!(a.entry.fingerprint == b.entry.fingerprint)) return a.entry.fingerprint < b.entry.fingerprint;
     return a.entry.offset() < b.entry.offset();
   });
   size_t kept = 0;
-  for (size_t i = 0; i < records_.size(); i++) {
-    Record& last = records_[kept == 0 ? 0 : kept - 1];
-    const Record& next = records_[i];
+  for (size_t i = 0; i < records->size(); i++) {
+    Record& last = (*records)[kept == 0 ? 0 : kept - 1];
+    const Record& next = (*records)[i];
     const bool same_key =
         kept != 0 && last.entry.slot() == next.entry.slot() && last.entry.fingerprint == next.entry.fingerprint;
     if (!same_key) {
-      records_[kept++] = next;
+      (*records)[kept++] = next;
     } else if (next.entry.type() != RecordType::kExpire) {
       last = next;
     } else if (last.entry.type() != RecordType::kDelete) {
       last.deadline_ms = next.deadline_ms;
     }
   }
-  records_.resize(kept);
-  for (Record& record : records_) {
+  records->resize(kept);
+  for (Record& record : *records) {
     if (record.entry.type() != RecordType::kPut) record.entry.ForgetPlace();
     if (record.entry.type() == RecordType::kDelete) record.deadline_ms = 0;
     record.entry.set_has_deadline(record.deadline_ms != 0);
   }
 }
 
-void HintWriter::AppendBlock(size_t begin, size_t end, uint64_t salt, HintHead::Range* range,
-                             std::string* block) const {
-  range->entries = static_cast<uint32_t>(end - begin);
-  block->assign(PadTo8((end - begin) * HintEntry::kBytes), '\0');
-  for (size_t i = begin; i < end; i++) EncodeHintEntry(records_[i].entry, &(*block)[(i - begin) * HintEntry::kBytes]);
-  for (size_t i = begin; i < end; i++) {
-    if (!records_[i].entry.has_deadline()) continue;
+void HintWriter::EncodeBlock(const Records& records, uint64_t salt, HintHead::Range* range, std::string* block) {
+  range->entries = static_cast<uint32_t>(records.size());
+  block->assign(PadTo8(records.size() * HintEntry::kBytes), '\0');
+  char* to = block->data();
+  for (const Record& record : records) {
+    EncodeHintEntry(record.entry, to);
+    to += HintEntry::kBytes;
+  }
+  for (const Record& record : records) {
+    if (!record.entry.has_deadline()) continue;
     char bytes[8];
-    PutU64(bytes, records_[i].deadline_ms);
+    PutU64(bytes, record.deadline_ms);
     block->append(bytes, sizeof(bytes));
     range->deadlines++;
   }
@@ -67,11 +72,8 @@ Status HintWriter::WriteFile(Env* env, const std::string& path, HintHead* head) 
   CRABKV_RETURN_IF_ERROR(env->OpenFile(path, OpenMode::kCreate, &file));
   std::string block;
   uint64_t offset = HintHead::kBytes;
-  size_t next = 0;
   for (uint32_t i = 0; i < kHintRanges; i++) {
-    const size_t begin = next;
-    while (next < records_.size() && records_[next].entry.slot() / kHintSlotsInRange == i) next++;
-    AppendBlock(begin, next, head->identity.salt, &head->ranges[i], &block);
+    EncodeBlock(ranges_[i], head->identity.salt, &head->ranges[i], &block);
     if (!block.empty()) CRABKV_RETURN_IF_ERROR(file->WriteAt(offset, block));
     offset += block.size();
   }
@@ -80,17 +82,25 @@ Status HintWriter::WriteFile(Env* env, const std::string& path, HintHead* head) 
   return file->WriteAt(0, std::string_view(bytes, sizeof(bytes)));
 }
 
+// Of what Reduce left.
+uint64_t HintWriter::EstimatedBytes() const {
+  uint64_t bytes = HintHead::kBytes;
+  for (const Records& records : ranges_) {
+    const auto with_deadline =
+        std::count_if(records.begin(), records.end(), [](const Record& record) { return record.entry.has_deadline(); });
+    bytes += records.size() * HintEntry::kBytes + static_cast<uint64_t>(with_deadline) * 8;
+  }
+  return bytes;
+}
+
 Status HintWriter::Write(Env* env, const std::string& directory, const HintIdentity& identity,
                          const SegmentSummary& summary, uint64_t* bytes) {
   *bytes = 0;
-  Reduce();
+  for (Records& records : ranges_) Reduce(&records);
   HintHead head;
   head.identity = identity;
   head.summary = summary;
-  const auto with_deadline =
-      std::count_if(records_.begin(), records_.end(), [](const Record& record) { return record.entry.has_deadline(); });
-  const uint64_t estimate =
-      HintHead::kBytes + records_.size() * HintEntry::kBytes + static_cast<uint64_t>(with_deadline) * 8;
+  const uint64_t estimate = EstimatedBytes();
   if (estimate > identity.segment_bytes / kSegmentShare) return Status::Ok();
   uint64_t available = 0;
   CRABKV_RETURN_IF_ERROR(env->FreeSpace(directory, &available));

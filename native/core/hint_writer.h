@@ -2,6 +2,7 @@
 // writes that. One thread; Write may block. What can't be written is given up: a hint is a cache.
 #pragma once
 
+#include <array>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -21,7 +22,7 @@ class HintWriter {
   // `offset` is the record's in the segment. `record` has the deadline.
   void Add(const KeyHash& hash, const RecordHeader& record, uint64_t offset);
   // Whether there can be a hint of what was added.
-  bool fits() const { return records_.size() < kRecordsMax; }
+  bool fits() const { return added_ < kRecordsMax; }
   // Gives the file in `directory` its final name when all of it is written; it is not synced, as what a power cut
   // leaves of it is known by its CRCs. `*bytes` is its length, 0 when a hint would be large beside its segment: then
   // none is written. kDiskFull also when it would take much of what space there is left.
@@ -33,11 +34,15 @@ class HintWriter {
     HintEntry entry;
     uint64_t deadline_ms = 0;
   };
-  void Reduce();
-  void AppendBlock(size_t begin, size_t end, uint64_t salt, HintHead::Range* range, std::string* block) const;
+  // In log order; once reduced, one a key, by slot and fingerprint.
+  using Records = std::vector<Record>;
+  static void Reduce(Records* records);
+  static void EncodeBlock(const Records& records, uint64_t salt, HintHead::Range* range, std::string* block);
+  uint64_t EstimatedBytes() const;
   Status WriteFile(Env* env, const std::string& path, HintHead* head);
 
-  std::vector<Record> records_;  // in log order; once reduced, one a key, by slot and fingerprint
+  std::array<Records, kHintRanges> ranges_;  // by slot: short enough to be sorted in the processor's cache
+  uint64_t added_ = 0;
 };
 
 }  // namespace crabkv
