@@ -84,11 +84,12 @@ Status StoreImpl::Get(std::string_view key, DiskWait wait, ReadBuffer* value, En
   *info = EntryInfo();
   const KeyHash hash = Hash(key);
   info->counter_index = hash.counter;
-  info->counter = index_.counters()->Load(hash.counter);  // before the look-up: a change in between makes it stale
   Found found;
   {
     Index::SlotLatch latch(&index_, hash.slot);
     loads_.Count(hash.slot);
+    // The key's changes bump it under this latch: it comes while the entry does.
+    info->counter = index_.counters()->Load(hash.counter);
     Locate(hash, &found);
     if (!found.location) return Status::Ok();
     PrefetchRecord(found);
