@@ -118,13 +118,12 @@ async function activeExpiry(_, db, { count }) {
   return { operations: count, ms, measures };
 }
 
-/** Threads, each with a handle of its own, that put and get as many; their rates together. */
-async function mixed(store, db, { path, seconds, workers }) {
-  const keys = await hotKeys(db);
+/** Threads of mixed-worker.mjs; what they did together. */
+async function runWorkers(count, seconds, data) {
   const program = new URL("mixed-worker.mjs", import.meta.url);
   const threads = Array.from(
-    { length: workers },
-    (_, worker) => new Worker(program, { workerData: { path, keys, worker } }),
+    { length: count },
+    (_, worker) => new Worker(program, { workerData: { ...data, worker } }),
   );
   const ended = threads.map((thread) => once(thread, "exit"));
   await Promise.all(threads.map((thread) => once(thread, "message")));
@@ -134,6 +133,19 @@ async function mixed(store, db, { path, seconds, workers }) {
   const ms = performance.now() - start;
   await Promise.all(ended);
   return { operations: done.reduce((sum, [operations]) => sum + operations, 0), ms };
+}
+
+/** Threads, each with a handle of its own, that put and get as many; and what as many threads get out of this machine. */
+async function mixed(store, db, { path, seconds, workers }) {
+  const keys = await hotKeys(db);
+  const result = await runWorkers(workers, seconds, { path, keys });
+  if (workers === 1) return result;
+  const [one, all] = [
+    await runWorkers(1, seconds / 2, { keys, withMap: true }),
+    await runWorkers(workers, seconds / 2, { keys, withMap: true }),
+  ];
+  const ratio = all.operations / all.ms / (one.operations / one.ms);
+  return { ...result, measures: { "the same with a Map in each worker": `${ratio.toFixed(2)}× one worker` } };
 }
 
 export const ownWorkloads = { cachedGet, increment, guardedBatch, expire, activeExpiry, mixed };
