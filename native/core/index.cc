@@ -1,6 +1,7 @@
 #include "native/core/index.h"
 
 #include <algorithm>
+#include <mutex>
 #include <queue>
 #include <utility>
 
@@ -69,8 +70,8 @@ Index::SlotLatch::SlotLatch(Index* index, uint16_t slot) {
 // to those who take the new one. Undo entries stay where they are: UndoFrom goes by LSN over all lists.
 bool Index::MoveSlot(uint16_t slot, uint32_t from, uint32_t to) {
   if (from == to) return false;
-  const std::lock_guard<std::mutex> lower(shards_[std::min(from, to)].latch);
-  const std::lock_guard<std::mutex> upper(shards_[std::max(from, to)].latch);
+  const std::lock_guard<Latch> lower(shards_[std::min(from, to)].latch);
+  const std::lock_guard<Latch> upper(shards_[std::max(from, to)].latch);
   if (ShardIndexOf(slot) != from) return false;
   slot_to_shard_[slot].store(static_cast<uint16_t>(to), std::memory_order_release);
   slots_moved_.fetch_add(1, std::memory_order_relaxed);

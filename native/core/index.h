@@ -8,12 +8,12 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <vector>
 
 #include "native/core/change_counters.h"
 #include "native/core/fingerprint.h"
 #include "native/core/forwarding.h"
+#include "native/core/latch.h"
 #include "native/core/options.h"
 #include "native/core/segment_table.h"
 #include "native/core/slot_table.h"
@@ -44,8 +44,9 @@ class UndoList {
   size_t first_ = 0;
 };
 
-struct Shard {
-  std::mutex latch;
+// Apart from the next one by what processors fetch at once, so that threads in different shards do not meet.
+struct alignas(128) Shard {
+  Latch latch;
   UndoList undo;  // guarded by latch; also of slots that have moved away since
 };
 
