@@ -155,11 +155,8 @@ PlanLimits Compactor::Limits() const {
 
 // The log's own end may be what is dead.
 bool Compactor::EndSegmentForSpace(const View& view) {
-  const PlanLimits limits = Limits();
-  const bool worth_it = view.log.open_bytes >= limits.log_bytes_min &&
-                        (view.log.open_bytes - std::min(view.log.open_bytes, view.log.open_live_bytes)) * 100 >=
-                            view.log.open_bytes * limits.dead_percent;
-  return worth_it && target_.log->EndSegment().ok();
+  const PlannedLog end = {{}, view.log.open_bytes, view.log.open_live_bytes};
+  return NeedsCompaction(end, Limits()) && target_.log->EndSegment().ok();
 }
 
 // Given up, or writes were undone, or the disk is full: the log's next growth tries again.

@@ -57,8 +57,8 @@ struct EntryInfo {
   bool found = false;
   uint64_t version = 0;        // the record's LSN
   uint64_t expires_at_ms = 0;  // 0 = never
-  // The key's change counter, and what it stood at before the look-up (Get only): what was found holds while it stands
-  // still.
+  // The key's change counter, and what it stood at when it was looked up (Get only): what was found holds while it
+  // stands still.
   uint32_t counter_index = 0;
   uint32_t counter = 0;
 };
