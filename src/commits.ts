@@ -1,9 +1,9 @@
 // Promises for commit groups. A write learns its group number at once and its fate later, when the addon reports a
-// watermark; the writes of one group share one promise, so that a put costs no promise of its own. One instance follows
-// the acknowledgements of a store, another one (in the lazy modes) its durability.
+// watermark; the writes of one group share one promise, and rows of puts (put-row.ts) one each, so that a put costs no promise of its own.
+// One instance follows the acknowledgements of a store, another one (in the lazy modes) its durability.
 import type { Group } from "./native.js";
 
-class Deferred<T> {
+export class Deferred<T> {
   readonly promise: Promise<T>;
   resolve!: (value: T) => void;
   reject!: (error: Error) => void;
@@ -22,6 +22,10 @@ class WaitingGroup {
   done: Deferred<undefined> | undefined;
   present: Deferred<boolean> | undefined;
   absent: Deferred<boolean> | undefined;
+  /** Promises of rows of puts, which were given out before it was known that they would be in this group. */
+  rows: Deferred<undefined>[] | undefined;
+  /** Of `done` and `rows`, the one that was given out last. */
+  newest: Deferred<undefined> | undefined;
 
   constructor(group: Group) {
     this.group = group;
@@ -31,12 +35,22 @@ class WaitingGroup {
     this.done?.resolve(undefined);
     this.present?.resolve(true);
     this.absent?.resolve(false);
+    if (this.rows !== undefined) for (const row of this.rows) row.resolve(undefined);
   }
 
   reject(error: Error): void {
-    this.done?.reject(error);
+    this.#rejectPuts(error);
     this.present?.reject(error);
     this.absent?.reject(error);
+  }
+
+  /** The puts of a group that nobody awaited are one unhandled rejection together: that of the newest. */
+  #rejectPuts(error: Error): void {
+    const puts = [...(this.rows ?? []), ...(this.done === undefined ? [] : [this.done])];
+    for (const put of puts) {
+      if (put !== this.newest) put.promise.catch(() => undefined);
+      put.reject(error);
+    }
   }
 }
 
@@ -72,9 +86,22 @@ export class Commits {
   /** Settles with the group; the same promise for every caller of a group. */
   done(group: Group): Promise<undefined> {
     const last = this.#last;
-    if (group === last.group && last.done !== undefined) return last.done.promise;
+    if (group === last.group && last.done !== undefined) return (last.newest = last.done).promise;
     if (group <= this.#settled) return resolved;
-    return (this.#waitFor(group).done ??= new Deferred()).promise;
+    const waiting = this.#waitFor(group);
+    waiting.newest = waiting.done ??= new Deferred();
+    return waiting.done.promise;
+  }
+
+  /** Settles a promise with the group that its puts turned out to be in. */
+  settleWith(group: Group, row: Deferred<undefined>): void {
+    if (group <= this.#settled) {
+      row.resolve(undefined);
+      return;
+    }
+    const waiting = this.#waitFor(group);
+    (waiting.rows ??= []).push(row);
+    waiting.newest = row;
   }
 
   /** Settles with the group, with what a delete found; the same two promises for every caller of a group. */

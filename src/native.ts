@@ -31,6 +31,8 @@ interface Native {
   close(handle: Handle): Promise<void>;
 
   put(handle: Handle, key: Bytes, value: Bytes, ttlMs: number): Group;
+  /** Of up to 64 keys and values, one after the other, without deadlines: one batch. */
+  putRow(handle: Handle, ...keysAndValues: string[]): Group;
   /** 2 * group + (1 when the key was there). */
   delete(handle: Handle, key: Bytes): number;
   /** The same. `ttlMs` 0 takes the deadline away. */

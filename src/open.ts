@@ -4,6 +4,7 @@ import { rejected } from "./errors.js";
 import { native } from "./native.js";
 import { resolveOpenOptions } from "./options.js";
 import type { CacheOptions, OpenOptions } from "./options.js";
+import { rowBoundsOf } from "./put-row.js";
 import { Session } from "./session.js";
 import { Store } from "./store.js";
 
@@ -21,7 +22,8 @@ export function open<KE extends EncodingOption = "utf8", VE extends EncodingOpti
   try {
     if (typeof path !== "string" || path === "") throw new TypeError("path must be a string that is not empty");
     const resolvedOptions = resolveOpenOptions(options);
-    const session = new Session(resolvedOptions.native.sync !== 0, resolvedOptions.native.valueBytesMax);
+    const { sync, valueBytesMax } = resolvedOptions.native;
+    const session = new Session(sync !== 0, valueBytesMax, rowBoundsOf(resolvedOptions.native));
     return native
       .open(path, resolvedOptions.native, session.onCommit, resolvedOptions.onProgress)
       .then(async (handle) => {

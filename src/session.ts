@@ -7,6 +7,8 @@ import { CommitChannel } from "./commit-channel.js";
 import { Commits } from "./commits.js";
 import { native } from "./native.js";
 import type { CompactionReport, Group, Handle, OnCommit } from "./native.js";
+import { endRow } from "./put-row.js";
+import type { RowBounds } from "./put-row.js";
 import type { WriteBack } from "./write-back.js";
 
 /** How often close() tries to flush the write-back buffer while others keep the queue full: for about five seconds. */
@@ -23,8 +25,7 @@ export interface CommitObserver {
 }
 
 export class Session {
-  /** 0 from close() on: every native call with it fails with CRABKV_CLOSED. */
-  handle: Handle = 0;
+  #handle: Handle = 0;
   /** The handle while close() waits: writes that were on their way to another thread still have to become durable. */
   #closingHandle: Handle = 0;
   /** Of read values, when the store has one. */
@@ -62,8 +63,33 @@ export class Session {
     lazy: boolean,
     /** Largest value of the store. */
     readonly valueBytesMax: number,
+    readonly rowBounds: RowBounds,
   ) {
     this.#lazy = lazy;
+  }
+
+  /**
+   * 0 from close() on: every native call with it fails with CRABKV_CLOSED. What begins with asking for it comes after all puts
+   * that were made before, also those that waited for company.
+   */
+  get handle(): Handle {
+    endRow();
+    return this.#handle;
+  }
+
+  set handle(handle: Handle) {
+    endRow();
+    this.#handle = handle;
+  }
+
+  /** The same for puts themselves, which may wait for each other. */
+  get handleOfPuts(): Handle {
+    return this.#handle;
+  }
+
+  /** Whether puts may wait for each other: a server on the store calls it without asking for the handle, and wants to hear of writes. */
+  get putsInRows(): boolean {
+    return this.observers.size === 0 && this.changes === undefined;
   }
 
   readonly onCommit: OnCommit = (acknowledged, durable, room, failures, compacted) => {

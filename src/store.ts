@@ -21,6 +21,7 @@ import type {
   UpdateOptions,
   WriteOptions,
 } from "./options.js";
+import { putInRow } from "./put-row.js";
 import { hasKey, hasMany, read, readEntry, readMany, readManySync, readSync, ttlOf } from "./reads.js";
 import type { Entry } from "./reads.js";
 import type { Session } from "./session.js";
@@ -51,9 +52,10 @@ const clearOptionNames: ReadonlySet<string> = new Set(["prefix"]);
  * Methods that return promises always reject, never throw; `…Sync` methods throw. Misuse is a `TypeError` or a `RangeError`
  * that names the argument; everything else is a {@link CrabKVError}. After `close()` every method fails with `CRABKV_CLOSED`.
  *
- * **Writes** take effect at once for every later read of this process; their promise resolves when they are as durable as the
- * store's `sync` says. Writes of one commit group share one promise. So when a group fails, the writes in it that were not
- * awaited are one unhandled rejection together, and none at all if one of them was handled: handle the promise of every
+ * **Writes** take effect at once for every later call of this thread, and at the end of the turn at the latest for other threads; their
+ * promise resolves when they are as durable as the store's `sync` says. Puts of one commit group share few promises: the first of
+ * a turn has its group's, those that follow it one for each 64. When a group fails, the puts in it that were not awaited are one
+ * unhandled rejection together, that of the last one, and none at all if that was handled: handle the promise of every
  * write whose loss matters, or the last one's and then look at `failure`.
  */
 export class Store<K, V> extends OpenStore<K> {
@@ -91,6 +93,8 @@ export class Store<K, V> extends OpenStore<K> {
       const ttlMs = options === undefined ? this.#defaultTtlMs : this.#ttlOf(options);
       const { writeBack } = session;
       if (writeBack !== undefined) return this.#putBuffered(writeBack, key, value, ttlMs, options?.sync);
+      if (ttlMs === 0 && options === undefined && session.putsInRows)
+        return putInRow(session, this.#encodeKey(key), this.#encodeValue(value));
       const group = native.put(session.handle, this.#encodeKey(key), this.#encodeValue(value), ttlMs);
       if (session.changes !== undefined) session.changes.note(KIND_PUT, this.#encodeKey(key), ttlMs, group);
       session.kick();

@@ -144,6 +144,32 @@ test("a handle that was closed, or never given, finds nothing", async () => {
   }
 });
 
+test("a row takes up to 64 puts of short strings, and is refused whole when one of them is anything else", async () => {
+  const handle = await openHandle(join(temporaryDirectory(), "data"));
+  const putRow = functionNamed("putRow");
+  const full = Array.from({ length: 64 }, (_, i) => [`k${i}`, "€".repeat(1024)]).flat();
+  for (const wrong of [
+    ["k"],
+    ["k", "v", "x"],
+    [...full, "one", "more"],
+    ["k", 7],
+    [new Uint8Array(1), "v"],
+    ["k", "\ud800"],
+    ["k", "v".repeat(1 << 20)],
+    ["k".repeat(100_000), "v"],
+  ]) {
+    expect(() => putRow(handle, "good", "v", ...wrong)).toThrow(/./);
+    expect(native.stats(handle).keys).toBe(0);
+  }
+  expect(() => putRow(handle)).toThrow(RangeError);
+  putRow(handle, ...full);
+  putRow(handle, "k0", "", "", "last", "k0", "1", "k0", "2");
+  expect(native.stats(handle).keys).toBe(65);
+  expect([native.getText(handle, "k0", true), native.getText(handle, "", true)]).toEqual(["2", "last"]);
+  expect(native.getText(handle, "k63", true)).toBe("€".repeat(1024));
+  await native.close(handle);
+});
+
 test("open refuses options that TypeScript would have refused", async () => {
   const good = resolveOpenOptions({}).native;
   const path = join(temporaryDirectory(), "data");

@@ -1,6 +1,6 @@
 // Promises of commit groups, without a store: who shares one, who is told of a failure, and what goes unhandled.
 import { expect, onTestFinished, test } from "vitest";
-import { Commits } from "../src/commits.js";
+import { Commits, Deferred } from "../src/commits.js";
 
 async function outcome(promise: Promise<unknown>): Promise<unknown> {
   const pending = Symbol("pending");
@@ -19,7 +19,7 @@ test("the puts of one group have one promise, other groups have others", () => {
   expect(commits.done(3)).not.toBe(commits.done(2));
 });
 
-test("a group has at most three promises: undefined, true and false", async () => {
+test("a group has three promises of its own: undefined, true and false", async () => {
   const commits = new Commits();
   const promises = [commits.done(1), commits.doneWith(1, true), commits.doneWith(1, false)];
   expect(new Set(promises).size).toBe(3);
@@ -90,7 +90,8 @@ test("drained waits for groups, promises of one's own, and late writes", async (
   expect(await outcome(drained)).toBeUndefined();
 });
 
-test("a failed group whose puts nobody awaited is one unhandled rejection; one handler is enough", async () => {
+/** What goes unhandled until the test is over, in place of failing it. */
+function unhandledRejections(): unknown[] {
   const unhandled: unknown[] = [];
   const listeners = process.listeners("unhandledRejection");
   process.removeAllListeners("unhandledRejection");
@@ -99,6 +100,11 @@ test("a failed group whose puts nobody awaited is one unhandled rejection; one h
     process.removeAllListeners("unhandledRejection");
     for (const listener of listeners) process.on("unhandledRejection", listener);
   });
+  return unhandled;
+}
+
+test("a failed group whose puts nobody awaited is one unhandled rejection; one handler is enough", async () => {
+  const unhandled = unhandledRejections();
   const commits = new Commits();
   const [ignored, handled] = [new Error("ignored"), new Error("handled")];
   for (let i = 0; i < 100; i++) void commits.done(1);
@@ -109,4 +115,36 @@ test("a failed group whose puts nobody awaited is one unhandled rejection; one h
   expect(await one).toBe("handled");
   await new Promise((resolve) => setImmediate(resolve));
   expect(unhandled).toEqual([ignored]);
+});
+
+test("a failed group of which nobody awaited a put is one unhandled rejection, also where its puts came in rows", async () => {
+  const unhandled = unhandledRejections();
+  const commits = new Commits();
+  const [nobody, lastRow, single] = [
+    new Error("nobody awaited"),
+    new Error("row awaited"),
+    new Error("single awaited"),
+  ];
+  const rows = Array.from({ length: 7 }, () => new Deferred<undefined>());
+  void commits.done(1);
+  commits.settleWith(1, rows[0]!);
+  commits.settleWith(1, rows[1]!);
+  commits.fail(1, 1, nobody);
+  void commits.done(2);
+  commits.settleWith(2, rows[2]!);
+  commits.settleWith(2, rows[3]!);
+  const newest = outcome(rows[3]!.promise);
+  commits.fail(2, 2, lastRow);
+  commits.settleWith(3, rows[4]!);
+  const done = outcome(commits.done(3));
+  commits.fail(3, 3, single);
+  expect([await newest, await done]).toEqual([lastRow, single]);
+  // Whoever does await one that is not the newest is told all the same.
+  expect([await outcome(rows[0]!.promise), await outcome(rows[4]!.promise)]).toEqual([nobody, single]);
+  commits.settleWith(4, rows[5]!);
+  commits.settle(4);
+  commits.settleWith(4, rows[6]!);
+  expect([await outcome(rows[5]!.promise), await outcome(rows[6]!.promise)]).toEqual([undefined, undefined]);
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(unhandled).toEqual([nobody]);
 });

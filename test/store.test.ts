@@ -246,11 +246,15 @@ describe("durability", () => {
     expect(syncs).toBeLessThan(100);
   });
 
-  test("writes of one turn share a commit group and a promise", async () => {
+  test("puts of one turn share a commit group and two promises: the first has its own, the rest go together", async () => {
     const db = await temporaryStore();
+    const { commitGroups } = db.stats();
     const first = db.put("a", "1");
-    expect(db.put("b", "2")).toBe(first);
-    await first;
+    const second = db.put("b", "2");
+    expect(second).not.toBe(first);
+    expect(db.put("c", "3")).toBe(second);
+    await second;
+    expect(db.stats().commitGroups).toBe(commitGroups + 1);
   });
 
   test("data compressed by Snappy is smaller on disk and reads as before, whatever the option says later", async () => {

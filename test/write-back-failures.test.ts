@@ -62,7 +62,7 @@ test("a flush waits for what the buffer itself has filled the queue with", async
 
 test("a flush whose batch has failed rejects, also when the log knows that before this thread does", async () => {
   const resolved = resolveOpenOptions({ writeBack: never, sync: "os" });
-  const session = new Session(true, 1024);
+  const session = new Session(true, 1024, { putsMax: 64, keyUnitsMax: 1024, valueUnitsMax: 1024 });
   session.handle = await native.open(join(temporaryDirectory(), "data"), resolved.native, session.onCommit);
   session.writeBack = new WriteBack(session, resolved.writeBack!, () => undefined);
   session.writeBack.put("k", "v", 0);
@@ -83,7 +83,7 @@ test("a flush whose batch has failed rejects, also when the log knows that befor
 
 test("what failed after it was taken waits here again, unless a later write of its key may stand", async () => {
   const resolved = resolveOpenOptions({ writeBack: never, sync: "os" });
-  const session = new Session(true, 1024);
+  const session = new Session(true, 1024, { putsMax: 64, keyUnitsMax: 1024, valueUnitsMax: 1024 });
   session.handle = await native.open(join(temporaryDirectory(), "data"), resolved.native, session.onCommit);
   onTestFinished(() => session.close(undefined));
   const told: Error[] = [];

@@ -183,6 +183,21 @@ bool HasLoneSurrogate(std::u16string_view text) {
   return false;
 }
 
+bool ReadShortString(napi_env env, napi_value value, const char* name, char* to, size_t room, std::string_view* out) {
+  size_t length = 0;
+  if (napi_get_value_string_utf8(env, value, to, room, &length) != napi_ok) {
+    ThrowTypeError(env, std::string(name) + " must be a string");
+    return false;
+  }
+  // As in ReadBytes: a character that did not fit was left out.
+  if (length + 4 >= room) {
+    ThrowRangeError(env, std::string(name) + " is too long for a row");
+    return false;
+  }
+  *out = std::string_view(to, length);
+  return CheckWellFormed(env, value, name, *out);
+}
+
 bool ReadString(napi_env env, napi_value value, const char* name, std::string* out) {
   size_t length = 0;
   if (napi_get_value_string_utf8(env, value, nullptr, 0, &length) != napi_ok) {

@@ -12,6 +12,7 @@ napi_value Close(napi_env env, napi_callback_info info);
 
 // writes.cc
 napi_value Put(napi_env env, napi_callback_info info);
+napi_value PutRow(napi_env env, napi_callback_info info);
 napi_value Delete(napi_env env, napi_callback_info info);
 napi_value Expire(napi_env env, napi_callback_info info);
 napi_value Kick(napi_env env, napi_callback_info info);

@@ -20,7 +20,7 @@ napi_value Init(napi_env env, napi_callback_info info) {
 
 // NATIVE_INTERFACE of src/addon.cts, which refuses a binary with another: raised together, when the functions below or
 // what they take and give change.
-constexpr uint32_t kInterface = 1;
+constexpr uint32_t kInterface = 2;
 
 struct NamedFunction {
   const char* name;
@@ -32,6 +32,7 @@ constexpr NamedFunction kFunctions[] = {
     {"open", Open},
     {"close", Close},
     {"put", Put},
+    {"putRow", PutRow},
     {"delete", Delete},
     {"expire", Expire},
     {"kick", Kick},

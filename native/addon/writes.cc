@@ -9,6 +9,10 @@ namespace crabkv::addon {
 
 namespace {
 
+// As in src/put-row.ts: so many puts, each of two strings of 1,024 units, which are 3 bytes at most.
+constexpr size_t kRowPutsMax = 64;
+constexpr size_t kRowBytesMax = kRowPutsMax * 2 * (1024 * 3 + 4);
+
 napi_value Number(napi_env env, double number) {
   napi_value value;
   return napi_create_double(env, number, &value) == napi_ok ? value : nullptr;
@@ -26,6 +30,29 @@ napi_value WriteOne(Environment& environment, Handle& handle, Operation* operati
   handle.AwaitGroup(commit.group);
   return GroupAndExisted(environment.env(), commit.group, operation->existed);
 }
+
+// The strings of a row, one behind the other in scratch memory.
+class RowText {
+ public:
+  explicit RowText(Environment& environment) : environment_(environment) {
+    environment.value_scratch.Settle();
+    environment.value_scratch.Reserve(kRowBytesMax);
+    at_ = environment.value_scratch.data();
+    end_ = at_ + kRowBytesMax;
+  }
+  // False: thrown.
+  bool Read(napi_value value, const char* name, std::string_view* out) {
+    const size_t room = static_cast<size_t>(end_ - at_);
+    if (!ReadShortString(environment_.env(), value, name, at_, room, out)) return false;
+    at_ += out->size();
+    return true;
+  }
+
+ private:
+  Environment& environment_;
+  char* at_;
+  char* end_;
+};
 
 }  // namespace
 
@@ -46,6 +73,37 @@ napi_value Put(napi_env env, napi_callback_info info) {
   Commit commit;
   const Status status = handle->store().Put(key, hash, value, expires_at_ms, &commit);
   if (!status.ok()) return ThrowStatus(call.environment(), DescribeBusy(*handle, status));
+  handle->AwaitGroup(commit.group);
+  return Number(env, static_cast<double>(commit.group));
+}
+
+// putRow(handle, key, value, key, value, ...): number, the group. Strings without deadlines, as one batch; as
+// arguments, because what comes in an array costs a call for each element.
+napi_value PutRow(napi_env env, napi_callback_info info) {
+  napi_value arguments[1 + 2 * kRowPutsMax];
+  size_t given = 1 + 2 * kRowPutsMax;
+  void* data = nullptr;
+  napi_get_cb_info(env, info, &given, arguments, nullptr, &data);
+  Environment& environment = *static_cast<Environment*>(data);
+  uint32_t id = 0;
+  napi_get_value_uint32(env, arguments[0], &id);
+  Handle* handle = environment.Find(id);
+  if (handle == nullptr) return ThrowClosed(environment);
+  if (given % 2 == 0 || given < 3 || given > 1 + 2 * kRowPutsMax) {
+    return ThrowRangeError(env, "putRow takes 1 to 64 keys, each with its value");
+  }
+  Operation operations[kRowPutsMax];
+  const uint32_t count = static_cast<uint32_t>(given / 2);
+  RowText text(environment);
+  for (uint32_t i = 0; i < count; i++) {
+    if (!text.Read(arguments[1 + 2 * i], "key", &operations[i].key) ||
+        !text.Read(arguments[2 + 2 * i], "value", &operations[i].value)) {
+      return nullptr;
+    }
+  }
+  Commit commit;
+  const Status status = handle->store().Write(operations, count, DiskWait::kNever, &commit);
+  if (!status.ok()) return ThrowStatus(environment, DescribeBusy(*handle, status));
   handle->AwaitGroup(commit.group);
   return Number(env, static_cast<double>(commit.group));
 }

@@ -128,7 +128,9 @@ class StoreImpl final : public Store {
   };
   Status RefuseWrite() const;
   Status CheckSizes(const Operation& operation) const;
-  void Prepare(const Operation& operation, const KeyHash& hash, Prepared* prepared, ReadBuffer* scratch) const;
+  Status PrepareAll(const Operation* operations, uint32_t count, std::vector<Prepared>* prepared,
+                    ReadBuffer* scratch) const;
+  void Prepare(const Operation& operation, Prepared* prepared, ReadBuffer* scratch) const;
   void FinishPrepare(const Operation& operation, const ReadBuffer& scratch, Prepared* prepared) const;
   Status CheckGuards(const Operation* operations, const std::vector<Prepared>& prepared, uint32_t count, DiskWait wait,
                      Commit* commit);

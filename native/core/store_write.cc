@@ -14,6 +14,13 @@
 
 namespace crabkv {
 
+namespace {
+// Neither a condition nor its key's state changes what the operation does: there is nothing to check or to resolve.
+bool IsPlainPut(const Operation& operation) {
+  return operation.kind == Operation::Kind::kPut && operation.guard == Guard::kNone && !operation.keep_expiry;
+}
+}  // namespace
+
 Status StoreImpl::RefuseWrite() const {
   if (closed_.load(std::memory_order_acquire)) return Status::Error(Code::kClosed, "the store is closed");
   if (log_ == nullptr) return Status::Error(Code::kReadOnly, "the store is open read-only");
@@ -36,9 +43,7 @@ Status StoreImpl::CheckSizes(const Operation& operation) const {
   return Status::Ok();
 }
 
-void StoreImpl::Prepare(const Operation& operation, const KeyHash& hash, Prepared* prepared,
-                        ReadBuffer* scratch) const {
-  prepared->hash = hash;
+void StoreImpl::Prepare(const Operation& operation, Prepared* prepared, ReadBuffer* scratch) const {
   RecordHeader& header = prepared->header;
   header.key_bytes = static_cast<uint32_t>(operation.key.size());
   header.expires_at_ms = operation.expires_at_ms;
@@ -141,7 +146,7 @@ Status StoreImpl::CheckGuards(const Operation* operations, const std::vector<Pre
 
 // What the operation does to a key in `state`, which becomes the state after it.
 void StoreImpl::ResolveOne(Operation* operation, Prepared* prepared, KeyState* state, uint64_t now_ms) const {
-  operation->existed = state->live;
+  operation->existed = state->live && operation->kind != Operation::Kind::kPut;
   RecordHeader& header = prepared->header;
   switch (operation->kind) {
     case Operation::Kind::kCheck:
@@ -266,6 +271,27 @@ Status StoreImpl::WarmUpGuards(const Operation* operations, uint32_t count) {
   return Status::Ok();
 }
 
+// Most of a batch would be waiting for the index, so the slots of all keys are asked for first, and their entries while
+// the records are made.
+Status StoreImpl::PrepareAll(const Operation* operations, uint32_t count, std::vector<Prepared>* prepared,
+                             ReadBuffer* scratch) const {
+  uint64_t put_bytes = 0;
+  for (uint32_t i = 0; i < count; i++) {
+    CRABKV_RETURN_IF_ERROR(CheckSizes(operations[i]));
+    (*prepared)[i].hash = PrefetchSlot(operations[i].key);
+  }
+  for (uint32_t i = 0; i < count; i++) {
+    Prepared& one = (*prepared)[i];
+    PrefetchEntry(one.hash);
+    Prepare(operations[i], &one, scratch);
+    if (one.header.type == RecordType::kPut) put_bytes += one.header.record_bytes();
+  }
+  if (put_bytes != 0 && log_->disk().full() && log_->disk().RefusesPut(put_bytes + log_->queue().pending_bytes()))
+    return log_->disk().Error();
+  for (uint32_t i = 0; i < count; i++) FinishPrepare(operations[i], *scratch, &(*prepared)[i]);
+  return Status::Ok();
+}
+
 Status StoreImpl::Write(Operation* operations, uint32_t count, DiskWait wait, Commit* commit) {
   *commit = Commit();
   CRABKV_RETURN_IF_ERROR(RefuseWrite());
@@ -276,23 +302,18 @@ Status StoreImpl::Write(Operation* operations, uint32_t count, DiskWait wait, Co
   }
   std::vector<Prepared> prepared(count);
   ReadBuffer scratch;
-  uint64_t put_bytes = 0;
-  for (uint32_t i = 0; i < count; i++) {
-    CRABKV_RETURN_IF_ERROR(CheckSizes(operations[i]));
-    Prepare(operations[i], Hash(operations[i].key), &prepared[i], &scratch);
-    if (prepared[i].header.type == RecordType::kPut) put_bytes += prepared[i].header.record_bytes();
-  }
-  if (put_bytes != 0 && log_->disk().full() && log_->disk().RefusesPut(put_bytes + log_->queue().pending_bytes()))
-    return log_->disk().Error();
-  for (uint32_t i = 0; i < count; i++) FinishPrepare(operations[i], scratch, &prepared[i]);
-  if (wait == DiskWait::kAllowed) CRABKV_RETURN_IF_ERROR(WarmUpGuards(operations, count));
+  CRABKV_RETURN_IF_ERROR(PrepareAll(operations, count, &prepared, &scratch));
+  const bool plain = std::all_of(operations, operations + count, IsPlainPut);
+  if (wait == DiskWait::kAllowed && !plain) CRABKV_RETURN_IF_ERROR(WarmUpGuards(operations, count));
   for (;;) {
     Index::LatchSet latches;
     latches.Acquire(&index_, count, [&prepared](size_t i) { return prepared[i].hash.slot; });
     for (const Prepared& one : prepared) loads_.Count(one.hash.slot);
-    CRABKV_RETURN_IF_ERROR(CheckGuards(operations, prepared, count, wait, commit));
-    if (!commit->committed) return Status::Ok();
-    Resolve(operations, &prepared, count);
+    if (!plain) {
+      CRABKV_RETURN_IF_ERROR(CheckGuards(operations, prepared, count, wait, commit));
+      if (!commit->committed) return Status::Ok();
+      Resolve(operations, &prepared, count);
+    }
     bool retry = false;
     CRABKV_RETURN_IF_ERROR(Log(&prepared, operations, commit, &retry));
     if (!retry) return Status::Ok();
@@ -312,7 +333,8 @@ Status StoreImpl::Put(std::string_view key, const KeyHash& hash, std::string_vie
   CRABKV_RETURN_IF_ERROR(CheckSizes(operation));
   Prepared prepared;
   ReadBuffer scratch;
-  Prepare(operation, hash, &prepared, &scratch);
+  prepared.hash = hash;
+  Prepare(operation, &prepared, &scratch);
   const uint64_t bytes = prepared.header.record_bytes();
   if (log_->disk().full() && log_->disk().RefusesPut(bytes + log_->queue().pending_bytes()))
     return log_->disk().Error();

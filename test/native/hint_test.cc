@@ -20,15 +20,18 @@ namespace {
 
 TEST(The_index_from_hints_is_the_index_from_reading) {
   Random random;
+  uint64_t hinted = 0;
   for (uint64_t round = 0; round < Rounds(20); round++) {
     const bool compact = round % 2 == 1;
     auto env = Closed(&random, compact);
     REQUIRE(env != nullptr);
     const OpenCounts counts = ExpectSame(*env, "round " + std::to_string(round));
-    EXPECT(counts.hinted_segments >= 2);
+    hinted += counts.hinted_segments;
     EXPECT_EQ(counts.hinted_segments, HintNames(*env).size());
     EXPECT_EQ(counts.hints_wrong, 0u);
   }
+  // A compaction may leave one round with a single segment that can have a hint.
+  EXPECT(hinted >= 2 * Rounds(20));
 }
 
 // Every hint of `env` as `damage` leaves it (nothing: no file), one after the other.

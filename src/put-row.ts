@@ -1,0 +1,110 @@
+// Puts that follow each other within one turn of the event loop, with nothing between them, go to the core together: a
+// crossing for a row of them instead of one each, and the core asks for all of their index entries before it needs the
+// first. What waits here nobody can tell from what is in the log: every other call on any store of this thread, and the
+// end of the turn, hands it over first. One row for the whole thread, so that puts keep their order across stores.
+import { Deferred } from "./commits.js";
+import { native } from "./native.js";
+import type { Bytes } from "./native.js";
+import type { Session } from "./session.js";
+
+/** Also the most that the addon takes in one call; see PutRow in native/addon/writes.cc. */
+const PUTS_MAX = 64;
+/** UTF-16 units of a key or a value. A longer one costs more than its crossing. */
+const UNITS_MAX = 1024;
+/** The most bytes that a unit becomes. */
+const UNIT_BYTES_MAX = 3;
+/** What a record can have beside key and value. */
+const RECORD_OVERHEAD_BYTES = 64;
+
+/** Key, value, key, value. */
+const strings = new Array<string>(2 * PUTS_MAX).fill("");
+let waiting = 0;
+/** Of what waits; undefined when nothing does. */
+let owner: Session | undefined;
+let promised: Deferred<undefined> | undefined;
+/** Whether the last call on any store was a put, in this turn. */
+let follows = false;
+
+/** What a store's bounds leave of a row. */
+export interface RowBounds {
+  readonly putsMax: number;
+  readonly keyUnitsMax: number;
+  readonly valueUnitsMax: number;
+}
+
+export function rowBoundsOf(options: {
+  readonly keyBytesMax: number;
+  readonly valueBytesMax: number;
+  readonly batchOperationsMax: number;
+  readonly batchBytesMax: number;
+}): RowBounds {
+  const unitsOf = (bytes: number): number => Math.min(UNITS_MAX, Math.floor(bytes / UNIT_BYTES_MAX));
+  const recordBytesMax = RECORD_OVERHEAD_BYTES + 2 * UNITS_MAX * UNIT_BYTES_MAX;
+  const fitting = Math.floor(options.batchBytesMax / recordBytesMax);
+  return {
+    putsMax: Math.min(PUTS_MAX, options.batchOperationsMax, fitting),
+    keyUnitsMax: unitsOf(options.keyBytesMax),
+    valueUnitsMax: unitsOf(options.valueBytesMax),
+  };
+}
+
+/** Hands over what waits; the next put begins anew. Every call on a store, but put, begins with this. */
+export function endRow(): void {
+  follows = false;
+  if (waiting !== 0) handOver();
+}
+
+/** A put without a deadline, of a store that nobody listens to and that buffers nothing. */
+export function putInRow(session: Session, key: Bytes, value: Bytes): Promise<void> {
+  if (owner !== session && waiting !== 0) handOver();
+  if (!follows || !fits(session, key, value)) return putNow(session, key, value);
+  if (promised === undefined) {
+    owner = session;
+    promised = new Deferred();
+    session.kick();
+  }
+  const { promise } = promised;
+  strings[2 * waiting] = key as string;
+  strings[2 * waiting + 1] = value as string;
+  waiting++;
+  if (waiting >= session.rowBounds.putsMax) handOver();
+  return promise;
+}
+
+/** The first put of a row is one of its own: one that is awaited before the next shares its group's promise. */
+function putNow(session: Session, key: Bytes, value: Bytes): Promise<void> {
+  if (waiting !== 0) handOver();
+  const group = native.put(session.handleOfPuts, key, value, 0);
+  follows = true;
+  session.kick();
+  return session.acknowledgements.done(group);
+}
+
+// What one put is refused for must not befall the others of its row, so only what the core takes waits.
+function fits({ rowBounds, handleOfPuts }: Session, key: Bytes, value: Bytes): boolean {
+  return (
+    typeof key === "string" &&
+    typeof value === "string" &&
+    key.length <= rowBounds.keyUnitsMax &&
+    value.length <= rowBounds.valueUnitsMax &&
+    rowBounds.putsMax > 1 &&
+    handleOfPuts !== 0 &&
+    key.isWellFormed() &&
+    value.isWellFormed()
+  );
+}
+
+function handOver(): void {
+  const session = owner!;
+  const promise = promised!;
+  const count = waiting;
+  waiting = 0;
+  owner = promised = undefined;
+  try {
+    const group = native.putRow(session.handleOfPuts, ...(count === PUTS_MAX ? strings : strings.slice(0, 2 * count)));
+    session.acknowledgements.settleWith(group, promise);
+  } catch (error) {
+    promise.reject(error as Error);
+  }
+  strings.fill("", 0, 2 * count); // a string may hold a much longer one that it was cut from
+}
