@@ -183,19 +183,33 @@ bool HasLoneSurrogate(std::u16string_view text) {
   return false;
 }
 
-bool ReadShortString(napi_env env, napi_value value, const char* name, char* to, size_t room, std::string_view* out) {
-  size_t length = 0;
-  if (napi_get_value_string_utf8(env, value, to, room, &length) != napi_ok) {
-    ThrowTypeError(env, std::string(name) + " must be a string");
-    return false;
+bool ReadPairs(Environment& environment, const napi_value* values, size_t count, size_t bytes_max,
+               std::string_view* out) {
+  napi_env env = environment.env();
+  const auto name = [](size_t i) { return i % 2 == 0 ? "key" : "value"; };
+  char* const begin = environment.value_scratch.data();
+  char* to = begin;
+  for (size_t i = 0; i < count; i++) {
+    const size_t room = bytes_max - static_cast<size_t>(to - begin);
+    size_t length = 0;
+    if (napi_get_value_string_utf8(env, values[i], to, room, &length) != napi_ok) {
+      ThrowTypeError(env, std::string(name(i)) + " must be a string");
+      return false;
+    }
+    // As in ReadBytes: a character that did not fit was left out.
+    if (length + 4 >= room) {
+      ThrowRangeError(env, std::string(name(i)) + " is too long to be put with others");
+      return false;
+    }
+    out[i] = std::string_view(to, length);
+    to += length;
   }
-  // As in ReadBytes: a character that did not fit was left out.
-  if (length + 4 >= room) {
-    ThrowRangeError(env, std::string(name) + " is too long for a row");
-    return false;
+  // Looked for in all of them at once: it is rarely there.
+  if (!HasReplacementCharacter({begin, static_cast<size_t>(to - begin)})) return true;
+  for (size_t i = 0; i < count; i++) {
+    if (!CheckWellFormed(env, values[i], name(i), out[i])) return false;
   }
-  *out = std::string_view(to, length);
-  return CheckWellFormed(env, value, name, *out);
+  return true;
 }
 
 bool ReadString(napi_env env, napi_value value, const char* name, std::string* out) {

@@ -70,8 +70,10 @@ bool ReadKey(Environment& environment, napi_value value, Bound bound, std::strin
 bool ReadValue(Environment& environment, Handle& handle, napi_value value, std::string_view* out);
 bool ThrowTooLarge(Environment& environment, const std::string& name, uint64_t bytes, Bound bound);  // false
 bool HasLoneSurrogate(std::u16string_view text);
-// A string that is expected to fit into `room` bytes with one more character's; `*out` lies at `to`.
-bool ReadShortString(napi_env env, napi_value value, const char* name, char* to, size_t room, std::string_view* out);
+// Keys and values in turn, all of them strings and short; `out[i]` is borrowed from the value scratch, which has room
+// for `bytes_max` bytes.
+bool ReadPairs(Environment& environment, const napi_value* values, size_t count, size_t bytes_max,
+               std::string_view* out);
 // A string, as its own copy.
 bool ReadString(napi_env env, napi_value value, const char* name, std::string* out);
 // The same, without null bytes and lone surrogates.

@@ -31,29 +31,6 @@ napi_value WriteOne(Environment& environment, Handle& handle, Operation* operati
   return GroupAndExisted(environment.env(), commit.group, operation->existed);
 }
 
-// The strings of a row, one behind the other in scratch memory.
-class RowText {
- public:
-  explicit RowText(Environment& environment) : environment_(environment) {
-    environment.value_scratch.Settle();
-    environment.value_scratch.Reserve(kRowBytesMax);
-    at_ = environment.value_scratch.data();
-    end_ = at_ + kRowBytesMax;
-  }
-  // False: thrown.
-  bool Read(napi_value value, const char* name, std::string_view* out) {
-    const size_t room = static_cast<size_t>(end_ - at_);
-    if (!ReadShortString(environment_.env(), value, name, at_, room, out)) return false;
-    at_ += out->size();
-    return true;
-  }
-
- private:
-  Environment& environment_;
-  char* at_;
-  char* end_;
-};
-
 }  // namespace
 
 // put(handle, key, value, ttlMs): number, the group.
@@ -92,14 +69,15 @@ napi_value PutRow(napi_env env, napi_callback_info info) {
   if (given % 2 == 0 || given < 3 || given > 1 + 2 * kRowPutsMax) {
     return ThrowRangeError(env, "putRow takes 1 to 64 keys, each with its value");
   }
-  Operation operations[kRowPutsMax];
+  std::string_view texts[2 * kRowPutsMax];
+  environment.value_scratch.Settle();
+  environment.value_scratch.Reserve(kRowBytesMax);
+  if (!ReadPairs(environment, arguments + 1, given - 1, kRowBytesMax, texts)) return nullptr;
   const uint32_t count = static_cast<uint32_t>(given / 2);
-  RowText text(environment);
+  Operation operations[kRowPutsMax];
   for (uint32_t i = 0; i < count; i++) {
-    if (!text.Read(arguments[1 + 2 * i], "key", &operations[i].key) ||
-        !text.Read(arguments[2 + 2 * i], "value", &operations[i].value)) {
-      return nullptr;
-    }
+    operations[i].key = texts[2 * i];
+    operations[i].value = texts[2 * i + 1];
   }
   Commit commit;
   const Status status = handle->store().Write(operations, count, DiskWait::kNever, &commit);

@@ -90,26 +90,28 @@ void Index::SaveForSnapshots(uint16_t slot) {
   }
 }
 
-void Index::Set(const KeyHash& hash, Location previous, Location location, uint64_t deadline_ms) {
+SlotTable::Known Index::Set(const KeyHash& hash, Location location, uint64_t deadline_ms) {
   if (snapshot_count_ != 0) SaveForSnapshots(hash.slot);
-  SetUnsaved(hash, previous, location, deadline_ms);
+  return SetUnsaved(hash, location, deadline_ms);
 }
 
-void Index::SetUnsaved(const KeyHash& hash, Location previous, Location location, uint64_t deadline_ms) {
+SlotTable::Known Index::SetUnsaved(const KeyHash& hash, Location location, uint64_t deadline_ms) {
+  SlotTable& slot = slots_[hash.slot];
+  const SlotTable::Known previous =
+      location ? slot.Set(hash.fingerprint, location, deadline_ms) : slot.Erase(hash.fingerprint);
   if (location) {
-    slots_[hash.slot].Set(hash.fingerprint, location, deadline_ms);
     if (deadline_ms != 0 && deadline_ms < next_deadlines_ms_[hash.slot].load(std::memory_order_relaxed)) {
       next_deadlines_ms_[hash.slot].store(deadline_ms, std::memory_order_relaxed);
     }
-    if (!previous) keys_.fetch_add(1, std::memory_order_relaxed);
-  } else if (previous) {
-    slots_[hash.slot].Erase(hash.fingerprint);
+    if (!previous.location) keys_.fetch_add(1, std::memory_order_relaxed);
+  } else if (previous.location) {
     keys_.fetch_sub(1, std::memory_order_relaxed);
   }
-  if (!previous.SameRecord(location)) {
-    CountLive(previous, -1);
+  if (!previous.location.SameRecord(location)) {
+    CountLive(previous.location, -1);
     CountLive(location, +1);
   }
+  return previous;
 }
 
 void Index::Apply(const KeyHash& hash, Location location, uint64_t deadline_ms, uint64_t lsn,
@@ -117,10 +119,10 @@ void Index::Apply(const KeyHash& hash, Location location, uint64_t deadline_ms, 
   UndoEntry entry;
   entry.lsn = lsn;
   entry.hash = hash;
-  entry.previous = Find(hash);
-  entry.previous_deadline_ms = DeadlineOf(hash, entry.previous);
   entry.installed = location;
-  Set(hash, entry.previous, location, deadline_ms);
+  const SlotTable::Known previous = Set(hash, location, deadline_ms);
+  entry.previous = previous.location;
+  entry.previous_deadline_ms = previous.deadline_ms;
   UndoList& undo = ShardOf(hash.slot)->undo;
   undo.Trim(acknowledged_lsn);
   undo.Push(entry);
@@ -137,7 +139,7 @@ void Index::Clear() {
 
 void Index::Move(const KeyHash& hash, Location from, Location to) {
   const Location current = Find(hash);
-  if (current.SameRecord(from)) Set(hash, current, to, DeadlineOf(hash, current));
+  if (current.SameRecord(from)) Set(hash, to, DeadlineOf(hash, current));
 }
 
 void Index::EndMoves() {
@@ -177,7 +179,7 @@ void Index::Undo(const UndoEntry& entry) {
   // A later change that was acknowledged (in a lazy mode, after a write that waited for its sync) stays.
   const Location current = Find(entry.hash);
   if (!IsAsChanged(entry, current, forwarding_)) return;
-  SetUnsaved(entry.hash, current, Translate(forwarding_, entry.previous), entry.previous_deadline_ms);
+  SetUnsaved(entry.hash, Translate(forwarding_, entry.previous), entry.previous_deadline_ms);
   counters_->Bump(entry.hash.counter);
 }
 

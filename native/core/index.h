@@ -232,8 +232,9 @@ class Index {
   Shard* ShardOf(uint16_t slot) { return &shards_[slot_to_shard_[slot].load(std::memory_order_acquire)]; }
   void CountLive(Location location, int direction);
   void SaveForSnapshots(uint16_t slot);
-  void Set(const KeyHash& hash, Location previous, Location location, uint64_t deadline_ms);
-  void SetUnsaved(const KeyHash& hash, Location previous, Location location, uint64_t deadline_ms);
+  // Both return what was known before; a location of none erases.
+  SlotTable::Known Set(const KeyHash& hash, Location location, uint64_t deadline_ms);
+  SlotTable::Known SetUnsaved(const KeyHash& hash, Location location, uint64_t deadline_ms);
   void Undo(const UndoEntry& entry);
   void CollectExpiredOfSlot(uint16_t slot, uint64_t now_ms, std::vector<ExpiredKey>* expired);
 

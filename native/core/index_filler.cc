@@ -23,7 +23,7 @@ void IndexFiller::NoteDeadline(uint64_t deadline_ms) {
 }
 
 void IndexFiller::Put(const Fingerprint& fingerprint, Location location, uint64_t deadline_ms) {
-  const Location previous = table_->Set(fingerprint, location, deadline_ms);
+  const Location previous = table_->Set(fingerprint, location, deadline_ms).location;
   NoteDeadline(deadline_ms);
   if (!previous) keys_++;
   CountLive(previous, -1);
@@ -31,7 +31,7 @@ void IndexFiller::Put(const Fingerprint& fingerprint, Location location, uint64_
 }
 
 void IndexFiller::Erase(const Fingerprint& fingerprint) {
-  const Location previous = table_->Erase(fingerprint);
+  const Location previous = table_->Erase(fingerprint).location;
   if (previous) keys_--;
   CountLive(previous, -1);
 }

@@ -157,27 +157,29 @@ void FingerprintTable::Rehash(uint32_t capacity) {
   }
 }
 
-Location SlotTable::Set(const Fingerprint& fingerprint, Location location, uint64_t deadline_ms) {
-  Location old;
+SlotTable::Known SlotTable::Set(const Fingerprint& fingerprint, Location location, uint64_t deadline_ms) {
+  Known old;
   location.set_has_deadline(deadline_ms != 0);
-  old.bits = locations.Put(fingerprint, location.bits);
+  old.location.bits = locations.Put(fingerprint, location.bits);
   if (deadline_ms != 0) {
     if (deadlines == nullptr) deadlines = std::make_unique<FingerprintTable>();
-    deadlines->Put(fingerprint, deadline_ms);
-  } else if (old && old.has_deadline()) {
-    deadlines->Erase(fingerprint);
-    if (deadlines->count() == 0) deadlines.reset();
+    old.deadline_ms = deadlines->Put(fingerprint, deadline_ms);
+  } else if (old.location && old.location.has_deadline()) {
+    old.deadline_ms = EraseDeadline(fingerprint);
   }
   return old;
 }
 
-Location SlotTable::Erase(const Fingerprint& fingerprint) {
-  Location old;
-  old.bits = locations.Erase(fingerprint);
-  if (old && old.has_deadline()) {
-    deadlines->Erase(fingerprint);
-    if (deadlines->count() == 0) deadlines.reset();
-  }
+SlotTable::Known SlotTable::Erase(const Fingerprint& fingerprint) {
+  Known old;
+  old.location.bits = locations.Erase(fingerprint);
+  if (old.location && old.location.has_deadline()) old.deadline_ms = EraseDeadline(fingerprint);
+  return old;
+}
+
+uint64_t SlotTable::EraseDeadline(const Fingerprint& fingerprint) {
+  const uint64_t old = deadlines->Erase(fingerprint);
+  if (deadlines->count() == 0) deadlines.reset();
   return old;
 }
 

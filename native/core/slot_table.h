@@ -143,10 +143,15 @@ struct SlotTable {
   uint64_t DeadlineOf(const Fingerprint& fingerprint, Location location) const {
     return location.has_deadline() && deadlines != nullptr ? deadlines->Find(fingerprint) : 0;
   }
-  // Sets location and deadline (0: none). `location` gets its has-deadline flag from the deadline. Returns where the
-  // key was before, as does Erase.
-  Location Set(const Fingerprint& fingerprint, Location location, uint64_t deadline_ms);
-  Location Erase(const Fingerprint& fingerprint);
+  // What a slot knows of a key; without a location it is not there.
+  struct Known {
+    Location location;
+    uint64_t deadline_ms = 0;
+  };
+  // Sets location and deadline (0: none). `location` gets its has-deadline flag from the deadline. Returns what was
+  // known before, as does Erase.
+  Known Set(const Fingerprint& fingerprint, Location location, uint64_t deadline_ms);
+  Known Erase(const Fingerprint& fingerprint);
   std::unique_ptr<SlotTable> Copy() const;
   void Clear() {
     locations.Clear();
@@ -155,6 +160,9 @@ struct SlotTable {
   uint64_t memory_bytes() const {
     return locations.memory_bytes() + (deadlines ? deadlines->memory_bytes() + sizeof(FingerprintTable) : 0);
   }
+
+ private:
+  uint64_t EraseDeadline(const Fingerprint& fingerprint);
 };
 
 }  // namespace crabkv
