@@ -335,6 +335,7 @@ void Compaction::Switch() {
 void Compaction::MoveIndex() {
   const std::vector<Forwarding::Move>& moves = forwarding_->moves();
   for (size_t i = 0; i < moves.size(); i++) {
+    if (i + kSlotMovedAhead < moves.size()) target_.index->PrefetchSlot(moves[i + kSlotMovedAhead].key());
     if (i + kMovedAhead < moves.size()) target_.index->Prefetch(moves[i + kMovedAhead].key());
     const KeyHash hash = moves[i].key();
     Index::SlotLatch latch(target_.index, hash.slot);
