@@ -71,6 +71,31 @@ WORKLOAD(group_commit) {
   CHECK(store->Close().ok());
 }
 
+// The same puts as batches of 50, which is how puts of one turn come (src/put-row.ts).
+WORKLOAD(rows) {
+  constexpr uint32_t kOfRow = 50;
+  test::MemEnv env;
+  const std::shared_ptr<Store> store = OpenStore(&env);
+  const std::string value(100, 'v');
+  const std::vector<std::string> keys = Keys();
+  std::vector<Operation> operations(kOfRow);
+  for (uint32_t round = 0; round < kRounds; round++) {
+    Commit commit;
+    bool good = true;
+    for (uint32_t row = 0; row < kOfRound; row += kOfRow) {
+      for (uint32_t i = 0; i < kOfRow; i++) {
+        operations[i].key = keys[round * kOfRound + row + i];
+        operations[i].value = value;
+      }
+      Counted([&] { good = store->Write(operations.data(), kOfRow, DiskWait::kNever, &commit).ok() && good; });
+    }
+    CHECK(good);
+    FinishRound(store.get(), commit.group);
+  }
+  CHECK(store->KeyCount() == kRounds * kOfRound);
+  CHECK(store->Close().ok());
+}
+
 // 10,000 gets of 100 bytes from written segments, every CRC checked.
 WORKLOAD(get) {
   test::MemEnv env;
