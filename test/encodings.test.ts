@@ -158,3 +158,30 @@ test("bytes that are no UTF-8 are read as text with replacement characters, as e
   await db.put("k", Buffer.from([0x61, 0xff, 0x62]));
   expect(db.getSync("k", { valueEncoding: "utf8" })).toBe("a\ufffdb");
 });
+
+test("one character that is not ASCII, wherever it stands in a text of whatever length", async () => {
+  const db = await temporaryStore();
+  const texts: string[] = [];
+  for (let length = 0; length <= 70; length++) {
+    const plain = "abcdefg".repeat(10).slice(0, length);
+    texts.push(plain);
+    for (let at = 0; at < length; at++) texts.push(plain.slice(0, at) + "ÿ" + plain.slice(at + 1));
+  }
+  await db.putMany(texts.map((text) => ({ key: text, value: text })));
+  expect(db.stats().keys).toBe(texts.length);
+  for (const text of texts) expect(db.getSync(text)).toBe(text);
+  expect(await db.getMany(texts)).toEqual(texts);
+});
+
+test("a lone surrogate is found wherever it stands in a key or a value", async () => {
+  const db = await temporaryStore();
+  for (let length = 1; length <= 70; length++) {
+    for (const at of [0, Math.floor(length / 2), length - 1]) {
+      const bad = "x".repeat(at) + "\ud800" + "x".repeat(length - at - 1);
+      expect(() => db.getSync(bad)).toThrow(TypeError);
+      await expect(db.put("k", bad)).rejects.toThrow(TypeError);
+      await expect(db.put(bad, "v")).rejects.toThrow(TypeError);
+    }
+  }
+  expect(db.stats().keys).toBe(0);
+});

@@ -3,6 +3,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "native/addon/text.h"
+
 namespace crabkv::addon {
 
 namespace {
@@ -11,6 +13,9 @@ constexpr double kIntegerMax = 9007199254740991.0;  // 2^53 - 1, Number.MAX_SAFE
 
 // A string converted to UTF-8 has U+FFFD where it had a lone surrogate, or where it had U+FFFD.
 bool HasReplacementCharacter(std::string_view text) {
+  // A call of memchr takes longer than to look at so few bytes.
+  constexpr size_t kFewBytes = 64;
+  if (text.size() <= kFewBytes && IsAscii(text)) return false;
   const char* at = text.data();
   const char* const end = at + text.size();
   while ((at = static_cast<const char*>(std::memchr(at, 0xEF, static_cast<size_t>(end - at)))) != nullptr) {

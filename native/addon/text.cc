@@ -7,24 +7,25 @@
 
 namespace crabkv::addon {
 
-namespace {
-
 bool IsAscii(std::string_view bytes) {
+  constexpr size_t kWord = sizeof(uint64_t);
   constexpr uint64_t kHighBits = 0x8080808080808080;
   const char* at = bytes.data();
-  size_t left = bytes.size();
+  const char* const end = at + bytes.size();
   uint64_t seen = 0;
-  for (; left >= 8; at += 8, left -= 8) {
-    uint64_t word;
-    std::memcpy(&word, at, 8);
-    seen |= word;
+  if (bytes.size() < kWord) {
+    for (; at < end; at++) seen |= static_cast<unsigned char>(*at);
+    return (seen & kHighBits) == 0;
   }
-  uint64_t last = 0;
-  if (left > 0) std::memcpy(&last, at, left);
-  return ((seen | last) & kHighBits) == 0;
+  const auto look = [&seen](const char* from) {
+    uint64_t word;
+    std::memcpy(&word, from, kWord);
+    seen |= word;
+  };
+  for (; static_cast<size_t>(end - at) >= kWord; at += kWord) look(at);
+  look(end - kWord);  // some of it for the second time
+  return (seen & kHighBits) == 0;
 }
-
-}  // namespace
 
 napi_value MakeText(napi_env env, std::string_view bytes) {
   napi_value text;
