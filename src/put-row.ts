@@ -1,7 +1,7 @@
 // Puts that follow each other within one turn of the event loop, with nothing between them, go to the core together: a
 // crossing for a row of them instead of one each, and the core asks for all of their index entries before it needs the
-// first. What waits here nobody can tell from what is in the log: every other call on any store of this thread, and the
-// end of the turn, hands it over first. One row for the whole thread, so that puts keep their order across stores.
+// first. This thread cannot tell what waits from what was taken: every other call on any of its stores, and the end of the
+// turn, hand it over first. One row for the whole thread, so that puts keep their order across stores.
 import { Deferred } from "./commits.js";
 import { native } from "./native.js";
 import type { Bytes } from "./native.js";
@@ -17,7 +17,7 @@ const UNIT_BYTES_MAX = 3;
 const RECORD_OVERHEAD_BYTES = 64;
 
 /** Key, value, key, value. */
-const strings = new Array<string>(2 * PUTS_MAX).fill("");
+const strings = Array.from({ length: 2 * PUTS_MAX }, () => "");
 let waiting = 0;
 /** Of what waits; undefined when nothing does. */
 let owner: Session | undefined;

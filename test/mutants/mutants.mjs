@@ -233,9 +233,23 @@ export const mutants = [
   {
     name: "a compaction installs without looking whether the key has changed",
     file: "native/core/index.cc",
-    find: "if (current.SameRecord(from)) Set(hash, current, to, DeadlineOf(hash, current));",
-    replace: "if (current || from) Set(hash, current, to, DeadlineOf(hash, current));",
+    find: "if (current.SameRecord(from)) Set(hash, to, DeadlineOf(hash, current));",
+    replace: "if (current || from) Set(hash, to, DeadlineOf(hash, current));",
     tests: ["A_key_that_is_written_while_its_old_value_is_copied"],
+  },
+  {
+    name: "a guarded put is taken for a plain one",
+    file: "native/core/store_write.cc",
+    find: "operation.guard == Guard::kNone && !operation.keep_expiry",
+    replace: "!operation.keep_expiry",
+    tests: ["A_guard_holds_exactly"],
+  },
+  {
+    name: "what an undo restores has no deadline",
+    file: "native/core/index.cc",
+    find: "entry.previous_deadline_ms = previous.deadline_ms;",
+    replace: "entry.previous_deadline_ms = 0;",
+    tests: ["Undoing_leaves_the_index"],
   },
   {
     name: "a repair forgets deletes",

@@ -50,6 +50,19 @@ bool Commits(Store* store, const Operation& guard) {
   return commit.committed;
 }
 
+// The guard of a put, in a batch of nothing but puts.
+void ExpectRefusesPut(Store* store, const Operation& guard) {
+  const std::string before = Get(store, guard.key);
+  Operation operations[] = {PutOf("mark", "set"), guard};
+  operations[1].kind = Operation::Kind::kPut;
+  operations[1].value = "put all the same";
+  Commit commit;
+  EXPECT_OK(store->Write(operations, 2, DiskWait::kAllowed, &commit));
+  EXPECT(!commit.committed);
+  EXPECT_EQ(Get(store, guard.key), before);
+  EXPECT_EQ(Get(store, "mark"), "(none)");
+}
+
 TEST(A_guard_holds_exactly_in_the_states_that_it_names) {
   MemEnv env;
   auto store = GuardedStore(&env);
@@ -88,6 +101,7 @@ TEST(A_guard_holds_exactly_in_the_states_that_it_names) {
     const Context context(std::string(one.guard.key) + ", guard " + std::to_string(static_cast<int>(one.guard.guard)) +
                           ", version " + std::to_string(one.guard.guard_version));
     EXPECT_EQ(Commits(store.get(), one.guard), one.holds);
+    if (!one.holds) ExpectRefusesPut(store.get(), one.guard);
   }
 }
 
