@@ -54,10 +54,15 @@ export function endRow(): void {
   if (waiting !== 0) handOver();
 }
 
-/** A put without a deadline, of a store that nobody listens to and that buffers nothing. */
-export function putInRow(session: Session, key: Bytes, value: Bytes): Promise<void> {
-  if (owner !== session && waiting !== 0) handOver();
-  if (!follows || !fits(session, key, value)) return putNow(session, key, value);
+/** A put was made by itself: the next ones may wait for each other. */
+export function beginRow(): void {
+  follows = true;
+}
+
+/** Lets a put without a deadline wait for others, if it may; undefined when it has to be made now. */
+export function putInRow(session: Session, key: Bytes, value: Bytes): Promise<void> | undefined {
+  if (!follows || !fits(session, key, value)) return undefined;
+  if (owner !== undefined && owner !== session) endRow();
   if (promised === undefined) {
     owner = session;
     promised = new Deferred();
@@ -67,28 +72,21 @@ export function putInRow(session: Session, key: Bytes, value: Bytes): Promise<vo
   strings[2 * waiting] = key as string;
   strings[2 * waiting + 1] = value as string;
   waiting++;
-  if (waiting >= session.rowBounds.putsMax) handOver();
+  if (waiting >= session.rowBounds.putsMax) endRow();
+  follows = true;
   return promise;
 }
 
-/** The first put of a row is one of its own: one that is awaited before the next shares its group's promise. */
-function putNow(session: Session, key: Bytes, value: Bytes): Promise<void> {
-  if (waiting !== 0) handOver();
-  const group = native.put(session.handleOfPuts, key, value, 0);
-  follows = true;
-  session.kick();
-  return session.acknowledgements.done(group);
-}
-
-// What one put is refused for must not befall the others of its row, so only what the core takes waits.
-function fits({ rowBounds, handleOfPuts }: Session, key: Bytes, value: Bytes): boolean {
+// What one put is refused for must not befall the others of its row, so only what the core takes waits; and who wants to
+// hear of writes is told the group of each.
+function fits({ rowBounds, changes }: Session, key: Bytes, value: Bytes): boolean {
   return (
     typeof key === "string" &&
     typeof value === "string" &&
     key.length <= rowBounds.keyUnitsMax &&
     value.length <= rowBounds.valueUnitsMax &&
     rowBounds.putsMax > 1 &&
-    handleOfPuts !== 0 &&
+    changes === undefined &&
     key.isWellFormed() &&
     value.isWellFormed()
   );
@@ -101,7 +99,7 @@ function handOver(): void {
   waiting = 0;
   owner = promised = undefined;
   try {
-    const group = native.putRow(session.handleOfPuts, ...(count === PUTS_MAX ? strings : strings.slice(0, 2 * count)));
+    const group = native.putRow(session.handle, ...(count === PUTS_MAX ? strings : strings.slice(0, 2 * count)));
     session.acknowledgements.settleWith(group, promise);
   } catch (error) {
     promise.reject(error as Error);

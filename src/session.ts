@@ -82,16 +82,6 @@ export class Session {
     this.#handle = handle;
   }
 
-  /** The same for puts themselves, which may wait for each other. */
-  get handleOfPuts(): Handle {
-    return this.#handle;
-  }
-
-  /** Whether puts may wait for each other: a server on the store calls it without asking for the handle, and wants to hear of writes. */
-  get putsInRows(): boolean {
-    return this.observers.size === 0 && this.changes === undefined;
-  }
-
   readonly onCommit: OnCommit = (acknowledged, durable, room, failures, compacted) => {
     this.commitChannel.report(this.handle);
     if (failures !== undefined) {

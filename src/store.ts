@@ -21,7 +21,7 @@ import type {
   UpdateOptions,
   WriteOptions,
 } from "./options.js";
-import { putInRow } from "./put-row.js";
+import { beginRow, putInRow } from "./put-row.js";
 import { hasKey, hasMany, read, readEntry, readMany, readManySync, readSync, ttlOf } from "./reads.js";
 import type { Entry } from "./reads.js";
 import type { Session } from "./session.js";
@@ -93,10 +93,13 @@ export class Store<K, V> extends OpenStore<K> {
       const ttlMs = options === undefined ? this.#defaultTtlMs : this.#ttlOf(options);
       const { writeBack } = session;
       if (writeBack !== undefined) return this.#putBuffered(writeBack, key, value, ttlMs, options?.sync);
-      if (ttlMs === 0 && options === undefined && session.putsInRows)
-        return putInRow(session, this.#encodeKey(key), this.#encodeValue(value));
-      const group = native.put(session.handle, this.#encodeKey(key), this.#encodeValue(value), ttlMs);
-      if (session.changes !== undefined) session.changes.note(KIND_PUT, this.#encodeKey(key), ttlMs, group);
+      const encodedKey = this.#encodeKey(key);
+      const encodedValue = this.#encodeValue(value);
+      const waits = ttlMs === 0 && options === undefined ? putInRow(session, encodedKey, encodedValue) : undefined;
+      if (waits !== undefined) return waits;
+      const group = native.put(session.handle, encodedKey, encodedValue, ttlMs);
+      beginRow();
+      if (session.changes !== undefined) session.changes.note(KIND_PUT, encodedKey, ttlMs, group);
       session.kick();
       if (options?.sync !== undefined) return session.commitsOf(group, resolveWriteSync(options.sync)).done(group);
       return session.acknowledgements.done(group);
