@@ -114,8 +114,8 @@ SlotTable::Known Index::SetUnsaved(const KeyHash& hash, Location location, uint6
   return previous;
 }
 
-void Index::Apply(const KeyHash& hash, Location location, uint64_t deadline_ms, uint64_t lsn,
-                  uint64_t acknowledged_lsn) {
+SlotTable::Known Index::Apply(const KeyHash& hash, Location location, uint64_t deadline_ms, uint64_t lsn,
+                              uint64_t acknowledged_lsn) {
   UndoEntry entry;
   entry.lsn = lsn;
   entry.hash = hash;
@@ -127,6 +127,7 @@ void Index::Apply(const KeyHash& hash, Location location, uint64_t deadline_ms, 
   undo.Trim(acknowledged_lsn);
   undo.Push(entry);
   counters_->Bump(hash.counter);
+  return previous;
 }
 
 void Index::Clear() {

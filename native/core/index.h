@@ -163,8 +163,9 @@ class Index {
     return slots_[hash.slot].DeadlineOf(hash.fingerprint, location);
   }
   // Points the key at a new record, or nowhere (`location` none), and remembers how to take that back until
-  // `acknowledged_lsn` reaches `lsn`.
-  void Apply(const KeyHash& hash, Location location, uint64_t deadline_ms, uint64_t lsn, uint64_t acknowledged_lsn);
+  // `acknowledged_lsn` reaches `lsn`. Returns what was known of the key before.
+  SlotTable::Known Apply(const KeyHash& hash, Location location, uint64_t deadline_ms, uint64_t lsn,
+                         uint64_t acknowledged_lsn);
   // As new, whatever the slots held; REQUIRES: no store uses it yet.
   void Clear();
   // The record was copied elsewhere: follows it if the key still points at `from`.

@@ -38,7 +38,7 @@ struct Operation {
   uint64_t expires_at_ms = 0;        // kPut, kExpire: wall-clock ms, 0 = never
   uint64_t guard_version = 0;        // kVersion, kUnchanged
   uint64_t guard_expires_at_ms = 0;  // kDeadline, kUnchanged
-  bool existed = false;              // out, but for puts: the key was there, not expired, before this operation
+  bool existed = false;              // out: the key was there, not expired, before this operation
 };
 
 // How a batch went into the log. `group` is what to wait for (see CommitListener); 0 means that nothing had to be

@@ -138,8 +138,8 @@ class StoreImpl final : public Store {
   KeyState StateOf(const KeyHash& hash, uint64_t now_ms) const;
   void Resolve(Operation* operations, std::vector<Prepared>* prepared, uint32_t count);
   void ResolveOne(Operation* operation, Prepared* prepared, KeyState* state, uint64_t now_ms) const;
-  Status Log(std::vector<Prepared>* prepared, const Operation* operations, Commit* commit, bool* retry);
-  void Install(const Prepared& prepared, const Reservation& reservation, uint64_t lsn, uint64_t offset);
+  Status Log(std::vector<Prepared>* prepared, Operation* operations, Commit* commit, bool* retry);
+  SlotTable::Known Install(const Prepared& prepared, const Reservation& reservation, uint64_t lsn, uint64_t offset);
   Status WarmUpGuards(const Operation* operations, uint32_t count);
 
   // The key of an entry, if that is still there and has still expired (or has not).

@@ -146,7 +146,7 @@ Status StoreImpl::CheckGuards(const Operation* operations, const std::vector<Pre
 
 // What the operation does to a key in `state`, which becomes the state after it.
 void StoreImpl::ResolveOne(Operation* operation, Prepared* prepared, KeyState* state, uint64_t now_ms) const {
-  operation->existed = state->live && operation->kind != Operation::Kind::kPut;
+  operation->existed = state->live;
   RecordHeader& header = prepared->header;
   switch (operation->kind) {
     case Operation::Kind::kCheck:
@@ -202,8 +202,9 @@ void StoreImpl::Resolve(Operation* operations, std::vector<Prepared>* prepared, 
   }
 }
 
-// REQUIRES: the slot's latch.
-void StoreImpl::Install(const Prepared& prepared, const Reservation& reservation, uint64_t lsn, uint64_t offset) {
+// REQUIRES: the slot's latch. Returns what was known of the key before.
+SlotTable::Known StoreImpl::Install(const Prepared& prepared, const Reservation& reservation, uint64_t lsn,
+                                    uint64_t offset) {
   Location location;
   uint64_t deadline_ms = 0;
   if (prepared.header.type == RecordType::kPut) {
@@ -213,11 +214,11 @@ void StoreImpl::Install(const Prepared& prepared, const Reservation& reservation
     location = index_.Find(prepared.hash);
     deadline_ms = prepared.header.expires_at_ms;
   }
-  index_.Apply(prepared.hash, location, deadline_ms, lsn, log_->acknowledged_lsn());
+  return index_.Apply(prepared.hash, location, deadline_ms, lsn, log_->acknowledged_lsn());
 }
 
 // REQUIRES: all latches of the batch. From the reservation on nothing can fail.
-Status StoreImpl::Log(std::vector<Prepared>* prepared, const Operation* operations, Commit* commit, bool* retry) {
+Status StoreImpl::Log(std::vector<Prepared>* prepared, Operation* operations, Commit* commit, bool* retry) {
   uint64_t records = 0;
   uint64_t bytes = 0;
   uint64_t last = 0;
@@ -249,9 +250,14 @@ Status StoreImpl::Log(std::vector<Prepared>* prepared, const Operation* operatio
   }
   log_->queue().Publish(reservation);
   uint64_t offset = reservation.offset;
-  for (const Prepared& p : *prepared) {
+  for (uint64_t i = 0; i < prepared->size(); i++) {
+    const Prepared& p = (*prepared)[i];
     if (!p.logged) continue;
-    Install(p, reservation, p.header.lsn, offset);
+    const SlotTable::Known before = Install(p, reservation, p.header.lsn, offset);
+    // Nothing was resolved for a plain put.
+    if (IsPlainPut(operations[i])) {
+      operations[i].existed = before.location && (before.deadline_ms == 0 || before.deadline_ms > clock_->NowMs());
+    }
     offset += p.header.record_bytes();
   }
   commit->group = reservation.group_number;

@@ -176,7 +176,7 @@ class ClockModel {
   bool Apply(const Operation& operation) {
     const std::string key(operation.key);
     const Kept* live = Live(key);
-    EXPECT_EQ(operation.existed, live != nullptr && operation.kind != Operation::Kind::kPut);
+    EXPECT_EQ(operation.existed, live != nullptr);
     switch (operation.kind) {
       case Operation::Kind::kCheck:
         return false;

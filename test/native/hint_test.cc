@@ -26,11 +26,12 @@ TEST(The_index_from_hints_is_the_index_from_reading) {
     auto env = Closed(&random, compact);
     REQUIRE(env != nullptr);
     const OpenCounts counts = ExpectSame(*env, "round " + std::to_string(round));
+    // A compaction may leave a single segment that can have one.
+    EXPECT(counts.hinted_segments >= (compact ? 1 : 2));
     hinted += counts.hinted_segments;
     EXPECT_EQ(counts.hinted_segments, HintNames(*env).size());
     EXPECT_EQ(counts.hints_wrong, 0u);
   }
-  // A compaction may leave one round with a single segment that can have a hint.
   EXPECT(hinted >= 2 * Rounds(20));
 }
 
