@@ -87,6 +87,23 @@ test("the last of several puts of a key is what stays, whatever is between them"
   expect(await (await openStore(path)).get("k")).toBe(`${MANY - 1}`);
 });
 
+test("a put that an encoding makes comes before the put that it is called for", async () => {
+  const encoding = {
+    encode(text: string): string {
+      if (text === "outer") for (const inner of ["1", "2", "3"]) void db.put("k", inner);
+      return text;
+    },
+    decode: (bytes: Buffer) => bytes.toString(),
+  };
+  const db = await temporaryStore({ valueEncoding: encoding });
+  const before = db.put("other", "v");
+  const outer = db.put("k", "outer");
+  expect(db.getSync("k")).toBe("outer");
+  await Promise.all([before, outer]);
+  await db.put("k", "outer", { ttlMs: 60_000 });
+  expect(db.getSync("k")).toBe("outer");
+});
+
 test("a watcher is shown each of them, in order", async () => {
   const db = await temporaryStore();
   const changes = db.watch();

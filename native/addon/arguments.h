@@ -21,12 +21,14 @@ template <size_t kCount>
 class Call {
  public:
   Call(napi_env call_env, napi_callback_info info) : env(call_env) {
-    size_t count = kCount;
     void* data = nullptr;
-    napi_get_cb_info(call_env, info, &count, values_, nullptr, &data);
+    napi_get_cb_info(call_env, info, &given_, values_, nullptr, &data);
     environment_ = static_cast<Environment*>(data);
   }
   napi_value operator[](size_t index) const { return values_[index]; }
+  // How many there are, which may be more than are kept.
+  size_t given() const { return given_; }
+  const napi_value* from(size_t index) const { return values_ + index; }
   Environment& environment() const { return *environment_; }
 
   // The open store that the first argument names; null with CRABKV_CLOSED pending.
@@ -42,6 +44,7 @@ class Call {
 
  private:
   Environment* environment_;
+  size_t given_ = kCount;
   napi_value values_[kCount];
 };
 

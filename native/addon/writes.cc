@@ -57,23 +57,19 @@ napi_value Put(napi_env env, napi_callback_info info) {
 // putRow(handle, key, value, key, value, ...): number, the group. Strings without deadlines, as one batch; as
 // arguments, because what comes in an array costs a call for each element.
 napi_value PutRow(napi_env env, napi_callback_info info) {
-  napi_value arguments[1 + 2 * kRowPutsMax];
-  size_t given = 1 + 2 * kRowPutsMax;
-  void* data = nullptr;
-  napi_get_cb_info(env, info, &given, arguments, nullptr, &data);
-  Environment& environment = *static_cast<Environment*>(data);
-  uint32_t id = 0;
-  napi_get_value_uint32(env, arguments[0], &id);
-  Handle* handle = environment.Find(id);
-  if (handle == nullptr) return ThrowClosed(environment);
-  if (given % 2 == 0 || given < 3 || given > 1 + 2 * kRowPutsMax) {
+  constexpr size_t kArgumentsMax = 1 + 2 * kRowPutsMax;
+  Call<kArgumentsMax> call(env, info);
+  Environment& environment = call.environment();
+  Handle* handle = call.handle();
+  if (handle == nullptr) return nullptr;
+  if (call.given() % 2 == 0 || call.given() < 3 || call.given() > kArgumentsMax) {
     return ThrowRangeError(env, "putRow takes 1 to 64 keys, each with its value");
   }
   std::string_view texts[2 * kRowPutsMax];
   environment.value_scratch.Settle();
   environment.value_scratch.Reserve(kRowBytesMax);
-  if (!ReadPairs(environment, arguments + 1, given - 1, kRowBytesMax, texts)) return nullptr;
-  const uint32_t count = static_cast<uint32_t>(given / 2);
+  if (!ReadPairs(environment, call.from(1), call.given() - 1, kRowBytesMax, texts)) return nullptr;
+  const uint32_t count = static_cast<uint32_t>(call.given() / 2);
   Operation operations[kRowPutsMax];
   for (uint32_t i = 0; i < count; i++) {
     operations[i].key = texts[2 * i];

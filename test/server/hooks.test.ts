@@ -60,6 +60,15 @@ test("a hook gives a command subcommands that there are not, outside of MULTI", 
   await ask(request("DISCARD"), "+OK\r\n");
 });
 
+test("the command that a hook lets through finds what the hook has put", async () => {
+  const { server, ask } = await conversation();
+  server.use({ commands: ["mget"] }, (_, next) => {
+    for (let i = 0; i < 100; i++) void server.store.put(`k${i}`, "v");
+    return next();
+  });
+  await ask(request("MGET", "k0", "k63", "k99"), "*3\r\n$1\r\nv\r\n$1\r\nv\r\n$1\r\nv\r\n");
+});
+
 test("a hook answers, refuses, and changes arguments and replies", async () => {
   const { server, ask } = await conversation();
   server.use({ commands: ["get", "set", "greet"] }, async (context, next) => {
