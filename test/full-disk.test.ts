@@ -150,3 +150,29 @@ fullDiskTest(`a new store on a full disk is refused, and made when there is spac
   expect(db.stats().keys).toBe(100);
   await db.close();
 });
+
+fullDiskTest.each(["always", "os"] as const)(
+  `of puts of one turn those are there that were not refused, sync %j${suffix}`,
+  async (sync) => {
+    const disk = smallDisk();
+    const path = join(disk, "data");
+    const db = await openStore(path, { sync });
+    await db.putMany(records("before", 100, 100));
+    const giveBack = fill(disk, 100 * 1024);
+
+    const puts = records("turn", 300, 1000);
+    const outcomes = await Promise.allSettled(puts.map(({ key, value }) => db.put(key, value)));
+    const refused = outcomes.filter((outcome) => outcome.status === "rejected");
+    expect(refused.length).toBeGreaterThan(0);
+    for (const { reason } of refused) expect(reason).toMatchObject({ code: "CRABKV_DISK_FULL" });
+    const taken = outcomes.map((outcome) => outcome.status === "fulfilled");
+    expect(await db.hasMany(puts.map(({ key }) => key))).toEqual(taken);
+
+    giveBack();
+    await db.compact();
+    await db.close();
+    const again = await openStore(path, { sync });
+    expect(await again.hasMany(puts.map(({ key }) => key))).toEqual(taken);
+    await again.put("after", "a");
+  },
+);
