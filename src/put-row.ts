@@ -16,12 +16,15 @@ const UNIT_BYTES_MAX = 3;
 /** What a record can have beside key and value. */
 const RECORD_OVERHEAD_BYTES = 64;
 
-/** Key, value, key, value. */
+interface Row {
+  readonly session: Session;
+  readonly done: Deferred<undefined>;
+  puts: number;
+}
+
+/** What waits, if anything does, and its keys and values in turn. */
+let row: Row | undefined;
 const strings = Array.from({ length: 2 * PUTS_MAX }, () => "");
-let waiting = 0;
-/** Of what waits; undefined when nothing does. */
-let owner: Session | undefined;
-let promised: Deferred<undefined> | undefined;
 /** Whether the last call on any store was a put, in this turn. */
 let follows = false;
 
@@ -51,7 +54,7 @@ export function rowBoundsOf(options: {
 /** Hands over what waits; the next put begins anew. Every call on a store, but put, begins with this. */
 export function endRow(): void {
   follows = false;
-  if (waiting !== 0) handOver();
+  if (row !== undefined) handOver(row);
 }
 
 /** A put was made by itself: the next ones may wait for each other. */
@@ -62,17 +65,16 @@ export function beginRow(): void {
 /** Lets a put without a deadline wait for others, if it may; undefined when it has to be made now. */
 export function putInRow(session: Session, key: Bytes, value: Bytes): Promise<void> | undefined {
   if (!follows || !fits(session, key, value)) return undefined;
-  if (owner !== undefined && owner !== session) endRow();
-  if (promised === undefined) {
-    owner = session;
-    promised = new Deferred();
+  if (row !== undefined && row.session !== session) endRow();
+  if (row === undefined) {
+    row = { session, done: new Deferred(), puts: 0 };
     session.kick();
   }
-  const { promise } = promised;
-  strings[2 * waiting] = key as string;
-  strings[2 * waiting + 1] = value as string;
-  waiting++;
-  if (waiting >= session.rowBounds.putsMax) endRow();
+  const { promise } = row.done;
+  strings[2 * row.puts] = key as string;
+  strings[2 * row.puts + 1] = value as string;
+  row.puts++;
+  if (row.puts >= session.rowBounds.putsMax) endRow();
   follows = true;
   return promise;
 }
@@ -92,17 +94,13 @@ function fits({ rowBounds, changes }: Session, key: Bytes, value: Bytes): boolea
   );
 }
 
-function handOver(): void {
-  const session = owner!;
-  const promise = promised!;
-  const count = waiting;
-  waiting = 0;
-  owner = promised = undefined;
+function handOver({ session, done, puts }: Row): void {
+  row = undefined; // asking for the handle ends a row, too
   try {
-    const group = native.putRow(session.handle, ...(count === PUTS_MAX ? strings : strings.slice(0, 2 * count)));
-    session.acknowledgements.settleWith(group, promise);
+    const group = native.putRow(session.handle, ...(puts === PUTS_MAX ? strings : strings.slice(0, 2 * puts)));
+    session.acknowledgements.settleWith(group, done);
   } catch (error) {
-    promise.reject(error as Error);
+    done.reject(error as Error);
   }
-  strings.fill("", 0, 2 * count); // a string may hold a much longer one that it was cut from
+  strings.fill("", 0, 2 * puts); // a string may hold a much longer one that it was cut from
 }
