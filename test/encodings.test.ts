@@ -173,6 +173,24 @@ test("one character that is not ASCII, wherever it stands in a text of whatever 
   expect(await db.getMany(texts)).toEqual(texts);
 });
 
+// Cut to a byte, Ł would be an A and 愁 an a.
+test("texts of lengths around powers of two are kept, whatever character is their last, by itself and in a row", async () => {
+  const db = await temporaryStore();
+  const texts: string[] = [];
+  for (const power of [64, 128, 256, 512, 1024, 2048]) {
+    for (const length of [power - 2, power - 1, power, power + 1]) {
+      for (const last of ["A", "ÿ", "Ł", "愁", "😀"]) texts.push("x".repeat(length - last.length) + last);
+    }
+  }
+  for (const text of texts) await db.put(text, text);
+  await Promise.all(texts.map((text) => db.put(`row ${text}`, text)));
+  expect(db.stats().keys).toBe(2 * texts.length);
+  for (const text of texts) {
+    expect(db.getSync(text)).toBe(text);
+    expect(db.getSync(`row ${text}`)).toBe(text);
+  }
+});
+
 test("a lone surrogate is found wherever it stands in a key or a value", async () => {
   const db = await temporaryStore();
   for (let length = 1; length <= 70; length++) {

@@ -25,6 +25,18 @@ bool HasReplacementCharacter(std::string_view text) {
   return false;
 }
 
+// A string in UTF-8, as far as it fits into `room` bytes with a terminator; false when it is no string. V8 writes UTF-8
+// a character at a time and UTF-16 in blocks, so what is short is asked for as that, and is narrowed when it turns out
+// to be ASCII, as most is.
+bool WriteUtf8(napi_env env, napi_value value, char* to, size_t room, size_t* length) {
+  constexpr size_t kUnitsMax = 512;
+  char16_t units[kUnitsMax];
+  if (napi_get_value_string_utf16(env, value, units, kUnitsMax, length) != napi_ok) return false;
+  const bool whole = *length + 1 < kUnitsMax && *length < room;
+  if (whole && Narrow(units, *length, to)) return true;
+  return napi_get_value_string_utf8(env, value, to, room, length) == napi_ok;
+}
+
 bool ReadUint8ArrayBytes(Environment& environment, napi_value value, const char* name, Bound bound, Scratch* scratch,
                          std::string_view* out) {
   napi_env env = environment.env();
@@ -151,7 +163,7 @@ bool ReadBytes(Environment& environment, napi_value value, const char* name, Bou
   scratch->Settle();
   size_t length = 0;
   const size_t room = scratch->capacity();
-  if (napi_get_value_string_utf8(env, value, scratch->data(), room, &length) != napi_ok) {
+  if (!WriteUtf8(env, value, scratch->data(), room, &length)) {
     return ReadUint8ArrayBytes(environment, value, name, bound, scratch, out);
   }
   *out = std::string_view(scratch->data(), length);
@@ -197,7 +209,7 @@ bool ReadPairs(Environment& environment, const napi_value* values, size_t count,
   for (size_t i = 0; i < count; i++) {
     const size_t room = bytes_max - static_cast<size_t>(to - begin);
     size_t length = 0;
-    if (napi_get_value_string_utf8(env, values[i], to, room, &length) != napi_ok) {
+    if (!WriteUtf8(env, values[i], to, room, &length)) {
       ThrowTypeError(env, std::string(name(i)) + " must be a string");
       return false;
     }

@@ -27,6 +27,15 @@ bool IsAscii(std::string_view bytes) {
   return (seen & kHighBits) == 0;
 }
 
+bool Narrow(const char16_t* units, size_t count, char* to) {
+  char16_t seen = 0;
+  for (size_t i = 0; i < count; i++) {
+    seen |= units[i];
+    to[i] = static_cast<char>(units[i]);
+  }
+  return seen < 0x80;
+}
+
 napi_value MakeText(napi_env env, std::string_view bytes) {
   napi_value text;
   // Latin-1 strings are copied as they are; UTF-8 has to be decoded, even where it is ASCII.

@@ -148,9 +148,10 @@ class Index {
   uint32_t ShardIndexOf(uint16_t slot) const { return slot_to_shard_[slot].load(std::memory_order_acquire); }
   uint64_t slots_moved() const { return slots_moved_.load(std::memory_order_relaxed); }
 
-  // Hints, without any latch: the key is about to be looked up; and before that, for who has many keys to look up, that
-  // the first hint will be given.
+  // Hints, without any latch: the key is about to be looked up, or put; and before that, for who has many keys, that
+  // one of these hints will be given.
   void Prefetch(const KeyHash& hash) const { slots_[hash.slot].locations.Prefetch(hash.fingerprint); }
+  void PrefetchToPut(const KeyHash& hash) const { slots_[hash.slot].locations.PrefetchToPut(hash.fingerprint); }
   void PrefetchSlot(const KeyHash& hash) const {
     __builtin_prefetch(&slots_[hash.slot]);
     __builtin_prefetch(&slot_to_shard_[hash.slot]);

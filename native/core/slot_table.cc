@@ -11,15 +11,6 @@ namespace {
 constexpr uint32_t kCapacityMin = 4;
 // Entries past the last home. A table whose last run is longer than this grows instead.
 constexpr uint32_t kOverflowCells = 8;
-// At 7/8 a look-up walks about 3.5 entries (70 bytes); growing by a fifth keeps the average load above 3/4, and a key
-// below 32 bytes (60 with a deadline).
-constexpr uint32_t kLoadNumerator = 7;
-constexpr uint32_t kLoadDenominator = 8;
-
-uint32_t CapacityFor(uint32_t count) {
-  const uint64_t needed = uint64_t{count} * kLoadDenominator / kLoadNumerator + 1;
-  return needed < kCapacityMin ? kCapacityMin : static_cast<uint32_t>(needed);
-}
 }  // namespace
 
 uint32_t Location::SizeClassOf(uint64_t bytes) {
@@ -43,6 +34,11 @@ uint64_t Location::SizeOfClass(uint32_t size_class) {
   return (uint64_t{16 + size_class % 16} << shift) * 8;
 }
 
+uint32_t FingerprintTable::CapacityFor(uint32_t count) {
+  const uint64_t needed = uint64_t{count} * kLoadDenominator / kLoadNumerator + 1;
+  return needed < kCapacityMin ? kCapacityMin : static_cast<uint32_t>(needed);
+}
+
 void FingerprintTable::Replace(Entry* entries, uint32_t capacity, uint32_t cells) {
   delete[] entries_.exchange(entries, std::memory_order_relaxed);
   capacity_.store(capacity, std::memory_order_relaxed);
@@ -54,7 +50,7 @@ FingerprintTable& FingerprintTable::operator=(const FingerprintTable& other) {
   Entry* entries = other.cells_ == 0 ? nullptr : new Entry[other.cells_];
   std::copy_n(other.entries(), other.cells_, entries);
   Replace(entries, other.capacity(), other.cells_);
-  count_ = other.count_;
+  set_count(other.count());
   return *this;
 }
 
@@ -66,7 +62,7 @@ uint32_t FingerprintTable::Seek(const Fingerprint& fingerprint) const {
 }
 
 uint64_t FingerprintTable::Find(const Fingerprint& fingerprint) const {
-  if (count_ == 0) return 0;
+  if (count() == 0) return 0;
   const uint32_t cell = Seek(fingerprint);
   const Entry* const entries = this->entries();
   if (cell == cells_ || entries[cell].empty() || !(entries[cell].fingerprint == fingerprint)) return 0;
@@ -75,9 +71,9 @@ uint64_t FingerprintTable::Find(const Fingerprint& fingerprint) const {
 
 uint64_t FingerprintTable::Put(const Fingerprint& fingerprint, uint64_t value) {
   CRABKV_ASSERT(value != 0);
-  if (uint64_t{count_} * kLoadDenominator >= uint64_t{capacity()} * kLoadNumerator) {
-    if (const uint64_t old = Find(fingerprint); old == 0) Rehash(CapacityFor(count_ + count_ / 5 + 1));
-  }
+  // Growing by a fifth keeps the average load above 3/4, and a key below 32 bytes (60 with a deadline).
+  if (const uint32_t count = this->count(); IsFull(count, capacity()) && Find(fingerprint) == 0)
+    Rehash(CapacityFor(count + count / 5 + 1));
   for (;;) {
     const uint32_t cell = Seek(fingerprint);
     Entry* const entries = this->entries();
@@ -95,13 +91,13 @@ uint64_t FingerprintTable::Put(const Fingerprint& fingerprint, uint64_t value) {
     std::memmove(static_cast<void*>(&entries[cell + 1]), &entries[cell], (end - cell) * sizeof(Entry));
     entries[cell].fingerprint = fingerprint;
     entries[cell].set_value(value);
-    count_++;
+    set_count(count() + 1);
     return 0;
   }
 }
 
 uint64_t FingerprintTable::Erase(const Fingerprint& fingerprint) {
-  if (count_ == 0) return 0;
+  if (count() == 0) return 0;
   const uint32_t cell = Seek(fingerprint);
   Entry* const entries = this->entries();
   if (cell == cells_ || entries[cell].empty() || !(entries[cell].fingerprint == fingerprint)) return 0;
@@ -111,12 +107,13 @@ uint64_t FingerprintTable::Erase(const Fingerprint& fingerprint) {
   while (end < cells_ && !entries[end].empty() && HomeOf(entries[end].fingerprint) < end) end++;
   std::memmove(static_cast<void*>(&entries[cell]), &entries[cell + 1], (end - cell - 1) * sizeof(Entry));
   entries[end - 1] = Entry{};
-  count_--;
+  const uint32_t left = count() - 1;
+  set_count(left);
   // A table that emptied gives its memory back, in steps far enough apart that it does not grow again at once.
-  if (count_ == 0) {
+  if (left == 0) {
     Replace(nullptr, 0, 0);
-  } else if (capacity() > 64 && count_ < capacity() / 4) {
-    Rehash(CapacityFor(count_ * 2));
+  } else if (capacity() > 64 && left < capacity() / 4) {
+    Rehash(CapacityFor(left * 2));
   }
   return old;
 }
@@ -128,33 +125,41 @@ void FingerprintTable::Reserve(uint64_t count) {
 
 void FingerprintTable::Clear() {
   Replace(nullptr, 0, 0);
-  count_ = 0;
+  set_count(0);
 }
 
 void FingerprintTable::Trim() {
-  const uint32_t wanted = CapacityFor(count_ + count_ / 8);
-  if (count_ != 0 && wanted + wanted / 8 < capacity()) Rehash(wanted);
+  const uint32_t wanted = CapacityFor(count() + count() / 8);
+  if (count() != 0 && wanted + wanted / 8 < capacity()) Rehash(wanted);
 }
 
 void FingerprintTable::Rehash(uint32_t capacity) {
-  const Entry* const before = entries();
   for (;; capacity += capacity / 8 + 1) {
     const uint32_t cells = capacity + kOverflowCells;
-    std::unique_ptr<Entry[]> entries(new Entry[cells]());
-    uint32_t next = 0;
-    bool fits = true;
-    for (uint32_t i = 0; i < cells_ && fits; i++) {
-      if (before[i].empty()) continue;
-      const uint32_t home = static_cast<uint32_t>((uint64_t{before[i].fingerprint.high} * capacity) >> 32);
-      const uint32_t cell = home > next ? home : next;
-      fits = cell < cells;
-      if (fits) entries[cell] = before[i];
-      next = cell + 1;
-    }
-    if (!fits) continue;
+    std::unique_ptr<Entry[]> entries(new Entry[cells]);
+    if (!Spread(entries.get(), capacity, cells)) continue;
     Replace(entries.release(), capacity, cells);
     return;
   }
+}
+
+// Every cell is copied, also the empty ones, to where the next entry may go: which are empty, and which entries are
+// pushed behind their homes, cannot be foretold, and a wrong guess takes the processor longer than a copy.
+bool FingerprintTable::Spread(Entry* to, uint32_t capacity, uint32_t cells) const {
+  const Entry* const from = entries();
+  uint32_t next = 0;
+  for (uint32_t i = 0; i < cells_; i++) {
+    const Entry entry = from[i];
+    const uint32_t home = static_cast<uint32_t>((uint64_t{entry.fingerprint.high} * capacity) >> 32);
+    const uint32_t cell = std::max(home, next);
+    if (cell == cells) {
+      if (entry.empty()) continue;
+      return false;
+    }
+    to[cell] = entry;
+    next = entry.empty() ? next : cell + 1;
+  }
+  return true;
 }
 
 SlotTable::Known SlotTable::Set(const Fingerprint& fingerprint, Location location, uint64_t deadline_ms) {

@@ -288,7 +288,7 @@ Status StoreImpl::PrepareAll(const Operation* operations, uint32_t count, std::v
   }
   for (uint32_t i = 0; i < count; i++) {
     Prepared& one = (*prepared)[i];
-    PrefetchEntry(one.hash);
+    index_.PrefetchToPut(one.hash);
     Prepare(operations[i], &one, scratch);
     if (one.header.type == RecordType::kPut) put_bytes += one.header.record_bytes();
   }
@@ -331,7 +331,7 @@ Status StoreImpl::Write(Operation* operations, uint32_t count, DiskWait wait, Co
 Status StoreImpl::Put(std::string_view key, const KeyHash& hash, std::string_view value, uint64_t expires_at_ms,
                       Commit* commit) {
   CRABKV_RETURN_IF_ERROR(RefuseWrite());
-  PrefetchEntry(hash);  // it comes while the record is made
+  index_.PrefetchToPut(hash);  // it comes while the record is made
   Operation operation;
   operation.key = key;
   operation.value = value;
