@@ -46,6 +46,8 @@ void Compactor::Poke() {
 }
 
 void Compactor::Main() {
+  // Nobody waits for most of what it does, and somebody waits for each of the other threads.
+  target_.env->LowerThreadPriority();
   std::unique_lock<std::mutex> lock(mutex_);
   while (!stopping_) {
     if (!requests_.empty()) {

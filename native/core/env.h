@@ -109,6 +109,9 @@ class Env {
 
   // --- Threads. The name shows up in debuggers (15 characters).
   virtual std::thread StartThread(const char* name, std::function<void()> body) = 0;
+  // From here on the calling thread gives way where others want the processor, for good. Where that can't be had,
+  // nothing happens.
+  virtual void LowerThreadPriority() = 0;
   // Waits on `condition` for at most `timeout_ms` of this Env's time. May wake early.
   virtual void WaitFor(std::condition_variable& condition, std::unique_lock<std::mutex>& lock, uint64_t timeout_ms) = 0;
 };

@@ -8,11 +8,13 @@
 #include <dirent.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 #if defined(__APPLE__)
+#include <pthread/qos.h>
 #include <sys/random.h>
 #endif
 
@@ -32,6 +34,9 @@ namespace {
 
 // Beyond this a condition variable's deadline could overflow. A wait may always end early.
 constexpr uint64_t kWaitMsMax = uint64_t{24} * 3600 * 1000;
+
+// Nice levels. A tenth of the share of a thread that wants the same processor, and all that nobody wants.
+[[maybe_unused]] constexpr int kLowerBy = 10;
 
 std::string WithoutTrailingSlashes(const std::string& path) {
   const size_t last = path.find_last_not_of('/');
@@ -187,6 +192,15 @@ class PosixEnv final : public Env {
     });
     pthread_sigmask(SIG_SETMASK, &before, nullptr);
     return thread;
+  }
+
+  void LowerThreadPriority() override {
+#if defined(__APPLE__)
+    pthread_set_qos_class_self_np(QOS_CLASS_UTILITY, 0);
+#else
+    // On Linux this is of the calling thread alone, as setpriority(2) says under "C library/kernel differences".
+    setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + kLowerBy);
+#endif
   }
 
   void WaitFor(std::condition_variable& condition, std::unique_lock<std::mutex>& lock, uint64_t timeout_ms) override {

@@ -113,6 +113,7 @@ class FaultEnv final : public Env {
   uint64_t MonotonicNs() override { return base_->MonotonicNs(); }
   uint64_t Random64() override { return base_->Random64(); }
   std::thread StartThread(const char* name, std::function<void()> body) override;
+  void LowerThreadPriority() override { base_->LowerThreadPriority(); }
   void WaitFor(std::condition_variable& condition, std::unique_lock<std::mutex>& lock, uint64_t timeout_ms) override;
 
  private:

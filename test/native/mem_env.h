@@ -97,6 +97,7 @@ class MemEnv : public Env {
   uint64_t MonotonicNs() override;
   uint64_t Random64() override;
   std::thread StartThread(const char* name, std::function<void()> body) override;
+  void LowerThreadPriority() override {}
   void WaitFor(std::condition_variable& condition, std::unique_lock<std::mutex>& lock, uint64_t timeout_ms) override;
 
  private:

@@ -322,6 +322,23 @@ TEST(Our_threads_take_no_signal_meant_for_Node_and_do_take_their_own_faults) {
   EXPECT_EQ(std::string(name), std::string("crabkv-a-name-t"));
 }
 
+#if defined(__linux__)
+TEST(A_thread_lowers_its_own_priority_and_no_other_one) {
+  const int before = ::getpriority(PRIO_PROCESS, 0);
+  int inside = 0;
+  DefaultEnv()
+      ->StartThread("crabkv-low",
+                    [&] {
+                      DefaultEnv()->LowerThreadPriority();
+                      inside = ::getpriority(PRIO_PROCESS, 0);
+                    })
+      .join();
+  constexpr int kLowest = 19;
+  EXPECT(inside > before || before == kLowest);
+  EXPECT_EQ(::getpriority(PRIO_PROCESS, 0), before);
+}
+#endif
+
 TEST(A_wait_ends_by_its_timeout_or_by_a_notification_however_long_the_timeout) {
   std::mutex mutex;
   std::condition_variable condition;
