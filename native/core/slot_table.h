@@ -90,26 +90,19 @@ class FingerprintTable {
   }
   // Asks for the cache lines where the entry would be. Needs no latch: the table may change meanwhile, and then these
   // are lines that nobody wants.
-  void Prefetch(const Fingerprint& fingerprint) const {
-    const uint64_t home = (uint64_t{fingerprint.high} * capacity_.load(std::memory_order_relaxed)) >> 32;
-    // As a number: the two loads may be of different tables, and then this is no pointer into either.
-    const uintptr_t entry =
-        reinterpret_cast<uintptr_t>(entries_.load(std::memory_order_relaxed)) + home * sizeof(Entry);
-    __builtin_prefetch(reinterpret_cast<const void*>(entry));
-    __builtin_prefetch(reinterpret_cast<const void*>(entry + 64));
-  }
-
-  // The same for a key that will be put: when that makes the table grow, all of it is wanted. Of a large one the
-  // beginning is enough: reading on is foreseen by the processor.
+  void Prefetch(const Fingerprint& fingerprint) const { PrefetchLines(HomeOf(fingerprint), kCacheLineBytes + 1); }
+  // The same for a key that will be put. A new entry pushes those behind it on to the next empty cell: some 15, as full
+  // as a table is. When it makes the table grow, all of it is wanted; of a large one the beginning is enough, because
+  // the processor foresees that it is read on.
   void PrefetchToPut(const Fingerprint& fingerprint) const {
+    constexpr size_t kPushedBytes = 15 * sizeof(Entry);
+    constexpr size_t kForeseenBytes = 4096;
     const uint32_t capacity = this->capacity();
-    if (!IsFull(count(), capacity)) return Prefetch(fingerprint);
-    constexpr size_t kCacheLineBytes = 64;
-    constexpr size_t kBytesMax = 4096;
-    const uintptr_t begin = reinterpret_cast<uintptr_t>(entries());
-    const uintptr_t end = begin + std::min(capacity * sizeof(Entry), kBytesMax);
-    for (uintptr_t line = begin; line < end; line += kCacheLineBytes)
-      __builtin_prefetch(reinterpret_cast<const void*>(line));
+    if (IsFull(count(), capacity)) {
+      PrefetchLines(0, std::min(capacity * sizeof(Entry), kForeseenBytes));
+    } else {
+      PrefetchLines(HomeOf(fingerprint), kPushedBytes);
+    }
   }
 
   uint32_t count() const { return count_.load(std::memory_order_relaxed); }
@@ -140,6 +133,14 @@ class FingerprintTable {
   // Under the latch these are plain variables; they are atomic for those who prefetch alone.
   Entry* entries() const { return entries_.load(std::memory_order_relaxed); }
   uint32_t capacity() const { return capacity_.load(std::memory_order_relaxed); }
+  static constexpr size_t kCacheLineBytes = 64;
+  // Some bytes from a cell on.
+  void PrefetchLines(uint32_t cell, size_t bytes) const {
+    // As a number: the cell may be another table's than the entries, and then this is no pointer into either.
+    const uintptr_t begin = reinterpret_cast<uintptr_t>(entries()) + cell * sizeof(Entry);
+    for (size_t at = 0; at < bytes; at += kCacheLineBytes)
+      __builtin_prefetch(reinterpret_cast<const void*>(begin + at));
+  }
   // Takes ownership of `entries`.
   void Replace(Entry* entries, uint32_t capacity, uint32_t cells);
   void set_count(uint32_t count) { count_.store(count, std::memory_order_relaxed); }
