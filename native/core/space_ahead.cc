@@ -1,7 +1,7 @@
 #include "native/core/space_ahead.h"
 
 #include <algorithm>
-#include <string>
+#include <string_view>
 
 namespace crabkv {
 
@@ -31,6 +31,14 @@ void SpaceAhead::End() {
   segment_ = nullptr;
 }
 
+Status SpaceAhead::WriteZeros(File* file, uint64_t begin, uint64_t end) {
+  for (uint64_t at = begin; at < end; at += zeros_.size()) {
+    const uint64_t bytes = std::min<uint64_t>(zeros_.size(), end - at);
+    CRABKV_RETURN_IF_ERROR(file->WriteAt(at, std::string_view(zeros_).substr(0, bytes)));
+  }
+  return Status::Ok();
+}
+
 void SpaceAhead::MakeNext() {
   std::unique_lock<std::mutex> lock(mutex_);
   if (!WantedLocked()) return;
@@ -41,7 +49,7 @@ void SpaceAhead::MakeNext() {
   if (end <= begin) return;
   making_until_ = end;
   lock.unlock();
-  const Status status = segment->file->WriteAt(begin, std::string(end - begin, '\0'));
+  const Status status = WriteZeros(segment->file.get(), begin, end);
   lock.lock();
   making_until_ = 0;
   if (status.ok()) {

@@ -7,6 +7,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <mutex>
+#include <string>
 
 #include "native/core/segment.h"
 
@@ -19,7 +20,7 @@ class SpaceAhead {
 
   // Off (for SyncMode::kOs, where no write waits for a sync and zeroing would be a second write) it only follows the
   // writer.
-  explicit SpaceAhead(bool on) : on_(on) {}
+  explicit SpaceAhead(bool on) : on_(on), zeros_(on ? kWindowBytesMin : 0, '\0') {}
 
   // The writer goes on in `segment`, whose file has nothing behind `written` yet.
   void Begin(Segment* segment, uint64_t written);
@@ -33,8 +34,10 @@ class SpaceAhead {
 
  private:
   bool WantedLocked() const;
+  Status WriteZeros(File* file, uint64_t begin, uint64_t end);
 
   const bool on_;
+  const std::string zeros_;  // small enough to stay in the processor's cache
   std::mutex mutex_;
   std::condition_variable made_;
   Segment* segment_ = nullptr;  // all guarded by mutex_
