@@ -15,7 +15,7 @@ const acknowledged = [];
 const refused = {};
 let written = 0;
 
-// Three kinds of write, mostly in one commit group, and in mode "os", which syncs nothing by itself, a flush behind them.
+// Three kinds of write, nearly always in one commit group, and in mode "os", which syncs nothing by itself, a flush behind them.
 const flushes = [];
 while (db.failure === undefined && written < WRITES_MAX) {
   const round = [

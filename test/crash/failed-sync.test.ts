@@ -10,6 +10,9 @@ import { strace, whyNoStrace } from "./strace.js";
 
 const program = fileURLToPath(new URL("failed-sync.mjs", import.meta.url));
 
+/** Until a round is one commit group; under load about one in 25 is not. */
+const TRIES_MAX = 5;
+
 /** What failed-sync.mjs says. */
 interface Outcome {
   acknowledged: string[];
@@ -70,16 +73,14 @@ function expectRefusals(outcome: Outcome): void {
 }
 
 /**
- * Of a round's writes those from some one on, in their order. Mostly all of them, as one group; but a writer that is just
- * done with the round before may take the first by itself, and then these are of several groups.
+ * The writes of the last round, or, where the writer was just done with the round before and took the first of them by
+ * itself, those that were left; false then.
  */
-function expectLastOfRoundRefused(refused: Outcome["refused"]): void {
+function expectRoundIndeterminate(refused: Outcome["refused"]): boolean {
   const kinds = Object.keys(refused).map((key) => key.split(":")[0]);
-  expect(kinds).not.toEqual([]);
   expect(kinds).toEqual(["put", "many", "batch"].slice(-kinds.length));
-  const [first, ...behind] = Object.values(refused);
-  expect(first).toBe("CRABKV_INDETERMINATE");
-  for (const code of behind) expect(["CRABKV_INDETERMINATE", "CRABKV_FAILED"]).toContain(code);
+  expect(Object.values(refused)).toEqual(kinds.map(() => "CRABKV_INDETERMINATE"));
+  return kinds.length === 3;
 }
 
 /** The log file whose sync failed is never synced again by that process. */
@@ -94,12 +95,15 @@ test.skipIf(reason !== undefined).for([4, 9])(
   "in always, the waiters of failed sync %i are told that their writes are indeterminate, and it is not tried again",
   { timeout: 180_000 },
   async (nth) => {
-    const directory = temporaryDirectory();
-    const { outcome, log } = runWithFailedSync(directory, "always", nth);
-    expectLastOfRoundRefused(outcome.refused);
-    expectRefusals(outcome);
-    expectNoRetry(log);
-    await expectRecovered(directory, outcome);
+    for (let whole = false, tries = 0; !whole; tries++) {
+      expect(tries).toBeLessThan(TRIES_MAX);
+      const directory = temporaryDirectory();
+      const { outcome, log } = runWithFailedSync(directory, "always", nth);
+      whole = expectRoundIndeterminate(outcome.refused);
+      expectRefusals(outcome);
+      expectNoRetry(log);
+      await expectRecovered(directory, outcome);
+    }
   },
 );
 
