@@ -13,9 +13,6 @@ constexpr double kIntegerMax = 9007199254740991.0;  // 2^53 - 1, Number.MAX_SAFE
 
 // A string converted to UTF-8 has U+FFFD where it had a lone surrogate, or where it had U+FFFD.
 bool HasReplacementCharacter(std::string_view text) {
-  // A call of memchr takes longer than to look at so few bytes.
-  constexpr size_t kFewBytes = 64;
-  if (text.size() <= kFewBytes && IsAscii(text)) return false;
   const char* at = text.data();
   const char* const end = at + text.size();
   while ((at = static_cast<const char*>(std::memchr(at, 0xEF, static_cast<size_t>(end - at)))) != nullptr) {
@@ -27,14 +24,14 @@ bool HasReplacementCharacter(std::string_view text) {
 
 // A string in UTF-8, as far as it fits into `room` bytes with a terminator; false when it is no string. V8 writes UTF-8
 // a character at a time and UTF-16 in blocks, so what is short is asked for as that, and is narrowed when it turns out
-// to be ASCII, as most is.
-bool WriteUtf8(napi_env env, napi_value value, char* to, size_t room, size_t* length) {
+// to be ASCII, as most is. Then nothing in it was replaced; else *ascii is false, which says nothing.
+bool WriteUtf8(napi_env env, napi_value value, char* to, size_t room, size_t* length, bool* ascii) {
   constexpr size_t kUnitsMax = 512;
   char16_t units[kUnitsMax];
   if (napi_get_value_string_utf16(env, value, units, kUnitsMax, length) != napi_ok) return false;
   const bool whole = *length + 1 < kUnitsMax && *length < room;
-  if (whole && Narrow(units, *length, to)) return true;
-  return napi_get_value_string_utf8(env, value, to, room, length) == napi_ok;
+  *ascii = whole && Narrow(units, *length, to);
+  return *ascii || napi_get_value_string_utf8(env, value, to, room, length) == napi_ok;
 }
 
 bool ReadUint8ArrayBytes(Environment& environment, napi_value value, const char* name, Bound bound, Scratch* scratch,
@@ -163,14 +160,15 @@ bool ReadBytes(Environment& environment, napi_value value, const char* name, Bou
   scratch->Settle();
   size_t length = 0;
   const size_t room = scratch->capacity();
-  if (!WriteUtf8(env, value, scratch->data(), room, &length)) {
+  bool ascii = false;
+  if (!WriteUtf8(env, value, scratch->data(), room, &length, &ascii)) {
     return ReadUint8ArrayBytes(environment, value, name, bound, scratch, out);
   }
   *out = std::string_view(scratch->data(), length);
   // One byte is the terminator's, and a character of up to 4 bytes that does not fit is left out.
   if (length + 4 >= room && !ReadLongString(environment, value, name, bound, scratch, out)) return false;
   if (out->size() > bound.bytes_max) return ThrowTooLarge(environment, name, out->size(), bound);
-  return CheckWellFormed(env, value, name, *out);
+  return ascii || CheckWellFormed(env, value, name, *out);
 }
 
 Bound NewKeyBound(const Handle& handle) { return {handle.options().key_bytes_max, "keyBytesMax"}; }
@@ -206,10 +204,12 @@ bool ReadPairs(Environment& environment, const napi_value* values, size_t count,
   const auto name = [](size_t i) { return i % 2 == 0 ? "key" : "value"; };
   char* const begin = environment.value_scratch.data();
   char* to = begin;
+  bool all_ascii = true;
   for (size_t i = 0; i < count; i++) {
     const size_t room = bytes_max - static_cast<size_t>(to - begin);
     size_t length = 0;
-    if (!WriteUtf8(env, values[i], to, room, &length)) {
+    bool ascii = false;
+    if (!WriteUtf8(env, values[i], to, room, &length, &ascii)) {
       ThrowTypeError(env, std::string(name(i)) + " must be a string");
       return false;
     }
@@ -220,9 +220,10 @@ bool ReadPairs(Environment& environment, const napi_value* values, size_t count,
     }
     out[i] = std::string_view(to, length);
     to += length;
+    all_ascii = all_ascii && ascii;
   }
   // Looked for in all of them at once: it is rarely there.
-  if (!HasReplacementCharacter({begin, static_cast<size_t>(to - begin)})) return true;
+  if (all_ascii || !HasReplacementCharacter({begin, static_cast<size_t>(to - begin)})) return true;
   for (size_t i = 0; i < count; i++) {
     if (!CheckWellFormed(env, values[i], name(i), out[i])) return false;
   }

@@ -7,6 +7,9 @@
 
 namespace crabkv::addon {
 
+namespace {
+
+// Whether the bytes are the same text in Latin-1 and in UTF-8.
 bool IsAscii(std::string_view bytes) {
   constexpr size_t kWord = sizeof(uint64_t);
   constexpr uint64_t kHighBits = 0x8080808080808080;
@@ -26,6 +29,8 @@ bool IsAscii(std::string_view bytes) {
   look(end - kWord);  // some of it for the second time
   return (seen & kHighBits) == 0;
 }
+
+}  // namespace
 
 bool Narrow(const char16_t* units, size_t count, char* to) {
   char16_t seen = 0;

@@ -7,9 +7,6 @@
 
 namespace crabkv::addon {
 
-// Whether the bytes are the same text in Latin-1 and in UTF-8.
-bool IsAscii(std::string_view bytes);
-
 // Writes `count` units as a byte each; false when they are not ASCII, and then what was written means nothing.
 bool Narrow(const char16_t* units, size_t count, char* to);
 

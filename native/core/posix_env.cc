@@ -35,9 +35,6 @@ namespace {
 // Beyond this a condition variable's deadline could overflow. A wait may always end early.
 constexpr uint64_t kWaitMsMax = uint64_t{24} * 3600 * 1000;
 
-// Nice levels. A tenth of the share of a thread that wants the same processor, and all that nobody wants.
-[[maybe_unused]] constexpr int kLowerBy = 10;
-
 std::string WithoutTrailingSlashes(const std::string& path) {
   const size_t last = path.find_last_not_of('/');
   return last == std::string::npos ? path.substr(0, 1) : path.substr(0, last + 1);
@@ -198,8 +195,10 @@ class PosixEnv final : public Env {
 #if defined(__APPLE__)
     pthread_set_qos_class_self_np(QOS_CLASS_UTILITY, 0);
 #else
-    // On Linux this is of the calling thread alone, as setpriority(2) says under "C library/kernel differences".
-    setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + kLowerBy);
+    // A tenth of the share of a thread that wants the same processor, and all that nobody wants. On Linux this is of
+    // the calling thread alone, as setpriority(2) says under "C library/kernel differences".
+    constexpr int kNiceLevels = 10;
+    setpriority(PRIO_PROCESS, 0, getpriority(PRIO_PROCESS, 0) + kNiceLevels);
 #endif
   }
 

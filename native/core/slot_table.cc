@@ -150,8 +150,7 @@ bool FingerprintTable::Spread(Entry* to, uint32_t capacity, uint32_t cells) cons
   uint32_t next = 0;
   for (uint32_t i = 0; i < cells_; i++) {
     const Entry entry = from[i];
-    const uint32_t home = static_cast<uint32_t>((uint64_t{entry.fingerprint.high} * capacity) >> 32);
-    const uint32_t cell = std::max(home, next);
+    const uint32_t cell = std::max(HomeOf(entry.fingerprint, capacity), next);
     if (cell == cells) {
       if (entry.empty()) continue;
       return false;

@@ -90,7 +90,7 @@ class FingerprintTable {
   }
   // Asks for the cache lines where the entry would be. Needs no latch: the table may change meanwhile, and then these
   // are lines that nobody wants.
-  void Prefetch(const Fingerprint& fingerprint) const { PrefetchLines(HomeOf(fingerprint), kCacheLineBytes + 1); }
+  void Prefetch(const Fingerprint& fingerprint) const { PrefetchLines(HomeOf(fingerprint), 2 * kCacheLineBytes); }
   // The same for a key that will be put. A new entry pushes those behind it on to the next empty cell: some 15, as full
   // as a table is. When it makes the table grow, all of it is wanted; of a large one the beginning is enough, because
   // the processor foresees that it is read on.
@@ -101,7 +101,7 @@ class FingerprintTable {
     if (IsFull(count(), capacity)) {
       PrefetchLines(0, std::min(capacity * sizeof(Entry), kForeseenBytes));
     } else {
-      PrefetchLines(HomeOf(fingerprint), kPushedBytes);
+      PrefetchLines(HomeOf(fingerprint, capacity), kPushedBytes);
     }
   }
 
@@ -144,7 +144,10 @@ class FingerprintTable {
   // Takes ownership of `entries`.
   void Replace(Entry* entries, uint32_t capacity, uint32_t cells);
   void set_count(uint32_t count) { count_.store(count, std::memory_order_relaxed); }
-  uint32_t HomeOf(const Fingerprint& f) const { return static_cast<uint32_t>((uint64_t{f.high} * capacity()) >> 32); }
+  static uint32_t HomeOf(const Fingerprint& fingerprint, uint32_t capacity) {
+    return static_cast<uint32_t>((uint64_t{fingerprint.high} * capacity) >> 32);
+  }
+  uint32_t HomeOf(const Fingerprint& fingerprint) const { return HomeOf(fingerprint, capacity()); }
   // The cell of the first entry not smaller than `fingerprint` at or after its home, or the empty cell before it.
   uint32_t Seek(const Fingerprint& fingerprint) const;
   void Rehash(uint32_t capacity);

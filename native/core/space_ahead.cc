@@ -31,10 +31,16 @@ void SpaceAhead::End() {
   segment_ = nullptr;
 }
 
+namespace {
+// The end of some bytes behind `begin`, at a whole page of the file system, or a page would be written twice.
+uint64_t WholePagesEnd(uint64_t begin, uint64_t bytes) { return (begin + bytes) & ~uint64_t{4095}; }
+}  // namespace
+
 Status SpaceAhead::WriteZeros(File* file, uint64_t begin, uint64_t end) {
-  for (uint64_t at = begin; at < end; at += zeros_.size()) {
-    const uint64_t bytes = std::min<uint64_t>(zeros_.size(), end - at);
-    CRABKV_RETURN_IF_ERROR(file->WriteAt(at, std::string_view(zeros_).substr(0, bytes)));
+  for (uint64_t at = begin; at < end;) {
+    const uint64_t next = std::min(WholePagesEnd(at, zeros_.size()), end);
+    CRABKV_RETURN_IF_ERROR(file->WriteAt(at, std::string_view(zeros_).substr(0, next - at)));
+    at = next;
   }
   return Status::Ok();
 }
@@ -44,8 +50,7 @@ void SpaceAhead::MakeNext() {
   if (!WantedLocked()) return;
   Segment* segment = segment_;
   const uint64_t begin = ready_;
-  // Windows end at whole pages of the file system, or a page would be written twice.
-  const uint64_t end = std::min((begin + window_) & ~uint64_t{4095}, segment->capacity);
+  const uint64_t end = std::min(WholePagesEnd(begin, window_), segment->capacity);
   if (end <= begin) return;
   making_until_ = end;
   lock.unlock();
