@@ -1,7 +1,8 @@
 // Compaction as a user of the library sees it: space comes back by itself and on request, and nothing else changes.
-import { readdirSync, statSync } from "node:fs";
+import { readFileSync, readdirSync, statSync } from "node:fs";
+import { getPriority } from "node:os";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import type { CompactionReport } from "../src/index.js";
 import { openStore, temporaryDirectory } from "./temporary.js";
 
@@ -29,6 +30,24 @@ async function until(condition: () => boolean): Promise<void> {
   }
   expect(holds).toBe(true);
 }
+
+/** The nice level of each of the store's threads, by name. */
+function niceLevels(): Record<string, number> {
+  const levels: Record<string, number> = {};
+  for (const thread of readdirSync("/proc/self/task")) {
+    levels[readFileSync(`/proc/self/task/${thread}/comm`, "utf8").trim()] = getPriority(Number(thread));
+  }
+  return levels;
+}
+
+test.skipIf(process.platform !== "linux")("compaction gives way to the store's other threads", async () => {
+  await openStore(temporaryDirectory());
+  const usual = getPriority();
+  const lower = Math.min(usual + 10, 19);
+  await vi.waitFor(() => {
+    expect(niceLevels()).toMatchObject({ "crabkv-writer": usual, "crabkv-syncer": usual, "crabkv-compact": lower });
+  });
+});
 
 test("what is overwritten gives its space back by itself, down to half as much again as what is live", async () => {
   const path = join(temporaryDirectory(), "data");
