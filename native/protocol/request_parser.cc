@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "native/protocol/length_line.h"
 #include "native/protocol/numbers.h"
 #include "native/protocol/text.h"
 
@@ -76,9 +77,18 @@ RequestParser::Result RequestParser::Next() {
   }
 }
 
-RequestParser::Result RequestParser::ReadNumber(const char* too_long, int64_t* number, bool* is_number) {
+RequestParser::Result RequestParser::ReadNumber(char mark, const char* too_long, int64_t* number, bool* is_number) {
   const char* const data = input_.data();
   const uint64_t size = input_.size();
+  const char* at = data + at_;
+  uint32_t length = 0;
+  if (TakeLength(&at, data + size, mark, &length)) {
+    *number = length;
+    *is_number = true;
+    at_ = static_cast<uint64_t>(at - data);
+    return Result::kRequest;
+  }
+  // Whatever else it may be.
   if (scanned_ < at_) scanned_ = at_;
   const void* const found = std::memchr(data + scanned_, '\r', size - scanned_);
   if (found == nullptr) {
@@ -99,7 +109,7 @@ RequestParser::Result RequestParser::ReadCount() {
   int64_t count = 0;
   bool is_number = false;
   is_line_ = false;
-  const Result result = ReadNumber("too big mbulk count string", &count, &is_number);
+  const Result result = ReadNumber('*', "too big mbulk count string", &count, &is_number);
   if (result != Result::kRequest) return result;
   if (!is_number || count > int64_t{limits_.arguments_max}) return Fail("invalid multibulk length");
   if (restricted_arguments_ != 0 && count > int64_t{restricted_arguments_})
@@ -115,7 +125,7 @@ RequestParser::Result RequestParser::ReadBulkLength() {
   int64_t length = 0;
   bool is_number = false;
   const char first = input_.data()[at_];
-  const Result result = ReadNumber("too big bulk count string", &length, &is_number);
+  const Result result = ReadNumber('$', "too big bulk count string", &length, &is_number);
   if (result != Result::kRequest) return result;
   if (first != '$') return Fail(std::string("expected '$', got '") + first + "'");
   if (!is_number || length < 0 || static_cast<uint64_t>(length) > limits_.argument_bytes_max) {

@@ -66,8 +66,8 @@ class RequestParser {
   };
   enum class State : uint8_t { kStart, kBulkLength, kBulk };
 
-  // The number on the line at at_, behind its first byte; moves behind the line.
-  Result ReadNumber(const char* too_long, int64_t* number, bool* is_number);
+  // The number on the line at at_, behind its first byte, which should be `mark`; moves behind the line.
+  Result ReadNumber(char mark, const char* too_long, int64_t* number, bool* is_number);
   Result ReadCount();
   Result ReadBulkLength();
   Result ReadBulk();
