@@ -39,6 +39,7 @@ class StoreImpl final : public Store {
     const KeyHash hash = Hash(key);
     index_.PrefetchSlot(hash);
     index_.counters()->Prefetch(hash.counter);
+    loads_.Prefetch(hash.slot);
     return hash;
   }
   void PrefetchEntry(const KeyHash& hash) const override { index_.Prefetch(hash); }
