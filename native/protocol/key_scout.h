@@ -22,19 +22,22 @@ struct ScoutedRequest {
 // Moves *at behind the request there; false when it is not whole, or not in RESP.
 bool ScoutRequest(const char** at, const char* end, ScoutedRequest* request);
 
-// What is told of is three steps of a look-up, each so many requests ahead that what the next looks at is there.
+// What is told of is three steps of a look-up, each so many requests ahead that what the next looks at is there. They are
+// taken for several requests at once: a processor waits for the page of what it asks for, and such waits share their time
+// when little else is between them.
 template <typename Store>
 class KeyScout {
  public:
-  static constexpr uint32_t kSlotAhead = 16;
-  static constexpr uint32_t kEntryAhead = 8;
-  static constexpr uint32_t kValueAhead = 4;
+  static constexpr uint32_t kLookEvery = 8;  // requests
+  static constexpr uint32_t kValueAhead = 12;
+  static constexpr uint32_t kEntryAhead = kValueAhead + kLookEvery;
+  static constexpr uint32_t kSlotAhead = kEntryAhead + kLookEvery;
 
   explicit KeyScout(Store* store) : store_(store) {}
 
   // Before each request runs: `waiting` is what lies behind it, at every call in the same memory.
   void LookAhead(std::string_view waiting) {
-    run_++;
+    if (run_++ % kLookEvery != 0) return;
     // Behind what could not be looked at; and the parser passes over requests that never run.
     if (slots_ < run_ || seen_ < waiting.data()) {
       slots_ = entries_ = values_ = run_;
