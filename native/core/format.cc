@@ -206,16 +206,16 @@ bool DecodeTrailer(std::string_view bytes, uint64_t salt, Trailer* trailer) {
   return true;
 }
 
-// Bytes 4..32 of a record: all of its header that the body CRC covers.
+// Bytes 4..32 of a record: all of its header that the body CRC covers. By whole words, as the CRC reads them: a word that
+// was written in parts is not there to be read until all of them have left the processor.
 static void EncodeRecordBody(const RecordHeader& header, char* to) {
-  to[0] = static_cast<char>(header.type);
-  to[1] = static_cast<char>(header.flags);
-  PutU16(to + 2, 0);  // keyspace
-  PutU32(to + 4, header.key_bytes);
-  PutU32(to + 8, header.stored_bytes);
-  PutU32(to + 12, header.raw_bytes);
-  PutU32(to + 16, 0);  // reserved
-  PutU64(to + 20, header.expires_at_ms);
+  constexpr uint64_t kKeyspace = 0;
+  constexpr uint64_t kReserved = 0;
+  const uint64_t kind = static_cast<uint64_t>(header.type) | uint64_t{header.flags} << 8 | kKeyspace << 16;
+  PutU64(to, kind | uint64_t{header.key_bytes} << 32);
+  PutU64(to + 8, header.stored_bytes | uint64_t{header.raw_bytes} << 32);
+  PutU64(to + 16, kReserved | header.expires_at_ms << 32);
+  PutU32(to + 24, static_cast<uint32_t>(header.expires_at_ms >> 32));
 }
 
 uint32_t RecordBodyCrc(const RecordHeader& header, std::string_view key, std::string_view stored_value) {
