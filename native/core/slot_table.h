@@ -129,6 +129,7 @@ class FingerprintTable {
     return uint64_t{count} * kLoadDenominator >= uint64_t{capacity} * kLoadNumerator;
   }
   static uint32_t CapacityFor(uint32_t count);
+  static uint32_t GrownCount(uint32_t count);  // for how many a full table makes room
 
   // Under the latch these are plain variables; they are atomic for those who prefetch alone.
   Entry* entries() const { return entries_.load(std::memory_order_relaxed); }
