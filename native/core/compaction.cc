@@ -334,12 +334,15 @@ void Compaction::Switch() {
 
 void Compaction::MoveIndex() {
   const std::vector<Forwarding::Move>& moves = forwarding_->moves();
-  for (size_t i = 0; i < moves.size(); i++) {
-    if (i + kSlotMovedAhead < moves.size()) target_.index->PrefetchSlot(moves[i + kSlotMovedAhead].key());
-    if (i + kMovedAhead < moves.size()) target_.index->Prefetch(moves[i + kMovedAhead].key());
-    const KeyHash hash = moves[i].key();
-    Index::SlotLatch latch(target_.index, hash.slot);
-    target_.index->Move(hash, moves[i].from, moves[i].to);
+  for (size_t begin = 0; begin < moves.size(); begin += kLookedUpTogether) {
+    const size_t end = std::min(moves.size(), begin + kLookedUpTogether);
+    for (size_t i = begin; i < end; i++) target_.index->PrefetchSlot(moves[i].key());
+    for (size_t i = begin; i < end; i++) target_.index->Prefetch(moves[i].key());
+    for (size_t i = begin; i < end; i++) {
+      const KeyHash hash = moves[i].key();
+      Index::SlotLatch latch(target_.index, hash.slot);
+      target_.index->Move(hash, moves[i].from, moves[i].to);
+    }
   }
   // Changes that were made before their key moved remember the old place; what is not settled of them may be undone.
   uint64_t group = 0;

@@ -69,9 +69,6 @@ class Compaction {
     KeyHash hash;
   };
   static constexpr size_t kLookedUpTogether = 64;
-  // How many moves before its own an entry's slot, and then the entry, are asked for.
-  static constexpr size_t kSlotMovedAhead = 16;
-  static constexpr size_t kMovedAhead = 8;
 
   void Begin();
   Status Copy();

@@ -206,8 +206,8 @@ bool DecodeTrailer(std::string_view bytes, uint64_t salt, Trailer* trailer) {
   return true;
 }
 
-// Bytes 4..32 of a record: all of its header that the body CRC covers. By whole words, as the CRC reads them: a word that
-// was written in parts is not there to be read until all of them have left the processor.
+// Bytes 4..32 of a record: all of its header that the body CRC covers. By whole words, as the CRC reads them: a word
+// that was written in parts is not there to be read until all of them have left the processor.
 static void EncodeRecordBody(const RecordHeader& header, char* to) {
   constexpr uint64_t kKeyspace = 0;
   constexpr uint64_t kReserved = 0;

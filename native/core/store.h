@@ -243,10 +243,10 @@ class Store {
   }
   // Three steps of asking for the memory that a look-up of the key (a put is one, too) will wait for, for callers that
   // know the key some time before: each looks at what the one before has asked for. The last, for those who will read
-  // the value, takes the latch of the key's shard.
+  // the values, takes the latches of the keys' shards, one at a time.
   virtual KeyHash PrefetchSlot(std::string_view key) const = 0;
   virtual void PrefetchEntry(const KeyHash& hash) const = 0;
-  virtual void PrefetchValue(const KeyHash& hash) = 0;
+  virtual void PrefetchValues(const KeyHash* const* hashes, size_t count) = 0;
   // Wakes the writer for what has been written so far. Callers that write many small records call it once at the end
   // (of a JavaScript turn, of a socket chunk), so that groups form; the store wakes it itself when a group is large.
   virtual void Kick() = 0;

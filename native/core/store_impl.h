@@ -43,7 +43,7 @@ class StoreImpl final : public Store {
     return hash;
   }
   void PrefetchEntry(const KeyHash& hash) const override { index_.Prefetch(hash); }
-  void PrefetchValue(const KeyHash& hash) override;
+  void PrefetchValues(const KeyHash* const* hashes, size_t count) override;
   Status Put(std::string_view key, const KeyHash& hash, std::string_view value, uint64_t expires_at_ms,
              Commit* commit) override;
   void Kick() override;

@@ -1,4 +1,6 @@
 // Reads: find the record under its slot's latch, hold what it lies in, release the latch, then copy and check.
+#include <algorithm>
+#include <array>
 #include <thread>
 
 #include "native/core/store_impl.h"
@@ -36,26 +38,48 @@ bool StoreImpl::IsResident(const Found& found) const {
   return found.pending || found.segment->resident.Contains(found.location.offset(), found.location.least_bytes());
 }
 
-// Asks for all cache lines of a small record at once: the looks at header, key and value would wait for one after the
-// other.
-void StoreImpl::PrefetchRecord(const Found& found) {
-  constexpr uint64_t kLine = 64;
+namespace {
+// Where a record lies, as far as it is worth asking for.
+struct Place {
+  const char* begin;
+  uint64_t bytes;  // 0: nowhere
+};
+
+Place PlaceOf(const Segment& segment, Location location) {
   constexpr uint64_t kBytesMax = 512;
-  if (found.pending) return;
-  const char* data = found.segment->mapping->data() + found.location.offset();
-  const uint64_t bytes = found.location.approximate_bytes();
-  const uint64_t end = bytes < kBytesMax ? bytes : kBytesMax;
-  for (uint64_t at = 0; at < end; at += kLine) __builtin_prefetch(data + at);
-  __builtin_prefetch(data + end - 1);
+  return {segment.mapping->data() + location.offset(), std::min(location.approximate_bytes(), kBytesMax)};
 }
 
-void StoreImpl::PrefetchValue(const KeyHash& hash) {
-  Index::SlotLatch latch(&index_, hash.slot);
-  Found found;
-  found.location = index_.Find(hash);
-  if (!found.location) return;
-  found.segment = segments_.Get(found.location.segment_handle());
-  if (found.location.offset() < found.segment->written.load(std::memory_order_relaxed)) PrefetchRecord(found);
+// Asks for all cache lines of it at once: the looks at header, key and value would wait for one after the other.
+void Prefetch(const Place& place) {
+  constexpr uint64_t kLine = 64;
+  if (place.bytes == 0) return;
+  for (uint64_t at = 0; at < place.bytes; at += kLine) __builtin_prefetch(place.begin + at);
+  __builtin_prefetch(place.begin + place.bytes - 1);
+}
+}  // namespace
+
+void StoreImpl::PrefetchRecord(const Found& found) {
+  if (!found.pending) Prefetch(PlaceOf(*found.segment, found.location));
+}
+
+// They are asked for behind all latches: to take one is to wait until all that was asked for before has its page.
+void StoreImpl::PrefetchValues(const KeyHash* const* hashes, size_t count) {
+  constexpr size_t kTogether = 16;
+  std::array<Place, kTogether> places;
+  for (size_t begin = 0; begin < count; begin += kTogether) {
+    const size_t some = std::min(count - begin, kTogether);
+    for (size_t i = 0; i < some; i++) {
+      const KeyHash& hash = *hashes[begin + i];
+      places[i] = Place{nullptr, 0};
+      Index::SlotLatch latch(&index_, hash.slot);
+      const Location location = index_.Find(hash);
+      if (!location) continue;
+      const Segment& segment = *segments_.Get(location.segment_handle());
+      if (location.offset() < segment.written.load(std::memory_order_relaxed)) places[i] = PlaceOf(segment, location);
+    }
+    for (size_t i = 0; i < some; i++) Prefetch(places[i]);
+  }
 }
 
 RecordSource StoreImpl::SourceOf(const Found& found) {

@@ -22,9 +22,9 @@ struct ScoutedRequest {
 // Moves *at behind the request there; false when it is not whole, or not in RESP.
 bool ScoutRequest(const char** at, const char* end, ScoutedRequest* request);
 
-// What is told of is three steps of a look-up, each so many requests ahead that what the next looks at is there. They are
-// taken for several requests at once: a processor waits for the page of what it asks for, and such waits share their time
-// when little else is between them.
+// What is told of is three steps of a look-up, each so many requests ahead that what the next looks at is there. They
+// are taken for several requests at once: a processor waits for the page of what it asks for, and such waits share
+// their time when little else is between them.
 template <typename Store>
 class KeyScout {
  public:
@@ -54,10 +54,13 @@ class KeyScout {
       const Key& key = KeyOf(entries_);
       if (key.is_there) store_->PrefetchEntry(key.hash);
     }
+    std::array<const KeyHash*, kValueAhead> read;
+    size_t count = 0;
     for (; values_ < std::min(slots_, run_ + kValueAhead); values_++) {
       const Key& key = KeyOf(values_);
-      if (key.is_there && key.reads_value) store_->PrefetchValue(key.hash);
+      if (key.is_there && key.reads_value) read[count++] = &key.hash;
     }
+    if (count != 0) store_->PrefetchValues(read.data(), count);
   }
 
  private:

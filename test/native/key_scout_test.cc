@@ -21,7 +21,9 @@ class NotingStore {
     return hash;
   }
   void PrefetchEntry(const KeyHash& hash) { entries.push_back(keys_[hash.fingerprint.low]); }
-  void PrefetchValue(const KeyHash& hash) { values.push_back(keys_[hash.fingerprint.low]); }
+  void PrefetchValues(const KeyHash* const* hashes, size_t count) {
+    for (size_t i = 0; i < count; i++) values.push_back(keys_[hashes[i]->fingerprint.low]);
+  }
   void Forget() {
     slots.clear();
     entries.clear();
