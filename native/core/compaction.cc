@@ -334,6 +334,7 @@ void Compaction::Switch() {
 
 void Compaction::MoveIndex() {
   const std::vector<Forwarding::Move>& moves = forwarding_->moves();
+  // Some at a time, as when they were copied.
   for (size_t begin = 0; begin < moves.size(); begin += kLookedUpTogether) {
     const size_t end = std::min(moves.size(), begin + kLookedUpTogether);
     for (size_t i = begin; i < end; i++) target_.index->PrefetchSlot(moves[i].key());

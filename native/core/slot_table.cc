@@ -40,7 +40,7 @@ uint32_t FingerprintTable::CapacityFor(uint32_t count) {
 }
 
 // Growing by a fifth keeps the average load above 3/4, and a key below 32 bytes (60 with a deadline). Small tables grow
-// by half, and so less often: with fewer than half a million keys in all, the index is up to 1.5 MB larger for it.
+// by half, and so less often: with fewer than half a million keys in all, the index is up to 1.1 MB larger for it.
 uint32_t FingerprintTable::GrownCount(uint32_t count) {
   constexpr uint32_t kSmall = 24;
   return count + 1 + (count < kSmall ? count / 2 + 1 : count / 5);

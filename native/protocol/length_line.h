@@ -6,7 +6,6 @@
 namespace crabkv::protocol {
 
 inline constexpr int kLengthDigitsMax = 6;
-inline constexpr int kLengthLineBytesMax = 1 + kLengthDigitsMax;  // without its end
 
 // Takes the number between `mark` and the end of the line at *at, and moves *at behind that. False for anything but the
 // one way to write a number of few digits, also for a line that is not there in full: that may still be right.

@@ -54,6 +54,29 @@ TEST(What_was_put_is_read_before_and_after_it_is_written) {
   EXPECT_OK(store->Close());
 }
 
+TEST(Keys_may_be_told_of_ahead_however_many_written_or_not_there_or_nowhere) {
+  MemEnv env;
+  auto store = OpenOrDie(&env, Small());
+  std::vector<KeyHash> hashes;
+  for (int i = 0; i < 40; i++) {
+    const std::string key = std::to_string(i);
+    if (i < 15) PutOrDie(store.get(), key, "written");
+    Commit commit;
+    if (i >= 15 && i < 30) EXPECT_OK(store->Put(key, "waits", 0, &commit));
+    hashes.push_back(store->PrefetchSlot(key));
+  }
+  std::vector<const KeyHash*> told;
+  for (const KeyHash& hash : hashes) {
+    store->PrefetchEntry(hash);
+    told.push_back(&hash);
+  }
+  for (size_t count = 0; count <= told.size(); count++) store->PrefetchValues(told.data(), count);
+  EXPECT_EQ(GetOr(store.get(), "14"), "written");
+  EXPECT_EQ(GetOr(store.get(), "29"), "waits");
+  EXPECT_EQ(GetOr(store.get(), "30"), "(none)");
+  EXPECT_OK(store->Close());
+}
+
 TEST(A_store_closed_cleanly_opens_with_everything_and_rewrites_nothing) {
   MemEnv env;
   for (int round = 0; round < 5; round++) {
