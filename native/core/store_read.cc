@@ -63,7 +63,8 @@ void StoreImpl::PrefetchRecord(const Found& found) {
   if (!found.pending) Prefetch(PlaceOf(*found.segment, found.location));
 }
 
-// They are asked for behind all latches: to take one is to wait until all that was asked for before has its page.
+// They are asked for behind all latches: to take one is to wait until all that was asked for before has its page. A
+// place may be nobody's by then, which no hint minds.
 void StoreImpl::PrefetchValues(const KeyHash* const* hashes, size_t count) {
   constexpr size_t kTogether = 16;
   std::array<Place, kTogether> places;

@@ -17,7 +17,7 @@ namespace crabkv::protocol {
 struct RequestLimits {
   uint32_t arguments_max = 1 << 20;                  // of one request
   uint64_t argument_bytes_max = uint64_t{16} << 20;  // of one argument
-  uint32_t line_bytes_max = 64 << 10;                // of a line of words, and of a length; no less than 64
+  uint32_t line_bytes_max = 64 << 10;                // of a line of words, and of a length's (7 always fit)
   uint64_t request_bytes_max = uint64_t{64} << 20;   // of one request, and of what waits to be parsed
 };
 
