@@ -54,7 +54,7 @@ TEST(What_was_put_is_read_before_and_after_it_is_written) {
   EXPECT_OK(store->Close());
 }
 
-TEST(Keys_may_be_told_of_ahead_however_many_written_or_not_there_or_nowhere) {
+TEST(Keys_may_be_told_of_ahead_however_many_and_wherever_they_are) {
   MemEnv env;
   auto store = OpenOrDie(&env, Small());
   std::vector<KeyHash> hashes;
