@@ -5,9 +5,9 @@ import { rows } from "./rows.mjs";
 
 const here = import.meta.dirname;
 
-const usage = `npm run bench -- --quick               a minute or two: fewer rows, keys and repetitions
+const usage = `npm run bench -- --quick               about a minute: fewer rows and keys, one repetition
 npm run bench -- --only get,put-os     rows whose names begin so
-npm run bench -- --repetitions 3       of each side, 5 (quick: 2) by default
+npm run bench -- --repetitions 3       of each side, 5 (quick: 1) by default
 npm run bench -- --json out.json       the figures as data too
 npm run bench -- --html out.html       where the page goes
 npm run bench -- --html-from out.json  the page again from such data, without measuring; several make one page

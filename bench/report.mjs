@@ -9,6 +9,9 @@ const DISTURBED =
   "is more than this benchmark makes: other work disturbs the figures, and stores that hand work between " +
   "threads suffer from it most, so that ratios come out too high";
 
+// What a run measures that is not --quick.
+const GOAL_KEYS = 1_000_000;
+
 const whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 const ms = (value) => `${value.toFixed(2)} ms`;
 const percentileNames = [
@@ -24,14 +27,20 @@ const goalText = ({ atLeast, atMost, reached }) =>
     : `${atMost === undefined ? `at least ${times(atLeast)}` : `at most ${times(atMost)}`}: ${reached ? "reached" : "NOT reached"}`;
 const times = (ratio) => `${ratio.toFixed(2)}×`;
 
+const repetitionsText = (count) => (count === 1 ? "one repetition" : `${count} repetitions, interleaved`);
+// One repetition has none.
+const rangeText = (format, { min, max }) => (min === max ? "" : ` (${format(min)} to ${format(max)})`);
+
 export function machineText(machine, settings) {
   const { median, min, max } = machine.fdatasyncMs;
   const lines = [
     `${machine.cpu}, ${machine.cores} cores, ${machine.memoryGiB} GiB; ${machine.kernel}; ${machine.fileSystem ?? "file system unknown"}`,
     `node ${machine.node}; crabkv commit ${machine.commit}`,
     `fdatasync of 4 KiB appended: ${ms(median)} (${ms(min)} to ${ms(max)})`,
-    `${whole.format(settings.count)} keys, 16-byte keys, 100-byte values; ${settings.repetitions} repetitions, interleaved`,
+    `${whole.format(settings.count)} keys, 16-byte keys, 100-byte values; ${repetitionsText(settings.repetitions)}`,
   ];
+  if (settings.count < GOAL_KEYS)
+    lines.push(`the goals are for ${whole.format(GOAL_KEYS)} keys and medians of 5 repetitions`);
   return [...lines, ...warningsBefore(machine).map(warningText)].join("\n");
 }
 
@@ -67,10 +76,12 @@ export function rowText({ row, summaries, comparisons, details, failures }) {
       lines.push(`  ${side.label.padEnd(42)}failed: ${failures.get(side)}`);
       continue;
     }
-    const { median, min, max, wide } = summaries.get(side);
-    const rate = `${figureText(row, median).padStart(13)}  (${figureText(row, min)} to ${figureText(row, max)})`;
-    const notes = (side === best && sides.length > 1 ? "  fastest" : "") + (wide ? "  WARNING: wide spread" : "");
-    lines.push(`  ${side.label.padEnd(42)}${rate}${notes}`);
+    const summary = summaries.get(side);
+    const range = rangeText((value) => figureText(row, value), summary);
+    const rate = `${figureText(row, summary.median).padStart(13)} ${range}`;
+    const isFastest = side === best && sides.length > 1;
+    const notes = (isFastest ? "  fastest" : "") + (summary.wide ? "  WARNING: wide spread" : "");
+    lines.push(`  ${side.label.padEnd(42)}${rate}${notes}`.trimEnd());
     lines.push(...detailLines(row, side, details.get(side)));
   }
   if (row.reference !== undefined) {
@@ -95,8 +106,8 @@ function detailLines({ latencyOf }, { store }, { version, options, note, latency
 }
 
 function comparisonText(comparison) {
-  const { peer, ratio, min, max } = comparison;
-  return `${times(ratio)} ${peer.label} (${times(min)} to ${times(max)}), ${goalText(comparison)}`;
+  const { peer, ratio } = comparison;
+  return `${times(ratio)} ${peer.label}${rangeText(times, comparison)}, ${goalText(comparison)}`;
 }
 
 export function summaryText(machine, results) {
