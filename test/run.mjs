@@ -123,6 +123,8 @@ const withoutOverlap = [
   "test/readme.test.ts",
   "test/adapters/**",
   "test/server/clients/**",
+  "test/server/transports.test.ts",
+  "test/server/http.test.ts",
   "test/crash/**",
   "test/packed/**",
 ];
@@ -160,8 +162,14 @@ function vitest() {
   }
 }
 
+// Whoever chooses the native tests alone needs no addon.
+function build() {
+  const target = chosen.length > 0 && chosen.every((name) => name === "native") ? ["--target=crabkv_tests"] : [];
+  return check(["native/scripts/build.mjs", `--sanitize=${options.sanitize}`, ...target]);
+}
+
 const stages = {
-  build: () => check(["native/scripts/build.mjs", `--sanitize=${options.sanitize}`]),
+  build,
   dist: () => check([command("typescript", "tsc"), "-p", "tsconfig.json"]),
   lint: () => check([command("eslint", "eslint"), ".", "--max-warnings=0"]),
   format: () => check(["native/scripts/format.mjs"]),
