@@ -20,10 +20,11 @@ import type { Group, SessionOutcome } from "../native.js";
 import { ConnectionTimes } from "./connection-times.js";
 import { nameOf } from "./hooked-command.js";
 import { HookedRun } from "./hooked-run.js";
-import { NativeSession, REPLY_SLACK_BYTES } from "./native-session.js";
+import { NativeSession } from "./native-session.js";
 import { Output } from "./output.js";
 import { encodeReply, ErrorReply, FORM_RESP2 } from "./replies.js";
 import type { ReplyForm } from "./replies.js";
+import { REPLY_SLACK_BYTES } from "./reply-slabs.js";
 import type { ConnectionHost } from "./server.js";
 
 export class Connection {
@@ -191,6 +192,7 @@ export class Connection {
     this.times.isActive();
     this.#host.counters.inputBytes += chunk.length;
     this.#host.hooks.checkChannel();
+    this.#host.heldReplies.releaseIfMany();
     this.#goOn(this.#call(() => this.#session.feed(chunk)));
   };
 
@@ -368,7 +370,7 @@ export class Connection {
   }
 
   #send(bytes: Buffer, group: Group, replies: number): void {
-    this.#output.send(bytes, group, replies);
+    this.#output.send({ bytes, group, replies });
     this.#checkWaiting();
   }
 

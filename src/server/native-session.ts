@@ -26,22 +26,7 @@ import type { Group, SessionOutcome } from "../native.js";
 import type { Session } from "../session.js";
 import type { Output } from "./output.js";
 import type { ReplyForm } from "./replies.js";
-
-// Replies lie in slabs that all sessions share. What the socket takes at once, which is nearly all, is overwritten by the
-// next; what has to wait keeps its slab.
-const SLAB_BYTES = 256 * 1024;
-const SLAB_ROOM_MIN = 32 * 1024;
-let slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
-let used = 0;
-
-/** A slab that is replaced as a whole: so much more than its replies may be kept alive by one that waits. */
-export const REPLY_SLACK_BYTES = SLAB_BYTES * 2;
-
-function makeRoom(): void {
-  if (slab.length - used >= SLAB_ROOM_MIN) return;
-  slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
-  used = 0;
-}
+import { currentSlab, slabWithRoom } from "./reply-slabs.js";
 
 export class NativeSession {
   readonly #store: Session;
@@ -55,25 +40,25 @@ export class NativeSession {
   // --- Each of these is to be followed by takeReplies().
 
   feed(chunk: Buffer): SessionOutcome {
-    makeRoom();
-    return native.sessionFeed(this.#store.handle, this.#id, chunk, slab, used);
+    const { buffer, used } = slabWithRoom();
+    return native.sessionFeed(this.#store.handle, this.#id, chunk, buffer, used);
   }
 
   resume(): SessionOutcome {
-    makeRoom();
-    return native.sessionResume(this.#store.handle, this.#id, slab, used);
+    const { buffer, used } = slabWithRoom();
+    return native.sessionResume(this.#store.handle, this.#id, buffer, used);
   }
 
   /** The command that went up runs natively. `captures`: its reply is asked for with takeCaptured(). */
   proceed(captures: boolean): SessionOutcome {
-    makeRoom();
-    return native.sessionProceed(this.#store.handle, this.#id, slab, used, captures);
+    const { buffer, used } = slabWithRoom();
+    return native.sessionProceed(this.#store.handle, this.#id, buffer, used, captures);
   }
 
   /** The command that went up has been answered. */
   answer(reply: Buffer): SessionOutcome {
-    makeRoom();
-    return native.sessionAnswer(this.#store.handle, this.#id, reply, slab, used);
+    const { buffer, used } = slabWithRoom();
+    return native.sessionAnswer(this.#store.handle, this.#id, reply, buffer, used);
   }
 
   /** What the last of the calls above gave goes to the output. */
@@ -82,17 +67,14 @@ export class NativeSession {
     if (length === 0) return;
     const group = results[RESULT_REPLY_GROUP]!;
     const replies = results[RESULT_REPLIES]!;
-    if (length > slab.length - used) {
+    const slab = currentSlab();
+    if (length <= slab.room) {
+      output.send({ bytes: slab.take(length), group, replies, slab });
+    } else {
       const own = Buffer.allocUnsafeSlow(length);
       native.sessionTake(this.#store.handle, this.#id, own);
-      output.send(own, group, replies);
-      return;
+      output.send({ bytes: own, group, replies });
     }
-    const begin = used;
-    used += length;
-    output.send(slab.subarray(begin, used), group, replies);
-    // Taken at once: the room is free again. (A socket that has to wait keeps what it has.)
-    if (output.waitingBytes === 0) used = begin;
   }
 
   /** After the last call: memory that it keeps for an unfinished request, MULTI and WATCH. */
@@ -104,8 +86,9 @@ export class NativeSession {
   takeCaptured(): Buffer {
     const length = results[RESULT_REPLY_BYTES]!;
     const own = Buffer.allocUnsafeSlow(length);
-    if (length > slab.length - used) native.sessionTake(this.#store.handle, this.#id, own);
-    else slab.copy(own, 0, used, used + length);
+    const { buffer, used, room } = currentSlab();
+    if (length > room) native.sessionTake(this.#store.handle, this.#id, own);
+    else buffer.copy(own, 0, used, used + length);
     return own;
   }
 

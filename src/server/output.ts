@@ -3,20 +3,25 @@ import type { Socket } from "node:net";
 import type { Group } from "../native.js";
 import type { Connection } from "./connection.js";
 import { encodeReply, ErrorReply } from "./replies.js";
+import type { ReplySlab } from "./reply-slabs.js";
 import type { ConnectionHost } from "./server.js";
 
 /** Bytes that may not be seen before their group is acknowledged. */
-interface Held {
+export interface Outgoing {
   readonly bytes: Buffer;
+  /** 0 for what waits only for what was sent before. */
   readonly group: Group;
+  /** How many these bytes are. */
   readonly replies: number;
+  /** Where they lie, if not in memory of their own. */
+  readonly slab?: ReplySlab | undefined;
 }
 
 export class Output {
   readonly #host: ConnectionHost;
   readonly #connection: Connection;
   readonly #socket: Socket;
-  #held: Held[] = [];
+  #held: Outgoing[] = [];
   #heldBytes = 0;
 
   constructor(host: ConnectionHost, connection: Connection, socket: Socket) {
@@ -35,21 +40,21 @@ export class Output {
     return this.#held.length > 0;
   }
 
-  /** `group`: 0 for what waits only for what was sent before. `replies`: how many these bytes are. */
-  send(bytes: Buffer, group: Group, replies: number): void {
-    if (group > this.#host.session.acknowledgedGroup || this.isHolding) {
-      if (!this.isHolding) this.#host.holds(this.#connection);
-      if (group !== 0) this.#host.kick();
-      this.#held.push({ bytes, group, replies });
-      this.#heldBytes += bytes.length;
-    } else {
-      this.#write(bytes);
-    }
+  /** Not at once: see {@link HeldReplies}. */
+  send(outgoing: Outgoing): void {
+    const { heldReplies, session } = this.#host;
+    if (!this.isHolding) heldReplies.add(this.#connection);
+    if (outgoing.group > session.acknowledgedGroup) this.#host.kick();
+    else heldReplies.releaseSoon();
+    this.#held.push(outgoing);
+    this.#heldBytes += outgoing.bytes.length;
   }
 
-  #write(bytes: Buffer): void {
+  #write({ bytes, slab }: Outgoing): void {
     this.#host.counters.outputBytes += bytes.length;
     this.#socket.write(bytes);
+    // Taken at once. A socket that has to wait keeps what it has.
+    if (this.#socket.writableLength === 0) slab?.giveBack(bytes.length);
   }
 
   /** The groups up to this one are acknowledged. True when something went out. */
@@ -57,11 +62,12 @@ export class Output {
     const held = this.#held;
     let released = 0;
     while (released < held.length && held[released]!.group <= upTo) {
-      const { bytes } = held[released++]!;
-      this.#heldBytes -= bytes.length;
-      this.#write(bytes);
+      const outgoing = held[released++]!;
+      this.#heldBytes -= outgoing.bytes.length;
+      this.#write(outgoing);
     }
-    if (released > 0) held.splice(0, released);
+    if (released === held.length) this.#held = [];
+    else held.splice(0, released);
     return released > 0;
   }
 
@@ -75,12 +81,14 @@ export class Output {
       );
       const bytes = Buffer.concat(Array.from({ length: held.replies }, () => reply));
       this.#heldBytes += bytes.length - held.bytes.length;
-      return { ...held, bytes, group: 0 };
+      held.slab?.giveBack(held.bytes.length);
+      return { bytes, group: 0, replies: held.replies };
     });
   }
 
   /** Nobody will read it. */
   clear(): void {
+    for (const { bytes, slab } of this.#held) slab?.giveBack(bytes.length);
     this.#held = [];
     this.#heldBytes = 0;
   }

@@ -18,6 +18,7 @@ import type { HttpEndpoint } from "./http.js";
 import { Listener } from "./listener.js";
 import type { ListenerHost, ListeningAddress } from "./listener.js";
 import { listenForOwner } from "./owner-socket.js";
+import { HeldReplies } from "./held-replies.js";
 import { Hooks } from "./hooks.js";
 import type { CommandHook, HookOptions } from "./hooks.js";
 import { Monitors } from "./monitors.js";
@@ -64,11 +65,10 @@ export interface ConnectionHost {
   readonly logEvents: LogEvents | undefined;
   readonly pause: Pause;
   readonly clientMemory: ClientMemory;
+  readonly heldReplies: HeldReplies;
   close(): Promise<void>;
   /** Wakes the log's writer at the end of this turn of the event loop. */
   kick(): void;
-  /** The connection holds replies back. */
-  holds(connection: Connection): void;
   closed(connection: Connection): void;
 }
 
@@ -125,13 +125,14 @@ export class Server implements ConnectionHost, CommitObserver, ListenerHost {
   readonly hooks: Hooks;
   /** @internal */
   readonly logEvents: LogEvents | undefined;
-  readonly #holding = new Set<Connection>();
   /** @internal */
   readonly clientsMax: number;
   /** @internal */
   readonly pause: Pause;
   /** @internal */
   readonly clientMemory: ClientMemory;
+  /** @internal */
+  readonly heldReplies: HeldReplies;
   #lastConnectionId = 0;
   #clock: NodeJS.Timeout | undefined;
   #kickScheduled = false;
@@ -148,6 +149,7 @@ export class Server implements ConnectionHost, CommitObserver, ListenerHost {
     this.compactions = new RequestedCompactions(store);
     this.backups = new RequestedBackups(store, options.backupDir);
     this.session = sessionOf(store);
+    this.heldReplies = new HeldReplies(this.session);
     this.options = options;
     this.password = options.password === undefined ? undefined : new Password(options.password);
     this.clientsMax = Math.min(options.clientsMax, Math.max(1, openFilesMax() - FILES_RESERVED));
@@ -301,16 +303,11 @@ export class Server implements ConnectionHost, CommitObserver, ListenerHost {
   };
 
   /** @internal */
-  holds(connection: Connection): void {
-    this.#holding.add(connection);
-  }
-
-  /** @internal */
   closed(connection: Connection): void {
     this.connections.delete(connection.id);
     this.logEvents?.left(connection);
     this.clientMemory.forget(connection);
-    this.#holding.delete(connection);
+    this.heldReplies.forget(connection);
     this.pubsub.forget(connection);
     this.monitors.delete(connection);
     if (this.connections.size === 0) this.#emptied?.();
@@ -318,7 +315,7 @@ export class Server implements ConnectionHost, CommitObserver, ListenerHost {
 
   /** @internal */
   acknowledgedUpTo(group: Group): void {
-    for (const connection of this.#holding) if (connection.release(group)) this.#holding.delete(connection);
+    this.heldReplies.release(group);
   }
 
   /** @internal */
@@ -328,7 +325,7 @@ export class Server implements ConnectionHost, CommitObserver, ListenerHost {
 
   /** @internal */
   failedBetween(first: Group, last: Group, error: Error): void {
-    for (const connection of this.#holding) connection.fail(first, last, error);
+    this.heldReplies.fail(first, last, error);
   }
 
   /** @internal */
