@@ -27,7 +27,7 @@ const commitChannel = channel("crabkv:commit");
 export class CommitChannel {
   #before: NativeStats | undefined;
 
-  /** Something is about to be committed. */
+  /** Something may be committed from now on. */
   prepare(handle: Handle): void {
     if (commitChannel.hasSubscribers && this.#before === undefined && handle !== 0) this.#before = native.stats(handle);
   }

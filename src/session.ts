@@ -70,10 +70,12 @@ export class Session {
 
   /**
    * 0 from close() on: every native call with it fails with CRABKV_CLOSED. What begins with asking for it comes after all puts
-   * that were made before, also those that waited for company.
+   * that were made before, also those that waited for company; and what it commits is seen by the commit channel, however early
+   * the log's writer, if it is awake, takes it.
    */
   get handle(): Handle {
     endRow();
+    this.commitChannel.prepare(this.#handle);
     return this.#handle;
   }
 
@@ -129,7 +131,6 @@ export class Session {
 
   readonly #kickNow = (): void => {
     this.#kickScheduled = false;
-    this.commitChannel.prepare(this.handle);
     native.kick(this.handle);
   };
 

@@ -5,6 +5,7 @@ import { expect, onTestFinished, test, vi } from "vitest";
 import { open } from "../src/index.js";
 import type { CommitMessage } from "../src/index.js";
 import { native } from "../src/native.js";
+import { sessionOf } from "../src/store.js";
 import { temporaryDirectory } from "./temporary.js";
 
 test("commits are told while somebody subscribes, and nothing is looked at otherwise", async () => {
@@ -32,4 +33,18 @@ test("commits are told while somebody subscribes, and nothing is looked at other
   expect(sum(({ syncs }) => syncs)).toBeGreaterThanOrEqual(2);
   expect(sum(({ syncMs }) => syncMs)).toBeGreaterThan(0);
   expect(messages.at(-1)!.durableVersion).toBeGreaterThan(0);
+});
+
+test("a commit is told of also when the log's writer is awake and takes it within the turn that made it", async () => {
+  const db = await open(join(temporaryDirectory(), "data"), { sync: "always" });
+  onTestFinished(() => db.close());
+  let records = 0;
+  const listen = (message: unknown): void => void (records += (message as CommitMessage).records);
+  subscribe("crabkv:commit", listen);
+  onTestFinished(() => void unsubscribe("crabkv:commit", listen));
+  const stored = db.put("key", "v");
+  native.kick(sessionOf(db).handle);
+  for (const untilMs = performance.now() + 50; performance.now() < untilMs;); // the writer is not this thread
+  await stored;
+  expect(records).toBe(1);
 });

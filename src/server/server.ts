@@ -298,7 +298,6 @@ export class Server implements ConnectionHost, CommitObserver, ListenerHost {
 
   readonly #kickNow = (): void => {
     this.#kickScheduled = false;
-    this.session.commitChannel.prepare(this.session.handle);
     native.kick(this.session.handle);
   };
 
