@@ -110,11 +110,20 @@ bool OpenAndRead(Env* env, bool read_only, Contents* contents) {
   return true;
 }
 
+// Finishing a cut takes three calls for each segment number in it, of which a forged MANIFEST may name a million: an
+// opening ends, but takes longer than an input may.
+bool TellsOfWideCut(Env* env) {
+  constexpr uint64_t kSegmentsMax = 4096;
+  ManifestState state;
+  return Manifest::Load(env, kDirectory, &state).ok() && state.cut.next_segment > state.cut.segment + kSegmentsMax;
+}
+
 }  // namespace
 
 FUZZ(directory) {
   bool forged = false;
   const auto env = MakeDirectory(input, &forged);
+  if (TellsOfWideCut(env.get())) return;
   VerifyReport report;
   const Status verified = VerifyDirectory(
       env.get(), kDirectory, [](uint64_t) { return true; }, &report);
