@@ -5,7 +5,7 @@ import { dirname } from "node:path";
 import { barChart, latencyChart, seriesCharts } from "./html-charts.mjs";
 import { style } from "./html-style.mjs";
 import { commas, escape, figure, milliseconds, times } from "./html-text.mjs";
-import { failuresOf } from "./report.mjs";
+import { failuresOf, repetitionsText } from "./report.mjs";
 
 const goalText = ({ atLeast, atMost }) =>
   atLeast !== undefined ? `at least ${times(atLeast)}` : atMost !== undefined ? `at most ${times(atMost)}` : undefined;
@@ -28,7 +28,8 @@ function facts({ machine, settings, startedAt }) {
     ["Node", machine.node],
     ["fdatasync of 4 KiB appended", `${milliseconds(median)} (${milliseconds(min)} to ${milliseconds(max)})`],
     ["Data", `${commas(settings.count)} keys of 16 bytes, values of 100 bytes, where a row says nothing else`],
-    ["Repetitions", `${settings.repetitions}, the sides of a row taking turns, each in a process of its own`],
+    ["Repetitions", `${repetitionsText(settings.repetitions)}, each side in a process of its own`],
+    ...(settings.isQuick ? [["Goals", "those of a run without --quick"]] : []),
   ];
   const items = entries.map(([name, text]) => `<div><dt>${name}</dt><dd>${escape(text)}</dd></div>`);
   return `<dl class="facts">${items.join("")}</dl>`;

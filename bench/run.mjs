@@ -19,8 +19,8 @@ const root = join(here, "..");
 
 const flags = readFlags(process.argv.slice(2));
 const settings = flags.quick
-  ? { count: 100_000, repetitions: 1, seconds: 0.25 }
-  : { count: 1_000_000, repetitions: 5, seconds: 2 };
+  ? { count: 100_000, repetitions: 1, seconds: 0.25, isQuick: true }
+  : { count: 1_000_000, repetitions: 5, seconds: 2, isQuick: false };
 settings.repetitions = flags.repetitions ?? settings.repetitions;
 
 // What a fill left to be written back would be written while something else is measured.
