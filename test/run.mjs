@@ -123,8 +123,6 @@ const withoutOverlap = [
   "test/readme.test.ts",
   "test/adapters/**",
   "test/server/clients/**",
-  "test/server/transports.test.ts",
-  "test/server/http.test.ts",
   "test/crash/**",
   "test/packed/**",
 ];
