@@ -92,7 +92,7 @@ export class Connection {
     return path === undefined ? addressOf(this.socket.localAddress, this.socket.localPort) : `${path}:0`;
   }
 
-  /** Replies that wait for their group or for the client, in bytes. */
+  /** Replies that wait for their group, for the end of the turn, or for the client, in bytes. */
   get waitingBytes(): number {
     return this.#output.waitingBytes;
   }
@@ -188,11 +188,11 @@ export class Connection {
   }
 
   readonly #onData = (chunk: Buffer): void => {
+    this.#host.heldReplies.releaseIfMany(); // which may end connections that hold too much
     if (this.#closed || this.#ending) return;
     this.times.isActive();
     this.#host.counters.inputBytes += chunk.length;
     this.#host.hooks.checkChannel();
-    this.#host.heldReplies.releaseIfMany();
     this.#goOn(this.#call(() => this.#session.feed(chunk)));
   };
 

@@ -6,7 +6,7 @@ import { encodeReply, ErrorReply } from "./replies.js";
 import type { ReplySlab } from "./reply-slabs.js";
 import type { ConnectionHost } from "./server.js";
 
-/** Bytes that may not be seen before their group is acknowledged. */
+/** Bytes for a client, not to be seen before their group is acknowledged. */
 export interface Outgoing {
   readonly bytes: Buffer;
   /** 0 for what waits only for what was sent before. */
@@ -30,12 +30,12 @@ export class Output {
     this.#socket = socket;
   }
 
-  /** What waits for its group or for the client, in bytes. */
+  /** What waits for its group, for the end of the turn, or for the client, in bytes. */
   get waitingBytes(): number {
     return this.#heldBytes + this.#socket.writableLength;
   }
 
-  /** Whether something waits for its group. */
+  /** Whether something waits for its group or for the end of the turn. */
   get isHolding(): boolean {
     return this.#held.length > 0;
   }
@@ -43,9 +43,12 @@ export class Output {
   /** Not at once: see {@link HeldReplies}. */
   send(outgoing: Outgoing): void {
     const { heldReplies, session } = this.#host;
-    if (!this.isHolding) heldReplies.add(this.#connection);
-    if (outgoing.group > session.acknowledgedGroup) this.#host.kick();
-    else heldReplies.releaseSoon();
+    if (outgoing.group > session.acknowledgedGroup) {
+      heldReplies.await(this.#connection);
+      this.#host.kick();
+    } else {
+      heldReplies.releaseSoon(this.#connection);
+    }
     this.#held.push(outgoing);
     this.#heldBytes += outgoing.bytes.length;
   }
@@ -66,8 +69,7 @@ export class Output {
       this.#heldBytes -= outgoing.bytes.length;
       this.#write(outgoing);
     }
-    if (released === held.length) this.#held = [];
-    else held.splice(0, released);
+    if (released > 0) this.#held = held.slice(released);
     return released > 0;
   }
 
