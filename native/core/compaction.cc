@@ -5,8 +5,9 @@
 
 namespace crabkv {
 
-Compaction::Compaction(const CompactionTarget& target, const std::vector<SegmentPin>& pins, size_t first, size_t count)
-    : target_(target), first_(first) {
+Compaction::Compaction(const CompactionTarget& target, const std::vector<SegmentPin>& pins, size_t first, size_t count,
+                       bool writes_hints)
+    : target_(target), first_(first), writes_hints_(writes_hints) {
   for (size_t i = 0; i < pins.size(); i++) {
     Segment* segment = pins[i].get();
     ranks_[segment->handle] = i;
@@ -38,12 +39,13 @@ Status Compaction::Run(bool* broken) {
   Switch();
   MoveIndex();
   RemoveFiles();
-  WriteHints();
+  if (writes_hints_) WriteHints();
   return Status::Ok();
 }
 
 void Compaction::Begin() {
   rollbacks_ = target_.log->rollbacks();
+  target_.dead->Collect();
   // Every change with a lower LSN has been applied: that happens under the latches under which the LSN is given out.
   target_.index->UnderAllLatches([this] {
     uint64_t group = 0;
@@ -158,13 +160,20 @@ Status Compaction::CopySegment(size_t i) {
   return Status::Ok();
 }
 
-// Some records at a time, whose index entries are asked for together: to decide is mostly to wait for them.
+// What is known to be dead is passed over. The rest is looked up, some records at a time, whose index entries are asked
+// for together: to decide is mostly to wait for them.
 Status Compaction::CopyFrame(Segment* segment, size_t rank, const Frame& frame) {
   Status status;
   std::array<Candidate, kLookedUpTogether> candidates;
   size_t count = 0;
+  uint64_t last_lsn = last_lsn_;
   ForEachRecord(frame.payload, [&](const RecordHeader& record, uint64_t at) {
     if (!status.ok()) return;
+    last_lsn = record.lsn;
+    if (record.type == RecordType::kPut && segment->dead.Has(frame.offset + FrameHeader::kBytes + at)) {
+      report_.records_dropped++;
+      return;
+    }
     if (count == candidates.size()) {
       status = CopyRecords(segment, rank, frame, candidates.data(), count);
       count = 0;
@@ -173,7 +182,10 @@ Status Compaction::CopyFrame(Segment* segment, size_t rank, const Frame& frame) 
     candidates[count] = {record, at, HashKey(target_.manifest->hash_seed, key)};
     target_.index->PrefetchSlot(candidates[count++].hash);
   });
-  return status.ok() ? CopyRecords(segment, rank, frame, candidates.data(), count) : status;
+  if (status.ok()) status = CopyRecords(segment, rank, frame, candidates.data(), count);
+  // Only now is all below it decided: an output that ends may not have passed a record that is still to come.
+  if (status.ok()) last_lsn_ = last_lsn;
+  return status;
 }
 
 Status Compaction::CopyRecords(Segment* segment, size_t rank, const Frame& frame, const Candidate* candidates,
@@ -204,7 +216,7 @@ Status Compaction::CopyRecord(Segment* segment, size_t rank, const Frame& frame,
   record.flags |= kRecordMoved;
   uint64_t new_offset = 0;
   const Status status = writers_.back()->Add(record, key, stored, &new_offset);
-  hints_.back().Add(candidate.hash, record, new_offset);
+  if (writes_hints_) hints_.back().Add(candidate.hash, record, new_offset);
   last_lsn_ = record.lsn;
   report_.records_kept++;
   if (record.type != RecordType::kPut) return status;

@@ -6,7 +6,7 @@
 //   switch    in memory, under all latches: outputs take the inputs' place, and old places are translated
 //   move      the index, entry by entry, wherever it still points at what was copied
 //   remove    the inputs' files
-//   hints     of the outputs, for the next opening
+//   hints     of the outputs, for the next opening, unless there is no time for that
 // One thread; may block. Up to the commit it can be given up at any moment.
 #pragma once
 
@@ -19,6 +19,7 @@
 
 #include "native/core/commit_log.h"
 #include "native/core/compacted_writer.h"
+#include "native/core/dead_records.h"
 #include "native/core/frame_reader.h"
 #include "native/core/hint_writer.h"
 #include "native/core/index.h"
@@ -35,6 +36,7 @@ struct CompactionTarget {
   SegmentTable* segments = nullptr;
   Index* index = nullptr;
   CommitLog* log = nullptr;
+  DeadRecords* dead = nullptr;
   std::atomic<uint64_t>* feed_floor = nullptr;  // see Store::FeedFloor
   uint64_t* next_number = nullptr;              // of compacted segments
   // Called between steps with the bytes read since the last call; false to give up.
@@ -44,7 +46,8 @@ struct CompactionTarget {
 class Compaction {
  public:
   // `pins`: all segments in LSN order; the run is `count` of them from `first`, all followed by one with frames.
-  Compaction(const CompactionTarget& target, const std::vector<SegmentPin>& pins, size_t first, size_t count);
+  Compaction(const CompactionTarget& target, const std::vector<SegmentPin>& pins, size_t first, size_t count,
+             bool writes_hints);
 
   ~Compaction();
   // kClosed when given up, kBusy when writes were undone meanwhile (try again). On any error nothing has changed,
@@ -95,6 +98,7 @@ class Compaction {
 
   const CompactionTarget target_;
   const size_t first_;
+  const bool writes_hints_;
   std::vector<Segment*> inputs_;
   std::vector<bool> wholly_dead_;  // of each: nothing of it is needed, which stays so
   // The other compacted segments, in their order: spans without an LSN have none by themselves.

@@ -15,11 +15,13 @@ constexpr uint64_t kFreeSlackBytes = 128 << 10;  // besides the records: MANIFES
 Compactor::Compactor(CompactionTarget target, std::function<uint64_t()> kept_version)
     : target_(std::move(target)),
       hints_(target_.env, target_.directory, target_.manifest, target_.segments, target_.log),
+      dead_(target_.index, target_.segments, target_.log),
       kept_version_(std::move(kept_version)) {
   for (const CompactedSegment& segment : target_.manifest->compacted) {
     next_number_ = std::max(next_number_, segment.number + 1);
   }
   target_.next_number = &next_number_;
+  target_.dead = &dead_;
   target_.go_on = [this](uint64_t bytes_read) { return GoOn(bytes_read); };
 }
 
@@ -61,6 +63,7 @@ void Compactor::Main() {
       poked_ns_ = target_.env->MonotonicNs();
       lock.unlock();
       hints_.Look();
+      dead_.Collect();
       if (target_.options->auto_compaction) RunAutomatic(true);
     } else if (postponed_ && AtRest()) {
       lock.unlock();
@@ -256,18 +259,22 @@ Status Compactor::RunOnce(const View& view, const Plan& plan, CompactionReport* 
   const size_t first = view.places[plan.first];
   const size_t last = view.places[plan.first + plan.count - 1];
   step_began_ns_ = target_.env->MonotonicNs();
-  Compaction compaction(target_, view.pins, first, last - first + 1);
+  // While keys are overwritten fast, what is written now will soon be read again, and nothing of it stay.
+  const bool writes_hints = requested_ || !hints_.LogIsBusy();
+  Compaction compaction(target_, view.pins, first, last - first + 1, writes_hints);
   bool broken = false;
   const Status status = compaction.Run(&broken);
   if (broken || status.Is(Code::kCorruption)) failure_ = status;
   CRABKV_RETURN_IF_ERROR(status);
   replaced_.insert(replaced_.end(), compaction.inputs().begin(), compaction.inputs().end());
+  if (!writes_hints) hints_.Look();
   *report = compaction.report();
   return status;
 }
 
 // Between steps: whether to go on, after a pause that keeps to the share.
 bool Compactor::GoOn(uint64_t bytes_read) {
+  if (step_bytes_ + bytes_read >= kStepBytes) dead_.Collect();
   std::unique_lock<std::mutex> lock(mutex_);
   return Pace(&lock, bytes_read) && !(requested_ && running_.empty());
 }
@@ -276,13 +283,14 @@ bool Compactor::GoOn(uint64_t bytes_read) {
 bool Compactor::Pace(std::unique_lock<std::mutex>* lock, uint64_t bytes_read) {
   step_bytes_ += bytes_read;
   const uint64_t share = target_.options->compaction_io_percent;
-  if (step_bytes_ >= kStepBytes && share < 100) {
+  if (step_bytes_ < kStepBytes) return !stopping_;
+  step_bytes_ = 0;
+  if (share < 100) {
     const uint64_t worked_ns = target_.env->MonotonicNs() - step_began_ns_;
     const uint64_t until_ns = target_.env->MonotonicNs() + worked_ns * (100 - share) / share;
     for (uint64_t now = 0; !stopping_ && (now = target_.env->MonotonicNs()) < until_ns;) {
       target_.env->WaitFor(wakes_, *lock, (until_ns - now) / 1000000 + 1);
     }
-    step_bytes_ = 0;
     step_began_ns_ = target_.env->MonotonicNs();
   }
   return !stopping_;
@@ -304,6 +312,8 @@ void Compactor::WriteLastHints(uint64_t limit_ms) {
 }
 
 void Compactor::CloseReplaced() {
+  if (replaced_.empty()) return;
+  dead_.Collect();
   replaced_.erase(std::remove_if(replaced_.begin(), replaced_.end(),
                                  [this](Segment* segment) { return target_.segments->Remove(segment); }),
                   replaced_.end());

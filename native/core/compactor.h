@@ -89,6 +89,7 @@ class Compactor {
 
   CompactionTarget target_;
   HintKeeper hints_;
+  DeadRecords dead_;
   const std::function<uint64_t()> kept_version_;
   std::thread thread_;
 

@@ -82,12 +82,13 @@ void HintKeeper::Write(const std::function<bool(uint64_t)>& go_on) {
 bool HintKeeper::IsQuiet() {
   const uint64_t now_ns = env_->MonotonicNs();
   const uint64_t elapsed_ns = now_ns - looked_ns_;
-  if (elapsed_ns < kLookMs * 1'000'000) return quiet_;
-  const uint64_t lsn = log_->last_lsn();
-  quiet_ = looked_ns_ != 0 && (lsn - looked_lsn_) * 1'000'000'000 / elapsed_ns < kQuietRecordsSecond;
-  looked_ns_ = now_ns;
-  looked_lsn_ = lsn;
-  return quiet_;
+  if (elapsed_ns >= kLookMs * 1'000'000) {
+    const uint64_t lsn = log_->last_lsn();
+    if (looked_ns_ != 0) records_second_ = (lsn - looked_lsn_) * 1'000'000'000 / elapsed_ns;
+    looked_ns_ = now_ns;
+    looked_lsn_ = lsn;
+  }
+  return records_second_.has_value() && *records_second_ < kQuietRecordsSecond;
 }
 
 void HintKeeper::WriteWhileQuiet(const std::function<bool(uint64_t)>& go_on) {

@@ -1,9 +1,10 @@
 // Gives segments their hints after the fact, by reading them again: log segments that the log has gone on behind, and
-// compacted ones that lost theirs. Only while the log is quiet, so that it costs the writers nothing, and for a moment
-// when the store closes. Compactor thread; closing, after it.
+// compacted ones that lost theirs, or were written while there was no time for it. Only while the log is quiet, so that
+// it costs the writers nothing, and for a moment when the store closes. Compactor thread; closing, after it.
 #pragma once
 
 #include <functional>
+#include <optional>
 
 #include "native/core/commit_log.h"
 #include "native/core/hint_writer.h"
@@ -26,6 +27,8 @@ class HintKeeper {
   void Look() { missing_ = true; }
   // Whether some segment may lack its hint.
   bool missing() const { return missing_; }
+  // Whether the log is known to grow fast.
+  bool LogIsBusy() { return !IsQuiet() && records_second_.has_value(); }
   // Writes what is missing if the log is quiet, for as long as it stays so and `go_on`, called with the bytes read
   // since the last call, says so.
   void WriteWhileQuiet(const std::function<bool(uint64_t)>& go_on);
@@ -42,7 +45,7 @@ class HintKeeper {
   SegmentTable* const segments_;
   const CommitLog* const log_;
   bool missing_ = true;
-  bool quiet_ = false;  // at the last look
+  std::optional<uint64_t> records_second_;  // written between the last two looks
   uint64_t looked_ns_ = 0;
   uint64_t looked_lsn_ = 0;
 };

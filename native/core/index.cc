@@ -84,6 +84,16 @@ void Index::CountLive(Location location, int direction) {
   segments_->Get(location.segment_handle())->live_bytes.fetch_add(direction * bytes, std::memory_order_relaxed);
 }
 
+// REQUIRES: the shard's latch.
+void Index::NoteDead(Shard* shard, Location location) const {
+  // Of all shards together, half a megabyte: what is overwritten while the compactor gets to a step.
+  constexpr size_t kDeadMax = 1 << 16;
+  // To look up a larger one is little beside copying it, and marks would be large beside the index.
+  constexpr uint64_t kNotedBytesMax = 512;
+  if (location.approximate_bytes() <= kNotedBytesMax && shard->dead.size() < kDeadMax / shard_count_)
+    shard->dead.push_back(location);
+}
+
 void Index::SaveForSnapshots(uint16_t slot) {
   for (IndexSnapshot* snapshot : snapshots_) {
     if (snapshot->saved_[slot] == nullptr) snapshot->saved_[slot] = slots_[slot].Copy();
@@ -123,9 +133,10 @@ SlotTable::Known Index::Apply(const KeyHash& hash, Location location, uint64_t d
   const SlotTable::Known previous = Set(hash, location, deadline_ms);
   entry.previous = previous.location;
   entry.previous_deadline_ms = previous.deadline_ms;
-  UndoList& undo = ShardOf(hash.slot)->undo;
-  undo.Trim(acknowledged_lsn);
-  undo.Push(entry);
+  Shard* const shard = ShardOf(hash.slot);
+  shard->undo.Trim(acknowledged_lsn);
+  shard->undo.Push(entry);
+  if (previous.location && !previous.location.SameRecord(location)) NoteDead(shard, previous.location);
   counters_->Bump(hash.counter);
   return previous;
 }
@@ -192,7 +203,10 @@ void Index::UndoFrom(uint64_t first_lsn) {
     const UndoList& undo = shards_[shard].undo;
     if (!undo.empty() && undo.back().lsn >= first_lsn) newest.emplace(undo.back().lsn, shard);
   };
-  for (uint32_t shard = 0; shard < shard_count_; shard++) add(shard);
+  for (uint32_t shard = 0; shard < shard_count_; shard++) {
+    add(shard);
+    shards_[shard].dead.clear();  // some of it is about to live again
+  }
   while (!newest.empty()) {
     const uint32_t shard = newest.top().second;
     newest.pop();

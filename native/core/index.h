@@ -47,7 +47,8 @@ class UndoList {
 // Apart from the next one by what processors fetch at once, so that threads in different shards do not meet.
 struct alignas(128) Shard {
   Latch latch;
-  UndoList undo;  // guarded by latch; also of slots that have moved away since
+  UndoList undo;               // guarded by latch; also of slots that have moved away since
+  std::vector<Location> dead;  // guarded by latch; see TakeDead
 };
 
 // A key that has expired and is still in the index.
@@ -182,6 +183,21 @@ class Index {
     at_switch();
   }
   void EndMoves();
+  // Calls visit(location) for each record that Apply has made the index stop pointing at since the last call, but for
+  // large ones, and for all of them when there are too many. None of what was taken back meanwhile. Takes latches one
+  // at a time; `visit` is called without.
+  template <typename Visit>
+  void TakeDead(Visit visit) {
+    std::vector<Location> taken;
+    for (uint32_t shard = 0; shard < shard_count_; shard++) {
+      taken.clear();
+      {
+        const std::lock_guard<Latch> lock(shards_[shard].latch);
+        taken.swap(shards_[shard].dead);
+      }
+      for (const Location location : taken) visit(location);
+    }
+  }
   // Runs `body` between batches.
   template <typename Body>
   void UnderAllLatches(Body body) {
@@ -233,6 +249,7 @@ class Index {
   friend class IndexFiller;
   Shard* ShardOf(uint16_t slot) { return &shards_[slot_to_shard_[slot].load(std::memory_order_acquire)]; }
   void CountLive(Location location, int direction);
+  void NoteDead(Shard* shard, Location location) const;
   void SaveForSnapshots(uint16_t slot);
   // Both return what was known before; a location of none erases.
   SlotTable::Known Set(const KeyHash& hash, Location location, uint64_t deadline_ms);

@@ -10,6 +10,7 @@
 #include <mutex>
 #include <string>
 
+#include "native/core/dead_marks.h"
 #include "native/core/env.h"
 #include "native/core/format.h"
 #include "native/core/manifest.h"
@@ -19,7 +20,12 @@ namespace crabkv {
 
 struct Segment {
   Segment(uint64_t number_in, uint64_t salt_in, uint64_t capacity_in, std::string path_in)
-      : number(number_in), salt(salt_in), capacity(capacity_in), path(std::move(path_in)), resident(capacity_in) {}
+      : number(number_in),
+        salt(salt_in),
+        capacity(capacity_in),
+        path(std::move(path_in)),
+        resident(capacity_in),
+        dead(capacity_in) {}
 
   const uint64_t number;
   const uint64_t salt;
@@ -46,6 +52,8 @@ struct Segment {
   // in a later segment.
   SealPayload counts;
 
+  // Compactor thread: what need not be looked up (dead_records.h).
+  DeadMarks dead;
   // Whether it has a hint, or needs no further try to get one. Compactor thread, and closing after it.
   bool hint_settled = false;
 

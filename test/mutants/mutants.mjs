@@ -337,6 +337,34 @@ export const mutants = [
     replace: "manifest_.is_backup && !options_.read_only && options_.error_if_exists)",
     tests: ["A_backup_is_not_opened_for_writing"],
   },
+  {
+    name: "what a rollback brings back stays marked as dead",
+    file: "native/core/dead_records.cc",
+    find: "if (rollbacks != rollbacks_) {",
+    replace: "if (rollbacks_ > rollbacks) {",
+    tests: ["What_a_failed_write_had_replaced"],
+  },
+  {
+    name: "the index still tells as dead what a rollback brought back",
+    file: "native/core/index.cc",
+    find: "shards_[shard].dead.clear();",
+    replace: "static_cast<void>(shard);",
+    tests: ["Undoing_leaves_the_index"],
+  },
+  {
+    name: "the marks of a segment that is gone come upon the next with its handle",
+    file: "native/core/compactor.cc",
+    find: "if (replaced_.empty()) return;\n  dead_.Collect();",
+    replace: "if (replaced_.empty()) return;",
+    tests: ["What_died_in_a_segment_that_is_gone"],
+  },
+  {
+    name: "an output of a compaction ends behind records that are still to come",
+    file: "native/core/compaction.cc",
+    find: "    last_lsn = record.lsn;\n",
+    replace: "    last_lsn = last_lsn_ = record.lsn;\n",
+    tests: ["Records_that_are_passed_over"],
+  },
 ];
 
 // The disks that a power cut can leave, made from traces, must notice by themselves what other tests look for on purpose.

@@ -3,6 +3,7 @@
 #include "native/core/index.h"
 
 #include <map>
+#include <set>
 #include <tuple>
 #include <vector>
 
@@ -157,6 +158,7 @@ TEST(Undoing_leaves_the_index_and_its_snapshots_as_they_were_acknowledged_whatev
       bool pending = false;  // some of what it shows may be undone yet
     };
     std::vector<Kept> kept;
+    std::set<uint64_t> dead;  // places that the index has told of since it last took something back
     for (int step = 0; step < 200; step++) {
       const uint64_t what = random.Below(20);
       if (what == 0) {
@@ -165,6 +167,7 @@ TEST(Undoing_leaves_the_index_and_its_snapshots_as_they_were_acknowledged_whatev
         for (Kept& one : kept) one.pending = false;
       } else if (what == 1) {
         indexed.UndoUnacknowledged();
+        dead.clear();
         EXPECT(indexed.Now(keys) == acknowledged);
         for (Kept& one : kept) {
           if (one.pending) one.shows = acknowledged;
@@ -182,6 +185,8 @@ TEST(Undoing_leaves_the_index_and_its_snapshots_as_they_were_acknowledged_whatev
       } else if (what == 4) {
         const uint16_t slot = keys[random.Below(keys.size())].slot;
         indexed.index().MoveSlot(slot, indexed.index().ShardIndexOf(slot), static_cast<uint32_t>(random.Below(16)));
+      } else if (what == 5) {
+        indexed.index().TakeDead([&](Location location) { dead.insert(location.bits >> 14); });
       } else {
         const KeyHash& hash = keys[random.Below(keys.size())];
         const uint64_t kind = random.Below(4);
@@ -189,6 +194,9 @@ TEST(Undoing_leaves_the_index_and_its_snapshots_as_they_were_acknowledged_whatev
       }
       for (const Kept& one : kept) {
         if (!EXPECT(indexed.In(*one.snapshot, keys) == one.shows)) return;
+      }
+      for (const auto& [bits, deadline_ms] : indexed.Now(keys)) {
+        if (!EXPECT(dead.count(bits >> 14) == 0)) return;
       }
     }
     for (Kept& one : kept) indexed.index().DropSnapshot(std::move(one.snapshot));
