@@ -46,8 +46,8 @@ class Context {
 // Stride(); counts of rounds go through Rounds().
 bool LongRun();
 uint64_t Stride();
-// The same of the bytes of a file that is damaged and then looked at: TSan looks for races, and such cases differ in
-// bytes, not in what threads do.
+// The same of the bytes of a file that is damaged and then looked at. TSan looks for races: such cases differ in bytes,
+// not in what threads do, those of Stride() in which of their calls fails, and most in each round.
 uint64_t ByteStride();
 uint64_t Rounds(uint64_t in_release);
 

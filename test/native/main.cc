@@ -181,28 +181,36 @@ bool LongRun() {
   return given != nullptr && std::strcmp(given, "1") == 0;
 }
 
-uint64_t Stride() {
+namespace {
+// The share of a loop's cases: what was asked for, all of them in a long run, or else this one.
+uint64_t StrideOr(uint64_t usual) {
   if (const char* given = std::getenv("CRABKV_TEST_STRIDE"))
     return std::max<uint64_t>(1, std::strtoull(given, nullptr, 0));
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-  return LongRun() ? 1 : 4;
-#else
-  return 1;
-#endif
+  return LongRun() ? 1 : usual;
 }
 
-uint64_t ByteStride() {
 #if defined(__SANITIZE_THREAD__)
-  const bool chosen = LongRun() || std::getenv("CRABKV_TEST_STRIDE") != nullptr;
-  return chosen ? Stride() : 4 * Stride();
+constexpr uint64_t kStride = 6;
+constexpr uint64_t kByteStride = 16;
+constexpr uint64_t kRoundStride = 4;
+#elif defined(__SANITIZE_ADDRESS__)
+constexpr uint64_t kStride = 4;
+constexpr uint64_t kByteStride = 4;
+constexpr uint64_t kRoundStride = 4;
 #else
-  return Stride();
+constexpr uint64_t kStride = 1;
+constexpr uint64_t kByteStride = 1;
+constexpr uint64_t kRoundStride = 1;
 #endif
-}
+}  // namespace
+
+uint64_t Stride() { return StrideOr(kStride); }
+uint64_t ByteStride() { return StrideOr(kByteStride); }
 
 uint64_t Rounds(uint64_t in_release) {
   if (LongRun()) return in_release * 50;
-  return (in_release + Stride() - 1) / Stride();
+  const uint64_t stride = StrideOr(kRoundStride);
+  return (in_release + stride - 1) / stride;
 }
 
 uint64_t Seed() { return seed; }
