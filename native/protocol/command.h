@@ -43,8 +43,8 @@ enum CommandFlag : uint32_t {
 };
 
 struct Command {
-  const char* name;  // lower case
-  int arity;         // with the name; negative: at least so many
+  std::string_view name;  // lower case
+  int arity;              // with the name; negative: at least so many
   uint32_t flags;
   int16_t first_key;  // 0: none
   int16_t last_key;   // negative: counted from the end

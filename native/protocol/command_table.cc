@@ -229,7 +229,7 @@ std::string DescribeCommands() {
   std::string json = "[";
   for (const Command& command : kCommands) {
     if (json.size() > 1) json += ",";
-    json += std::string("{\"name\":\"") + command.name + "\",\"arity\":" + std::to_string(command.arity) +
+    json += "{\"name\":\"" + std::string(command.name) + "\",\"arity\":" + std::to_string(command.arity) +
             ",\"flags\":" + DescribeFlags(command.flags) + ",\"firstKey\":" + std::to_string(command.first_key) +
             ",\"lastKey\":" + std::to_string(command.last_key) + ",\"keyStep\":" + std::to_string(command.key_step) +
             ",\"group\":\"" + command.group + "\",\"syntax\":\"" + command.syntax + "\",\"summary\":\"" +
@@ -244,7 +244,7 @@ std::string DescribeCommands() {
 std::string HelpText() {
   std::string text;
   const auto add = [&text](const Command& command) {
-    std::string line = command.name;
+    std::string line(command.name);
     for (char& c : line) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - ('a' - 'A')) : c;
     line += std::string(" ") + command.syntax;
     constexpr size_t kColumn = 36;

@@ -124,7 +124,8 @@ Session::Outcome Session::Dispatch() {
   if (Is(arguments[0], "POST") || Is(arguments[0], "HOST:") || (first && parser_.is_line() && LooksLikeHttp())) {
     return waits_ = Outcome::kClose;
   }
-  command_ = FindCommand(arguments[0]);
+  // Most requests of a pipeline name the command that the one before did.
+  if (command_ == nullptr || !Is(arguments[0], command_->name)) command_ = FindCommand(arguments[0]);
   if (command_ != nullptr && (command_->flags & kTextOnly) != 0 && spoke_resp_) command_ = nullptr;
   if (multi_ == nullptr && authenticated_ && IsUnknownToHook()) return Outcome::kUp;
   if (Refuses(command_)) {

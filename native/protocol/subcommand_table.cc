@@ -1,6 +1,5 @@
 // The one description of every subcommand: arity, flags and the key are what the session checks and what COMMAND tells,
 // syntax and the lines about it are what HELP of its command shows, which are Redis' where they are so here.
-#include <cstring>
 
 #include "native/protocol/command.h"
 
@@ -113,9 +112,7 @@ constexpr Subcommand kSubcommands[] = {
     {"debug", "help", 2, kAsk, 0, "", kHelp},
 };
 
-bool IsOf(const Subcommand& subcommand, const Command& command) {
-  return std::strcmp(subcommand.command, command.name) == 0;
-}
+bool IsOf(const Subcommand& subcommand, const Command& command) { return subcommand.command == command.name; }
 
 std::string Upper(std::string_view text) {
   std::string upper(text);
@@ -140,7 +137,8 @@ const Subcommand* FindSubcommand(const Command& command, const std::vector<std::
 
 std::string FullName(const Command& command, const std::vector<std::string_view>& words) {
   const Subcommand* const subcommand = FindSubcommand(command, words);
-  return subcommand == nullptr ? command.name : std::string(command.name) + "|" + subcommand->name;
+  const std::string name(command.name);
+  return subcommand == nullptr ? name : name + "|" + subcommand->name;
 }
 
 bool IsUnknownSubcommand(const Command& command, const std::vector<std::string_view>& words) {
@@ -179,7 +177,7 @@ std::string DescribeSubcommands(const Command& command) {
         about += *c;
       }
     }
-    json += std::string("{\"name\":\"") + command.name + "|" + subcommand.name +
+    json += "{\"name\":\"" + std::string(command.name) + "|" + subcommand.name +
             "\",\"arity\":" + std::to_string(subcommand.arity) + ",\"flags\":" + DescribeFlags(subcommand.flags) +
             ",\"firstKey\":" + std::to_string(subcommand.key) + ",\"syntax\":\"" + subcommand.syntax +
             "\",\"about\":\"" + about + "\"}";

@@ -44,6 +44,9 @@ export class Connection {
   subscribedBytes = 0;
   /** See ClientMemory. */
   countedBytes = 0;
+  /** See HeldReplies. */
+  isAwaiting = false;
+  isReady = false;
   /** Whether it may run commands. */
   authenticated: boolean;
   readonly socket: Socket;

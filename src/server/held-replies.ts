@@ -11,10 +11,10 @@ const CONNECTIONS_TOGETHER = 8;
 
 export class HeldReplies {
   readonly #session: Session;
-  /** Those with something that tells of a group; all that they are sent later waits behind it. */
-  readonly #awaiting = new Set<Connection>();
-  /** Those that were sent something that waits for no group. */
-  readonly #ready = new Set<Connection>();
+  /** Those with something that tells of a group, each once; all that they are sent later waits behind it. */
+  readonly #awaiting: Connection[] = [];
+  /** Those that were sent something that waits for no group, each once. */
+  #ready: Connection[] = [];
   #isScheduled = false;
 
   constructor(session: Session) {
@@ -23,12 +23,16 @@ export class HeldReplies {
 
   /** The connection holds something back until a group is acknowledged. */
   await(connection: Connection): void {
-    this.#awaiting.add(connection);
+    if (connection.isAwaiting) return;
+    connection.isAwaiting = true;
+    this.#awaiting.push(connection);
   }
 
   /** The connection holds something back that waits for no group. */
   releaseSoon(connection: Connection): void {
-    this.#ready.add(connection);
+    if (connection.isReady) return;
+    connection.isReady = true;
+    this.#ready.push(connection);
     if (this.#isScheduled) return;
     this.#isScheduled = true;
     setImmediate(this.#atEndOfTurn);
@@ -36,23 +40,23 @@ export class HeldReplies {
 
   /** Before another connection has its turn. */
   releaseIfMany(): void {
-    if (this.#ready.size >= CONNECTIONS_TOGETHER) this.#releaseReady();
+    if (this.#ready.length >= CONNECTIONS_TOGETHER) this.#releaseReady();
   }
 
-  /** The groups up to this one are acknowledged. */
+  /** The groups up to this one are acknowledged. A connection that was closed meanwhile holds nothing, and is let go. */
   release(upTo: Group): void {
-    for (const connection of this.#awaiting) if (connection.release(upTo)) this.#awaiting.delete(connection);
+    const awaiting = this.#awaiting;
+    let left = 0;
+    for (const connection of awaiting) {
+      connection.isAwaiting = !connection.release(upTo);
+      if (connection.isAwaiting) awaiting[left++] = connection;
+    }
+    awaiting.length = left;
   }
 
   /** What these groups wrote is not there. */
   fail(first: Group, last: Group, error: Error): void {
     for (const connection of this.#awaiting) connection.fail(first, last, error);
-  }
-
-  /** The connection is closed. */
-  forget(connection: Connection): void {
-    this.#awaiting.delete(connection);
-    this.#ready.delete(connection);
   }
 
   readonly #atEndOfTurn = (): void => {
@@ -61,7 +65,11 @@ export class HeldReplies {
   };
 
   #releaseReady(): void {
-    for (const connection of this.#ready) connection.release(this.#session.acknowledgedGroup);
-    this.#ready.clear();
+    const ready = this.#ready;
+    this.#ready = [];
+    for (const connection of ready) {
+      connection.isReady = false;
+      connection.release(this.#session.acknowledgedGroup);
+    }
   }
 }
