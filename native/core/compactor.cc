@@ -313,7 +313,7 @@ void Compactor::WriteLastHints(uint64_t limit_ms) {
 
 void Compactor::CloseReplaced() {
   if (replaced_.empty()) return;
-  dead_.Collect();
+  dead_.Collect();  // what died in them: soon their handles are other segments'
   replaced_.erase(std::remove_if(replaced_.begin(), replaced_.end(),
                                  [this](Segment* segment) { return target_.segments->Remove(segment); }),
                   replaced_.end());

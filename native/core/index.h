@@ -183,9 +183,9 @@ class Index {
     at_switch();
   }
   void EndMoves();
-  // Calls visit(location) for each record that Apply has made the index stop pointing at since the last call, but for
-  // large ones, and for all of them when there are too many. None of what was taken back meanwhile. Takes latches one
-  // at a time; `visit` is called without.
+  // Calls visit(location) for records that Apply has made the index stop pointing at since the last call: for all but
+  // large ones, unless there were too many. For none of those that taking back has brought to life again. Takes latches
+  // one at a time; `visit` is called without.
   template <typename Visit>
   void TakeDead(Visit visit) {
     std::vector<Location> taken;

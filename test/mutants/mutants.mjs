@@ -354,7 +354,7 @@ export const mutants = [
   {
     name: "the marks of a segment that is gone come upon the next with its handle",
     file: "native/core/compactor.cc",
-    find: "if (replaced_.empty()) return;\n  dead_.Collect();",
+    find: "if (replaced_.empty()) return;\n  dead_.Collect();  // what died in them: soon their handles are other segments'",
     replace: "if (replaced_.empty()) return;",
     tests: ["What_died_in_a_segment_that_is_gone"],
   },
