@@ -349,7 +349,7 @@ export const mutants = [
     file: "native/core/index.cc",
     find: "shards_[shard].dead.clear();",
     replace: "static_cast<void>(shard);",
-    tests: ["Undoing_leaves_the_index"],
+    tests: ["Undoing_leaves_the_index", "What_lies_where_a_failed_write_had_lain"],
   },
   {
     name: "the marks of a segment that is gone come upon the next with its handle",
