@@ -44,9 +44,6 @@ export class Connection {
   subscribedBytes = 0;
   /** See ClientMemory. */
   countedBytes = 0;
-  /** See HeldReplies. */
-  isAwaiting = false;
-  isReady = false;
   /** Whether it may run commands. */
   authenticated: boolean;
   readonly socket: Socket;

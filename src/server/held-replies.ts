@@ -9,29 +9,28 @@ import type { Connection } from "./connection.js";
 /** With more the first client waits longer, and nothing is gained. */
 const CONNECTIONS_TOGETHER = 8;
 
+/** What there is to know of a connection here. */
+export type Holder = Pick<Connection, "release" | "fail">;
+
 export class HeldReplies {
-  readonly #session: Session;
-  /** Those with something that tells of a group, each once; all that they are sent later waits behind it. */
-  readonly #awaiting: Connection[] = [];
-  /** Those that were sent something that waits for no group, each once. */
-  #ready: Connection[] = [];
+  readonly #session: Pick<Session, "acknowledgedGroup">;
+  /** Those with something that tells of a group; all that they are sent later waits behind it. */
+  readonly #awaiting = new Set<Holder>();
+  /** Those that had nothing held back when they were sent something that waits for no group. (A Set would grow anew each time.) */
+  #ready: Holder[] = [];
   #isScheduled = false;
 
-  constructor(session: Session) {
+  constructor(session: Pick<Session, "acknowledgedGroup">) {
     this.#session = session;
   }
 
   /** The connection holds something back until a group is acknowledged. */
-  await(connection: Connection): void {
-    if (connection.isAwaiting) return;
-    connection.isAwaiting = true;
-    this.#awaiting.push(connection);
+  await(connection: Holder): void {
+    this.#awaiting.add(connection);
   }
 
-  /** The connection holds something back that waits for no group. */
-  releaseSoon(connection: Connection): void {
-    if (connection.isReady) return;
-    connection.isReady = true;
+  /** The connection holds something back that waits for no group, and held nothing before. */
+  releaseSoon(connection: Holder): void {
     this.#ready.push(connection);
     if (this.#isScheduled) return;
     this.#isScheduled = true;
@@ -43,20 +42,19 @@ export class HeldReplies {
     if (this.#ready.length >= CONNECTIONS_TOGETHER) this.#releaseReady();
   }
 
-  /** The groups up to this one are acknowledged. A connection that was closed meanwhile holds nothing, and is let go. */
+  /** The groups up to this one are acknowledged. */
   release(upTo: Group): void {
-    const awaiting = this.#awaiting;
-    let left = 0;
-    for (const connection of awaiting) {
-      connection.isAwaiting = !connection.release(upTo);
-      if (connection.isAwaiting) awaiting[left++] = connection;
-    }
-    awaiting.length = left;
+    for (const connection of this.#awaiting) if (connection.release(upTo)) this.#awaiting.delete(connection);
   }
 
   /** What these groups wrote is not there. */
   fail(first: Group, last: Group, error: Error): void {
     for (const connection of this.#awaiting) connection.fail(first, last, error);
+  }
+
+  /** The connection is closed. What is ready is let go at the end of the turn anyway; a group may take long. */
+  forget(connection: Holder): void {
+    this.#awaiting.delete(connection);
   }
 
   readonly #atEndOfTurn = (): void => {
@@ -67,9 +65,6 @@ export class HeldReplies {
   #releaseReady(): void {
     const ready = this.#ready;
     this.#ready = [];
-    for (const connection of ready) {
-      connection.isReady = false;
-      connection.release(this.#session.acknowledgedGroup);
-    }
+    for (const connection of ready) connection.release(this.#session.acknowledgedGroup);
   }
 }

@@ -46,8 +46,8 @@ export class Output {
     if (outgoing.group > session.acknowledgedGroup) {
       heldReplies.await(this.#connection);
       this.#host.kick();
-    } else {
-      heldReplies.releaseSoon(this.#connection);
+    } else if (!this.isHolding) {
+      heldReplies.releaseSoon(this.#connection); // else it goes out with what is held already
     }
     this.#held.push(outgoing);
     this.#heldBytes += outgoing.bytes.length;

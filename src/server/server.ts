@@ -306,6 +306,7 @@ export class Server implements ConnectionHost, CommitObserver, ListenerHost {
     this.connections.delete(connection.id);
     this.logEvents?.left(connection);
     this.clientMemory.forget(connection);
+    this.heldReplies.forget(connection);
     this.pubsub.forget(connection);
     this.monitors.delete(connection);
     if (this.connections.size === 0) this.#emptied?.();

@@ -1,6 +1,7 @@
 // Replies share memory, and go out together: neither may change what a client is sent.
 import { connect } from "node:net";
 import { expect, onTestFinished, test } from "vitest";
+import { HeldReplies } from "../../src/server/held-replies.js";
 import { currentSlab, ReplySlab, slabWithRoom } from "../../src/server/reply-slabs.js";
 import { Client, request, temporaryServer } from "./serving.js";
 
@@ -57,4 +58,22 @@ test("what waits for a client that reads late is what it asked for, whatever oth
     if (received.length >= promised.length) break;
   }
   expect(received === promised).toBe(true);
+});
+
+test("a connection that is closed is let go at once, however long its group takes", () => {
+  const held = new HeldReplies({ acknowledgedGroup: 0 });
+  const told: string[] = [];
+  const holder = (name: string) => ({
+    release: () => told.push(`released ${name}`) > 0,
+    fail: () => void told.push(`failed ${name}`),
+  });
+  const stays = holder("stays");
+  const leaves = holder("leaves");
+  held.await(stays);
+  held.await(leaves);
+  held.forget(leaves);
+  held.fail(1, 1, new Error("EIO"));
+  held.release(1);
+  held.release(2);
+  expect(told).toEqual(["failed stays", "released stays"]);
 });
