@@ -74,6 +74,7 @@ class Compaction {
   static constexpr size_t kLookedUpTogether = 64;
 
   void Begin();
+  // --- compaction_copy.cc
   Status Copy();
   Status PassOver(const Segment* segment, bool* passed);
   Status CopySegment(size_t i);
@@ -88,6 +89,7 @@ class Compaction {
   void NoteStart(const Frame& start);
   void NoteLogEnd(const Segment& segment, const FrameHeader& last);
   void NoteCompacted(const CompactedSegment& old);
+  // --- compaction.cc again
   Status MakeDurable();
   Status OpenOutputs();
   Status Commit(bool* broken);

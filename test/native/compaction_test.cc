@@ -50,14 +50,11 @@ TEST(Compaction_keeps_what_is_live_and_frees_the_rest) {
   EXPECT(after.log_bytes < after.live_bytes * 3 / 2 + 4096);
   EXPECT_EQ(after.live_bytes, stats.live_bytes);
   EXPECT_EQ(after.keys, stats.keys);
-  Contents contents;
-  EXPECT_OK(ReadAll(store.get(), &contents));
-  EXPECT_EQ(Difference(before, contents), "the same");
+  ExpectContents(store.get(), before);
   EXPECT_OK(store->Close());
   store = OpenStore(&env, ManualOptions());
   REQUIRE(store != nullptr);
-  EXPECT_OK(ReadAll(store.get(), &contents));
-  EXPECT_EQ(Difference(before, contents), "the same");
+  ExpectContents(store.get(), before);
   EXPECT_EQ(store->Stats().live_bytes, stats.live_bytes);
   EXPECT_OK(store->Close());
 }

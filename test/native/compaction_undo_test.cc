@@ -90,9 +90,7 @@ TEST(A_write_that_fails_after_what_it_replaced_was_moved_gives_the_moved_value_b
                              {"deleted", {"old", 0}},
                              {"left alone", {"old", 0}},
                              {"behind", {"it", 0}}};
-  Contents found;
-  EXPECT_OK(ReadAll(store.get(), &found));
-  EXPECT_EQ(Difference(expected, found), "the same");
+  ExpectContents(store.get(), expected);
   for (Scan* scan : {before_moves.get(), between.get()}) {
     const auto entries = ScanAll(scan);
     EXPECT_EQ(entries.size(), expected.size());
@@ -106,8 +104,7 @@ TEST(A_write_that_fails_after_what_it_replaced_was_moved_gives_the_moved_value_b
     store.reset();
     store = OpenStore(machine, ManualOptions());
     REQUIRE(store != nullptr);
-    EXPECT_OK(ReadAll(store.get(), &found));
-    EXPECT_EQ(Difference(expected, found), "the same");
+    ExpectContents(store.get(), expected);
   }
 }
 

@@ -6,10 +6,10 @@
 #include <vector>
 
 #include "native/core/dead_records.h"
-#include "native/core/frame_reader.h"
 #include "test/native/compaction_fixture.h"
 #include "test/native/fault_env.h"
 #include "test/native/harness.h"
+#include "test/native/repair_fixture.h"
 #include "test/native/store_fixture.h"
 
 namespace crabkv::test {
@@ -67,11 +67,8 @@ TEST(What_a_failed_write_had_replaced_is_kept_by_later_compactions) {
   EXPECT(!store->WaitFor(commit.group, false).ok());
 
   EXPECT_OK(CompactRun(store.get(), 0, 1));
-  const Contents expected = {
-      {"replaced", {"old", 0}}, {"deleted", {"old", 0}}, {"other", {"y", 0}}, {"behind", {"it", 0}}};
-  Contents found;
-  EXPECT_OK(ReadAll(store.get(), &found));
-  EXPECT_EQ(Difference(expected, found), "the same");
+  ExpectContents(store.get(),
+                 {{"replaced", {"old", 0}}, {"deleted", {"old", 0}}, {"other", {"y", 0}}, {"behind", {"it", 0}}});
   EXPECT_OK(store->Close());
 }
 
@@ -129,33 +126,6 @@ TEST(What_died_in_a_segment_that_is_gone_is_not_taken_for_dead_in_the_next) {
   EXPECT_OK(store->Close());
 }
 
-// The records of a compacted segment that lie outside of its span of LSNs.
-uint64_t RecordsOutside(Env* env, const std::string& path) {
-  std::unique_ptr<File> file;
-  uint64_t size = 0;
-  uint64_t got = 0;
-  char bytes[SegmentHeader::kBytes];
-  SegmentHeader span;
-  if (!EXPECT_OK(env->OpenFile(path, OpenMode::kRead, &file)) || !EXPECT_OK(file->Size(&size)) ||
-      !EXPECT_OK(file->ReadAt(0, sizeof(bytes), bytes, &got)) ||
-      !EXPECT_OK(DecodeSegmentHeader(std::string_view(bytes, got), path, &span))) {
-    return 1;
-  }
-  uint64_t outside = 0;
-  FrameReader reader(file.get(), path, span.salt, SegmentHeader::kBytes, size);
-  for (;;) {
-    Frame frame;
-    FrameReader::Result result;
-    std::string why;
-    EXPECT_OK(reader.Next(&result, &frame, &why));
-    if (result != FrameReader::Result::kFrame) return outside;
-    if (frame.header.count == 0) continue;
-    ForEachRecord(frame.payload, [&](const RecordHeader& record, uint64_t) {
-      if (record.lsn < span.min_lsn || record.lsn > span.max_lsn) outside++;
-    });
-  }
-}
-
 // Outputs of one compaction share its span of LSNs, and each ends with what was decided by then. Of these records 32
 // fill an output, and 64 are looked up together: every other output ends where that begins.
 TEST(Records_that_are_passed_over_do_not_move_the_end_of_an_output_behind_records_that_are_still_to_come) {
@@ -173,11 +143,14 @@ TEST(Records_that_are_passed_over_do_not_move_the_end_of_an_output_behind_record
   CompactionReport report;
   EXPECT_OK(Compact(store.get(), &report));
   EXPECT(report.segments_out >= 10);
-  std::vector<std::string> names;
-  EXPECT_OK(env.ListDirectory(kDirectory, &names));
-  for (const std::string& name : names) {
+  for (const PlacedRecord& placed : RecordsOf(&env)) {
     uint64_t number = 0;
-    if (ParseCompactedFileName(name, &number)) EXPECT_EQ(RecordsOutside(&env, kDirectory + ("/" + name)), 0u);
+    if (!ParseCompactedFileName(placed.file, &number)) continue;
+    std::string content;
+    SegmentHeader span;
+    REQUIRE(env.Content(kDirectory + ("/" + placed.file), &content));
+    REQUIRE_OK(DecodeSegmentHeader(content, placed.file, &span));
+    EXPECT(span.min_lsn <= placed.lsn && placed.lsn <= span.max_lsn);
   }
   EXPECT_OK(store->Close());
 }

@@ -43,11 +43,10 @@ class Context {
 
 // How much of a long loop to run: 1 in the release build, less where a sanitizer makes everything several times slower,
 // more with CRABKV_TEST_LONG=1 (for scripts, not CI). CRABKV_TEST_STRIDE sets the stride. Steps through cases by
-// Stride(); counts of rounds go through Rounds().
+// Stride(), those that differ in a byte of a file by ByteStride(); counts of rounds go through Rounds(). TSan looks for
+// races, so it runs the fewest of the cases that differ in bytes, and the most rounds.
 bool LongRun();
 uint64_t Stride();
-// The same of the bytes of a file that is damaged and then looked at. TSan looks for races: such cases differ in bytes,
-// not in what threads do, those of Stride() in which of their calls fails, and most in each round.
 uint64_t ByteStride();
 uint64_t Rounds(uint64_t in_release);
 

@@ -166,9 +166,7 @@ TEST(What_an_opening_shows_of_a_segment_with_a_hint_survives_a_power_cut) {
   EXPECT_OK(opened->Close());
   auto again = OpenStore(after.get(), HintOptions());
   REQUIRE(again != nullptr);
-  Contents contents;
-  EXPECT_OK(ReadAll(again.get(), &contents));
-  EXPECT_EQ(Difference(shown, contents), "the same");
+  ExpectContents(again.get(), shown);
   EXPECT_OK(again->Close());
 }
 

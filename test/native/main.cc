@@ -182,34 +182,32 @@ bool LongRun() {
 }
 
 namespace {
-// The share of a loop's cases: what was asked for, all of them in a long run, or else this one.
+struct Strides {
+  uint64_t calls;
+  uint64_t bytes;
+  uint64_t rounds;
+};
+#if defined(__SANITIZE_THREAD__)
+constexpr Strides kUsual = {6, 16, 4};
+#elif defined(__SANITIZE_ADDRESS__)
+constexpr Strides kUsual = {4, 4, 4};
+#else
+constexpr Strides kUsual = {1, 1, 1};
+#endif
+
 uint64_t StrideOr(uint64_t usual) {
   if (const char* given = std::getenv("CRABKV_TEST_STRIDE"))
     return std::max<uint64_t>(1, std::strtoull(given, nullptr, 0));
   return LongRun() ? 1 : usual;
 }
-
-#if defined(__SANITIZE_THREAD__)
-constexpr uint64_t kStride = 6;
-constexpr uint64_t kByteStride = 16;
-constexpr uint64_t kRoundStride = 4;
-#elif defined(__SANITIZE_ADDRESS__)
-constexpr uint64_t kStride = 4;
-constexpr uint64_t kByteStride = 4;
-constexpr uint64_t kRoundStride = 4;
-#else
-constexpr uint64_t kStride = 1;
-constexpr uint64_t kByteStride = 1;
-constexpr uint64_t kRoundStride = 1;
-#endif
 }  // namespace
 
-uint64_t Stride() { return StrideOr(kStride); }
-uint64_t ByteStride() { return StrideOr(kByteStride); }
+uint64_t Stride() { return StrideOr(kUsual.calls); }
+uint64_t ByteStride() { return StrideOr(kUsual.bytes); }
 
 uint64_t Rounds(uint64_t in_release) {
   if (LongRun()) return in_release * 50;
-  const uint64_t stride = StrideOr(kRoundStride);
+  const uint64_t stride = StrideOr(kUsual.rounds);
   return (in_release + stride - 1) / stride;
 }
 

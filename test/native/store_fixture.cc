@@ -101,6 +101,12 @@ std::string Difference(const Contents& a, const Contents& b) {
   return "the same";
 }
 
+void ExpectContents(Store* store, const Contents& expected) {
+  Contents found;
+  EXPECT_OK(ReadAll(store, &found));
+  EXPECT_EQ(Difference(expected, found), "the same");
+}
+
 ModelLog::ModelLog(const ModelLog& other) {
   const std::lock_guard<std::mutex> hold(other.mutex_);
   batches_ = other.batches_;

@@ -56,6 +56,8 @@ using Contents = std::map<std::string, Entry>;
 Status ReadAll(Store* store, Contents* contents);
 // "the same", or the first difference, for people.
 std::string Difference(const Contents& a, const Contents& b);
+// The store holds these and nothing else.
+void ExpectContents(Store* store, const Contents& expected);
 
 // The log as the writers of a test know it. Thread-safe.
 class ModelLog {
