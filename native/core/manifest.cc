@@ -21,6 +21,8 @@ constexpr uint32_t kBackupFlag = 1;
 
 // As many as a store may have.
 constexpr uint64_t kCutSegmentsMax = Location::kSegmentHandleMax;
+// Of LSNs and of segments, at an opening for writing: as many are left for it.
+constexpr uint64_t kNumberMax = uint64_t{1} << 63;
 
 enum class EditType : uint32_t { kStore = 1, kEpoch = 2, kClean = 3, kCompacted = 4, kBackup = 5 };
 constexpr uint64_t kCompactedFields = 10;
@@ -223,6 +225,21 @@ bool ManifestState::HasLog(uint64_t log_number, const ListedLog** listed) const 
   return *listed != nullptr;
 }
 
+Status CheckNumbersLeft(const std::string& directory, const ManifestState& state, uint64_t last_lsn,
+                        uint64_t last_log) {
+  const auto refuse = [&](const char* what, uint64_t number) {
+    return Status::Error(Code::kFormat, PathIn(directory) + ": the store is at " + what + " " + std::to_string(number) +
+                                            ", too high to go on");
+  };
+  if (state.epoch == UINT32_MAX) return refuse("epoch", state.epoch);
+  if (last_lsn > kNumberMax) return refuse("LSN", last_lsn);
+  if (last_log > kNumberMax) return refuse("log segment", last_log);
+  for (const CompactedSegment& segment : state.compacted) {
+    if (segment.number > kNumberMax) return refuse("compacted segment", segment.number);
+  }
+  return Status::Ok();
+}
+
 Status Manifest::Load(Env* env, const std::string& directory, ManifestState* state) {
   const std::string path = PathIn(directory);
   bool exists = false;
@@ -236,6 +253,14 @@ Status Manifest::Load(Env* env, const std::string& directory, ManifestState* sta
   CRABKV_RETURN_IF_ERROR(ApplyEdits(bytes, path, state, &end, &crc));
   // Write puts both edits in place with one rename, so they are always whole.
   if (state->epoch == 0) return Status::Corruption(path, end, "the store's own entries fail their CRC");
+  for (const CompactedSegment& segment : state->compacted) {
+    // What the log has behind it would be of an epoch before.
+    if (segment.last_log_epoch <= state->epoch) continue;
+    return Status::Corruption(path, 0,
+                              "compacted segment " + std::to_string(segment.number) + " ends in epoch " +
+                                  std::to_string(segment.last_log_epoch) + ", but the store is in epoch " +
+                                  std::to_string(state->epoch));
+  }
   state->is_backup = (GetU32(bytes.data() + 12) & kBackupFlag) != 0;
   if (state->is_backup && (!state->clean || state->backup_wall_ms == 0)) {
     return Status::Corruption(path, end, "the entries of the backup fail their CRC");

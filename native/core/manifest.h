@@ -78,6 +78,10 @@ struct ManifestState {
   bool HasLog(uint64_t log_number, const ListedLog** listed) const;
 };
 
+// Whether a store that stands there can be written to: kFormat where a number is so high that no store has got there,
+// of which the next ones would begin again at 0. `last_log`: its last log segment.
+Status CheckNumbersLeft(const std::string& directory, const ManifestState& state, uint64_t last_lsn, uint64_t last_log);
+
 class Manifest {
  public:
   static constexpr char kFileName[] = "MANIFEST";

@@ -21,6 +21,7 @@ Status Recovery::Run(ManifestState* manifest, RecoveryResult* result) {
   result->log.next_lsn = end_.lsn + 1;
   result->log.durable_lsn = durable_lsn_;
   if (!options_.read_only) {
+    CRABKV_RETURN_IF_ERROR(CheckNumbersLeft(directory_, *manifest, end_.lsn, LastSegmentNumber()));
     CRABKV_RETURN_IF_ERROR(manifest->clean ? ResumeClean(result) : Rewrite(result));
     CRABKV_RETURN_IF_ERROR(RemoveVoid());
   }

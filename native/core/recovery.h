@@ -116,7 +116,7 @@ class Recovery {
   void PassProven();
   void ApplyRecords(const LogFile& file, const Frame& frame);
   StartPayload StartBehind(const Place& place) const;
-  uint64_t NextSegmentNumber() const;
+  uint64_t LastSegmentNumber() const;
   Status StartsAfterWalk(size_t index, bool* starts);
   Status CheckEnd(const std::string& why);
   Status FindBehindEnd(bool (*accept)(const FrameHeader&, uint64_t), uint64_t argument, bool* found,

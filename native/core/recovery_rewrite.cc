@@ -106,7 +106,7 @@ Status Recovery::ResumeClean(RecoveryResult* result) {
   CRABKV_RETURN_IF_ERROR(RemoveUnused());
   FrameAppender::End& end = result->log.end;
   end.previous_crc = end_.crc;
-  uint64_t number = NextSegmentNumber();
+  uint64_t number = LastSegmentNumber() + 1;
   if (end_.offset != 0 && last_type_ != FrameType::kSeal) {
     LogFile& last = files_[end_.file];
     end.segment = last.segment;
@@ -143,7 +143,7 @@ Status Recovery::Rewrite(RecoveryResult* result) {
   const Place proven = durable_;
   CRABKV_RETURN_IF_ERROR(CutBeforeShared());
   SegmentHeader header;
-  header.number = NextSegmentNumber();
+  header.number = LastSegmentNumber() + 1;
   header.store_id = manifest_->store_id;
   header.salt = env_->Random64();
   LogCut cut;
@@ -263,12 +263,12 @@ StartPayload Recovery::StartBehind(const Place& place) const {
   return {file.compacted->last_log, file.compacted->last_log_salt, place.lsn};
 }
 
-uint64_t Recovery::NextSegmentNumber() const {
+uint64_t Recovery::LastSegmentNumber() const {
   uint64_t last = 0;
   for (const LogFile& file : files_) {
     last = std::max(last, file.compacted == nullptr ? file.number : file.compacted->last_log);
   }
-  return last + 1;
+  return last;
 }
 
 Status Recovery::CommitEpoch(const LogCut& cut) {

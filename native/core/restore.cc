@@ -41,8 +41,9 @@ Status Restore::OpenBackup() {
   const Status status = Manifest::Load(env_, source_, &backup_);
   if (status.Is(Code::kMissing)) return Status::Error(Code::kMissing, "no backup in " + source_);
   CRABKV_RETURN_IF_ERROR(status);
-  if (backup_.is_backup) return Status::Ok();
-  return Status::Error(Code::kFormat, source_ + " is a store, and no backup");
+  if (!backup_.is_backup) return Status::Error(Code::kFormat, source_ + " is a store, and no backup");
+  const uint64_t last_log = backup_.logs.empty() ? 0 : backup_.logs.back().number;
+  return CheckNumbersLeft(source_, backup_, backup_.clean_last_lsn, last_log);
 }
 
 // Behind a SEAL there is one; the check of the frames does not look at it.

@@ -338,6 +338,20 @@ export const mutants = [
     tests: ["A_backup_is_not_opened_for_writing"],
   },
   {
+    name: "a store goes on behind the last epoch",
+    file: "native/core/manifest.cc",
+    find: "if (state.epoch == UINT32_MAX)",
+    replace: "if (state.epoch == 0)",
+    tests: ["A_MANIFEST_with_a_number"],
+  },
+  {
+    name: "a compacted segment may end in an epoch that is still to come",
+    file: "native/core/manifest.cc",
+    find: "if (segment.last_log_epoch <= state->epoch) continue;",
+    replace: "if (segment.last_log_epoch != 0) continue;",
+    tests: ["A_MANIFEST_with_a_number"],
+  },
+  {
     name: "what a rollback brings back stays marked as dead",
     file: "native/core/dead_records.cc",
     find: "if (rollbacks != rollbacks_) {",

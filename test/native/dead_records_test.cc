@@ -72,7 +72,7 @@ TEST(What_a_failed_write_had_replaced_is_kept_by_later_compactions) {
   EXPECT_OK(store->Close());
 }
 
-// Of two writes that fail together, one has replaced the other's value; what is written next lies where that lay.
+// In one batch that fails, the second value has replaced the first; what is written next lies where that lay.
 TEST(What_lies_where_a_failed_write_had_lain_is_kept) {
   MemEnv memory;
   FaultEnv env(&memory);
@@ -81,8 +81,7 @@ TEST(What_lies_where_a_failed_write_had_lain_is_kept) {
   for (uint64_t round = 0; round < 3; round++) {
     env.Inject(FailedAppend(EIO));
     Commit commit;
-    EXPECT_OK(Write(store.get(), {Put(Key(round), "one")}, &commit));
-    EXPECT_OK(Write(store.get(), {Put(Key(round), "two")}, &commit));
+    EXPECT_OK(Write(store.get(), {Put(Key(round), "one"), Put(Key(round), "two")}, &commit));
     store->Kick();
     EXPECT(!store->WaitFor(commit.group, false).ok());
     EXPECT_OK(WriteAndWait(store.get(), {Put(Key(10 + round), "one")}));
