@@ -8,7 +8,7 @@
 // Fails below the shares that have been reached, see `least`. The tests run a part of their long loops only (CRABKV_TEST_STRIDE).
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { branchesByFile, countBranches } from "./coverage-branches.mjs";
@@ -72,7 +72,7 @@ const folder = mkdtempSync(join(tmpdir(), "crabkv-coverage-"));
 try {
   const merged = join(folder, "merged");
   // %m, %c: all processes count in one file, as they go.
-  const tests = run(program, [], {
+  const tests = run(program, [`--jobs=${availableParallelism()}`], {
     LLVM_PROFILE_FILE: join(folder, "%m%c"),
     CRABKV_TEST_STRIDE: process.env.CRABKV_TEST_STRIDE ?? "6",
   });

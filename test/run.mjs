@@ -25,7 +25,7 @@ const { values: options, positionals: chosen } = parseArgs({
 if (!["", "address", "thread"].includes(options.sanitize)) throw new Error("--sanitize is address or thread");
 
 /** More of them would find too little memory under a sanitizer. */
-const SHARDS_MAX = 4;
+const JOBS_MAX = 4;
 
 const variantTree = { "": ".", address: "build-variants/asan", thread: "build-variants/tsan" }[options.sanitize];
 const binaries = join(root, variantTree, "build", "Release");
@@ -82,22 +82,18 @@ function sanitizerEnv() {
   };
 }
 
-// Most of them keep one processor busy: as many processes share them as there are processors.
+// Most of them keep one processor busy.
 async function nativeTests() {
   const program = join(binaries, "crabkv_tests");
   // TSan of older compilers cannot place its shadow where the kernel randomizes addresses widely.
   const fixed = options.sanitize === "thread" && spawnSync("setarch", ["-R", "true"]).status === 0;
   const [file, args] = fixed ? ["setarch", ["-R", program]] : [program, []];
   const env = options.sanitize === "" ? {} : sanitizerEnv();
-  const shards = Math.min(availableParallelism(), SHARDS_MAX);
-  const runs = Array.from({ length: shards }, (_, i) => runAndRead(file, [...args, `--shard=${i + 1}/${shards}`], env));
-  const counts = (await Promise.all(runs)).map(({ good, output }) => {
-    const last = /^(\d+) passed, (\d+) failed$/m.exec(output.trimEnd().split("\n").at(-1) ?? "");
-    return last === null
-      ? { passed: 0, failed: 1 }
-      : withExit({ passed: Number(last[1]), failed: Number(last[2]) }, good);
-  });
-  return counts.reduce((sum, { passed, failed }) => ({ passed: sum.passed + passed, failed: sum.failed + failed }));
+  const jobs = Math.min(availableParallelism(), JOBS_MAX);
+  const { good, output } = await runAndRead(file, [...args, `--jobs=${jobs}`], env);
+  const last = /^(\d+) passed, (\d+) failed$/.exec(output.trimEnd().split("\n").at(-1) ?? "");
+  if (last === null) return { passed: 0, failed: 1 };
+  return withExit({ passed: Number(last[1]), failed: Number(last[2]) }, good);
 }
 
 // The addon is loaded by a node that was not built with ASan, so the runtime has to be there before everything else.

@@ -232,22 +232,15 @@ Location Index::FindInSnapshot(const IndexSnapshot& snapshot, const KeyHash& has
   return Translate(snapshot.forwarding_, location);
 }
 
-uint64_t Index::DeadlineCount() {
-  uint64_t count = 0;
+Index::Sizes Index::MeasureSizes() {
+  Sizes sizes;
+  sizes.memory_bytes = uint64_t{kSlotCount} * sizeof(SlotTable);
   for (uint32_t slot = 0; slot < kSlotCount; slot++) {
     SlotLatch latch(this, static_cast<uint16_t>(slot));
-    if (slots_[slot].deadlines) count += slots_[slot].deadlines->count();
+    sizes.memory_bytes += slots_[slot].memory_bytes();
+    if (slots_[slot].deadlines) sizes.deadlines += slots_[slot].deadlines->count();
   }
-  return count;
-}
-
-uint64_t Index::MemoryBytes() {
-  uint64_t bytes = uint64_t{kSlotCount} * sizeof(SlotTable);
-  for (uint32_t slot = 0; slot < kSlotCount; slot++) {
-    SlotLatch latch(this, static_cast<uint16_t>(slot));
-    bytes += slots_[slot].memory_bytes();
-  }
-  return bytes;
+  return sizes;
 }
 
 }  // namespace crabkv

@@ -240,8 +240,12 @@ class Index {
   uint64_t Walk(uint64_t cursor, size_t count_max, std::vector<IndexPlace>* places);
 
   uint64_t KeyCount() const { return keys_.load(std::memory_order_relaxed); }
-  uint64_t DeadlineCount();  // takes each latch in turn
-  uint64_t MemoryBytes();    // takes each latch in turn
+  // Takes a latch for each slot, one at a time: a millisecond.
+  struct Sizes {
+    uint64_t memory_bytes = 0;
+    uint64_t deadlines = 0;  // keys that have one
+  };
+  Sizes MeasureSizes();
   uint32_t shard_count() const { return shard_count_; }
   const std::shared_ptr<ChangeCounters>& counters() const { return counters_; }
 

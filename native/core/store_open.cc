@@ -252,8 +252,9 @@ void StoreImpl::ReportSlots(SlotReport* report) {
 StoreStats StoreImpl::Stats() const {
   StoreStats stats;
   stats.keys = index_.KeyCount();
-  stats.keys_with_deadline = index_.DeadlineCount();
-  stats.index_bytes = index_.MemoryBytes();
+  const Index::Sizes sizes = index_.MeasureSizes();
+  stats.keys_with_deadline = sizes.deadlines;
+  stats.index_bytes = sizes.memory_bytes;
   segments_.ForEach([&stats](Segment* segment) {
     const uint64_t written = segment->written.load(std::memory_order_acquire);
     if (written == 0) return;

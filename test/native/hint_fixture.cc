@@ -20,7 +20,7 @@ void AppendIndex(Index* index, std::ostringstream* out) {
            << ' ' << table.DeadlineOf(fingerprint, location) << '\n';
     });
   }
-  *out << index->KeyCount() << " keys, " << index->DeadlineCount() << " with a deadline\n";
+  *out << index->KeyCount() << " keys, " << index->MeasureSizes().deadlines << " with a deadline\n";
 }
 
 void AppendSegment(const Segment& segment, std::ostringstream* out) {

@@ -216,12 +216,12 @@ TEST(A_million_keys_take_at_most_32_bytes_each_and_60_with_a_deadline) {
       filler.Begin(hash.slot, 0);
       filler.Put(hash.fingerprint, Location::Make(1, 1024, 160, false), deadlines ? 1'800'000'000'000 + i : 0);
       if ((i + 1) % 100'000 == 0 && i > 500'000)
-        worst = std::max(worst, static_cast<double>(index.MemoryBytes()) / static_cast<double>(i + 1));
+        worst = std::max(worst, static_cast<double>(index.MeasureSizes().memory_bytes) / static_cast<double>(i + 1));
     }
     filler.Count();
     EXPECT_EQ(index.KeyCount(), kKeys);
     if (worst > (deadlines ? 60 : 32)) EXPECT_EQ(worst, deadlines ? 60.0 : 32.0);
-    std::printf("       index: %.1f bytes a key%s\n", static_cast<double>(index.MemoryBytes()) / kKeys,
+    std::printf("       index: %.1f bytes a key%s\n", static_cast<double>(index.MeasureSizes().memory_bytes) / kKeys,
                 deadlines ? " with a deadline" : "");
   }
 }

@@ -1,7 +1,10 @@
-// Runs the native tests: crabkv_tests [--list] [--shard=I/N] [part of a name]... Prints failures, tests of more than a
+// Runs the native tests: crabkv_tests [--list] [--jobs=N] [part of a name]... Prints failures, tests of more than a
 // second, the seed, and a last line `N passed, N failed`. A test that hangs (CRABKV_TEST_TIMEOUT_S, default 240),
-// crashes or breaks an assertion of the core is reported as failed, with what it was at, and ends the run. A shard is
-// every N-th of the tests from the I-th on: N processes, with I from 1 to N, run all of them.
+// crashes or breaks an assertion of the core is reported as failed, with what it was at, and ends its process. Of those
+// there are as many as jobs, each of which takes the next test when it has done one; with one job, the first (the
+// default), it is this process.
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,8 +16,10 @@
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
+#include <new>
 #include <random>
 #include <thread>
+#include <vector>
 
 #include "test/native/harness.h"
 
@@ -31,8 +36,20 @@ const char* program_path = "crabkv_tests";
 constexpr size_t kContextBytes = 256;
 char context[kContextBytes];
 const char* volatile running = "";
-std::atomic<int> passed{0};
-std::atomic<int> failed{0};
+
+constexpr unsigned kJobsMax = 64;
+// What a process ends with that has said what failed, but is not the first.
+constexpr int kSaid = 3;
+
+// In memory that all processes share.
+struct Progress {
+  std::atomic<size_t> next{0};  // of the selected tests
+  std::atomic<int> passed{0};
+  std::atomic<int> failed{0};
+  std::atomic<const char*> running[kJobsMax] = {};
+};
+Progress* progress = nullptr;
+bool is_first = true;
 
 // Past this many, a test in a loop says nothing new.
 constexpr int kPrintedFailuresMax = 20;
@@ -47,18 +64,13 @@ bool Selected(const Test& test, int argc, char** argv) {
   return !filtered;
 }
 
-struct Shard {
-  unsigned nth = 1;
-  unsigned of = 1;
-};
-
-// False for one that is none.
-bool ReadShard(int argc, char** argv, Shard* shard) {
+// 0 for a number of them that can't be.
+unsigned ReadJobs(int argc, char** argv) {
+  unsigned jobs = 1;
   for (int i = 1; i < argc; i++) {
-    if (std::strncmp(argv[i], "--shard=", 8) != 0) continue;
-    if (std::sscanf(argv[i] + 8, "%u/%u", &shard->nth, &shard->of) != 2) return false;
+    if (std::strncmp(argv[i], "--jobs=", 7) == 0 && std::sscanf(argv[i] + 7, "%u", &jobs) != 1) return 0;
   }
-  return shard->nth >= 1 && shard->nth <= shard->of;
+  return jobs <= kJobsMax ? jobs : 0;
 }
 
 uint64_t ChooseSeed() {
@@ -66,13 +78,18 @@ uint64_t ChooseSeed() {
   return std::random_device()();
 }
 
-// The last words of a run that can't go on. Async-signal-safe but for the numbers, which snprintf formats in place.
+// The last words of a process that can't go on. Async-signal-safe but for the numbers, which snprintf formats in place.
 [[noreturn]] void EndRun(const char* why) {
   char text[1024];
-  const int length = std::snprintf(text, sizeof(text), "FAILED %s: %s%s%s\n%d passed, %d failed\n", running, why,
-                                   context[0] == '\0' ? "" : ", at ", context, passed.load(), failed.load() + 1);
+  int length = std::snprintf(text, sizeof(text), "FAILED %s: %s%s%s\n", running, why, context[0] == '\0' ? "" : ", at ",
+                             context);
+  progress->failed++;
+  if (is_first) {
+    length += std::snprintf(text + length, sizeof(text) - static_cast<size_t>(length), "%d passed, %d failed\n",
+                            progress->passed.load(), progress->failed.load());
+  }
   const ssize_t written = ::write(STDOUT_FILENO, text, static_cast<size_t>(length));
-  ::_exit(written == length ? 1 : 2);
+  ::_exit(written != length ? 2 : is_first ? 1 : kSaid);
 }
 
 // Ends the run when one test takes too long: a hang is a failure like any other.
@@ -125,35 +142,69 @@ bool RunTest(const Test& test) {
   return failures == 0;
 }
 
-int Main(int argc, char** argv) {
-  for (int i = 1; i < argc; i++) {
-    if (std::strcmp(argv[i], "--list") != 0) continue;
-    for (Test* test = first_test; test != nullptr; test = test->next) std::printf("%s\n", test->name);
-    return 0;
-  }
-  Shard shard;
-  if (!ReadShard(argc, argv, &shard)) {
-    std::fprintf(stderr, "--shard=I/N has I from 1 to N\n");
-    return 2;
-  }
-  program_path = argv[0];
-  seed = ChooseSeed();
-  std::printf("CRABKV_TEST_SEED=%" PRIu64 "\n", seed);
-  const auto start = std::chrono::steady_clock::now();
+// Runs tests until none is left.
+void Work(const std::vector<Test*>& tests, unsigned job) {
   std::signal(SIGABRT, [](int) { EndRun("aborts"); });
 #if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)  // these say more themselves
   std::signal(SIGSEGV, [](int) { EndRun("crashes"); });
 #endif
   Watchdog watchdog;
-  unsigned selected = 0;
-  for (Test* test = first_test; test != nullptr; test = test->next) {
-    if (!Selected(*test, argc, argv)) continue;
-    if (selected++ % shard.of != shard.nth - 1) continue;
+  for (size_t next = progress->next++; next < tests.size(); next = progress->next++) {
+    progress->running[job] = tests[next]->name;
     watchdog.NextTest();
-    (RunTest(*test) ? passed : failed)++;
+    (RunTest(*tests[next]) ? progress->passed : progress->failed)++;
   }
+}
+
+// The same in as many processes as there are jobs; what a process did not say itself of its end is said here.
+void WorkAtOnce(const std::vector<Test*>& tests, unsigned jobs) {
+  std::vector<pid_t> children;
+  for (unsigned job = 0; job < jobs; job++) {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      is_first = false;
+      Work(tests, job);
+      std::exit(0);
+    }
+    children.push_back(child);
+  }
+  for (unsigned job = 0; job < jobs; job++) {
+    int status = 0;
+    const bool ended = children[job] > 0 && ::waitpid(children[job], &status, 0) == children[job];
+    if (ended && WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == kSaid)) continue;
+    const char* const at = progress->running[job];
+    std::printf("FAILED %s: its process ended with status %#x\n", at == nullptr ? "(none)" : at, status);
+    progress->failed++;
+  }
+}
+
+int Main(int argc, char** argv) {
+  std::vector<Test*> tests;
+  for (Test* test = first_test; test != nullptr; test = test->next) {
+    if (Selected(*test, argc, argv)) tests.push_back(test);
+  }
+  for (int i = 1; i < argc; i++) {
+    if (std::strcmp(argv[i], "--list") != 0) continue;
+    for (const Test* test : tests) std::printf("%s\n", test->name);
+    return 0;
+  }
+  const unsigned jobs = ReadJobs(argc, argv);
+  if (jobs == 0) {
+    std::fprintf(stderr, "--jobs=N has N from 1 to %u\n", kJobsMax);
+    return 2;
+  }
+  void* const memory = ::mmap(nullptr, sizeof(Progress), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) return 2;
+  progress = new (memory) Progress();
+  program_path = argv[0];
+  seed = ChooseSeed();
+  std::printf("CRABKV_TEST_SEED=%" PRIu64 "\n", seed);
+  std::fflush(stdout);
+  const auto start = std::chrono::steady_clock::now();
+  jobs == 1 ? Work(tests, 0) : WorkAtOnce(tests, jobs);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  std::printf("native tests: %.1f s\n%d passed, %d failed\n", seconds, passed.load(), failed.load());
+  const int passed = progress->passed, failed = progress->failed;
+  std::printf("native tests: %.1f s\n%d passed, %d failed\n", seconds, passed, failed);
   return failed == 0 && passed > 0 ? 0 : 1;
 }
 

@@ -5,22 +5,98 @@
 
 #include <algorithm>
 #include <cstring>
+#include <mutex>
+
+#include "native/core/coding.h"
+
+// Whoever still reads a file that is gone is found by ASan.
+#if defined(__SANITIZE_ADDRESS__)
+#include <sanitizer/asan_interface.h>
+#define POISON(space, bytes) ASAN_POISON_MEMORY_REGION(space, bytes)
+#define UNPOISON(space, bytes) ASAN_UNPOISON_MEMORY_REGION(space, bytes)
+#else
+#define POISON(space, bytes) static_cast<void>(0)
+#define UNPOISON(space, bytes) static_cast<void>(0)
+#endif
 
 namespace crabkv::test {
 
-MemFile::MemFile(uint64_t inode, uint64_t bytes_max) : inode_(inode), bytes_max_(bytes_max) {
-  void* const bytes =
-      ::mmap(nullptr, bytes_max, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  CRABKV_ASSERT(bytes != MAP_FAILED);
-  bytes_ = static_cast<char*>(bytes);
+namespace {
+
+// Address space, all of it zeros. Some is kept of files that are gone: a test may make a hundred thousand of a few
+// kilobytes, and to map and to unmap makes all threads of a process wait for each other.
+class Spaces {
+ public:
+  static Spaces& All() {
+    static Spaces* const spaces = new Spaces();
+    return *spaces;
+  }
+  char* Take(uint64_t bytes) {
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      const auto kept =
+          std::find_if(kept_.begin(), kept_.end(), [=](const Kept& space) { return space.bytes == bytes; });
+      if (kept != kept_.end()) return Remove(kept);
+    }
+    void* const space =
+        ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    CRABKV_ASSERT(space != MAP_FAILED);
+    return static_cast<char*>(space);
+  }
+  // `written`: what is behind it is zeros still.
+  void Give(char* space, uint64_t bytes, uint64_t written) {
+    constexpr size_t kKeptMax = 64;
+    if (written > kPoisonedBytes) {
+      ::munmap(space, bytes);
+      return;
+    }
+    std::memset(space, 0, written);
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (kept_.size() == kKeptMax) {
+      const uint64_t oldest_bytes = kept_.front().bytes;
+      ::munmap(Remove(kept_.begin()), oldest_bytes);
+    }
+    POISON(space, std::min(bytes, kPoisonedBytes));
+    kept_.push_back({space, bytes});
+  }
+
+ private:
+  struct Kept {
+    char* space;
+    uint64_t bytes;
+  };
+  static constexpr uint64_t kPoisonedBytes = 256 << 10;
+
+  char* Remove(std::vector<Kept>::iterator kept) {
+    char* const space = kept->space;
+    UNPOISON(space, std::min(kept->bytes, kPoisonedBytes));
+    kept_.erase(kept);
+    return space;
+  }
+
+  std::mutex mutex_;
+  std::vector<Kept> kept_;
+};
+
+// Up to the last byte that is no zero, or a few more.
+uint64_t WithoutZeros(const std::string& content) {
+  uint64_t end = content.size();
+  while (end >= 8 && GetU64(&content[end - 8]) == 0) end -= 8;
+  return end;
 }
 
-MemFile::~MemFile() { ::munmap(bytes_, bytes_max_); }
+}  // namespace
+
+MemFile::MemFile(uint64_t inode, uint64_t bytes_max)
+    : inode_(inode), bytes_max_(bytes_max), bytes_(Spaces::All().Take(bytes_max)) {}
+
+MemFile::~MemFile() { Spaces::All().Give(bytes_, bytes_max_, written_); }
 
 void MemFile::Write(uint64_t offset, std::string_view data, uint64_t sequence) {
   CRABKV_ASSERT(data.size() <= bytes_max_ && offset <= bytes_max_ - data.size());
   if (data.empty()) return;
   std::memcpy(bytes_ + offset, data.data(), data.size());
+  written_ = std::max(written_, offset + data.size());
   size_ = std::max(size_, offset + data.size());
   journal_.push_back({false, offset, std::string(data), 0, sequence});
 }
@@ -66,7 +142,8 @@ std::shared_ptr<const std::string> MemFile::AfterPowerCut(PowerCut* cut) const {
 
 std::shared_ptr<MemFile> MemFile::Clone() const {
   auto clone = std::make_shared<MemFile>(inode_, bytes_max_);
-  std::memcpy(clone->bytes_, bytes_, size_);
+  std::memcpy(clone->bytes_, bytes_, std::min(size_, written_));
+  clone->written_ = std::min(size_, written_);
   clone->size_ = size_;
   clone->durable_ = durable_;
   clone->journal_ = journal_;
@@ -77,7 +154,8 @@ std::shared_ptr<MemFile> MemFile::Durable(uint64_t inode, uint64_t bytes_max,
                                           std::shared_ptr<const std::string> content) {
   auto file = std::make_shared<MemFile>(inode, bytes_max);
   // Space made ahead is zeros, which new memory is already.
-  std::memcpy(file->bytes_, content->data(), content->find_last_not_of('\0') + 1);
+  file->written_ = WithoutZeros(*content);
+  std::memcpy(file->bytes_, content->data(), file->written_);
   file->size_ = content->size();
   file->durable_ = std::move(content);
   return file;

@@ -65,8 +65,9 @@ class MemFile {
 
   const uint64_t inode_;
   const uint64_t bytes_max_;
-  char* bytes_;
+  char* const bytes_;
   uint64_t size_ = 0;
+  uint64_t written_ = 0;  // behind it there have only ever been zeros
   std::shared_ptr<const std::string> durable_ = std::make_shared<std::string>();  // machines after a crash share it
   std::vector<Operation> journal_;                                                // since the last Sync, oldest first
 };
