@@ -4,6 +4,7 @@
 // bound it after a reopening. Any thread.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 
@@ -13,9 +14,10 @@ namespace crabkv {
 
 class Clock {
  public:
-  // `floor_ms` is the latest time that the log remembers.
+  // `floor_ms` is the latest time that the log remembers; what no clock shows is taken for the highest floor.
   Clock(Env* env, uint64_t floor_ms)
-      : env_(env), offset_ms_(static_cast<int64_t>(floor_ms) - static_cast<int64_t>(MonotonicMs())) {}
+      : env_(env),
+        offset_ms_(static_cast<int64_t>(std::min(floor_ms, kFloorMaxMs)) - static_cast<int64_t>(MonotonicMs())) {}
 
   uint64_t NowMs() {
     // The wall first: a thread that sleeps between the two looks then finds too small an offset, which is ignored, not
@@ -30,6 +32,7 @@ class Clock {
   }
 
  private:
+  static constexpr uint64_t kFloorMaxMs = uint64_t{1} << 62;  // so that sums with it stay in range
   uint64_t MonotonicMs() { return env_->MonotonicNs() / 1000000; }
 
   Env* const env_;
