@@ -216,5 +216,15 @@ TEST(A_pause_between_two_looks_does_not_put_the_clock_forward) {
   EXPECT_EQ(clock.NowMs(), env.WallMs());
 }
 
+TEST(A_time_that_no_clock_shows_is_a_floor_like_any_other) {
+  MemEnv env;
+  for (const uint64_t floor_ms : {uint64_t{1} << 62, uint64_t{1} << 63, UINT64_MAX}) {
+    Clock clock(&env, floor_ms);
+    const uint64_t now_ms = clock.NowMs();
+    EXPECT(now_ms >= uint64_t{1} << 62 && now_ms < uint64_t{1} << 63);
+    EXPECT(clock.NowMs() >= now_ms);
+  }
+}
+
 }  // namespace
 }  // namespace crabkv::test
