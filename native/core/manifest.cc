@@ -236,6 +236,7 @@ Status CheckNumbersLeft(const std::string& directory, const ManifestState& state
   if (last_log > kNumberMax) return refuse("log segment", last_log);
   for (const CompactedSegment& segment : state.compacted) {
     if (segment.number > kNumberMax) return refuse("compacted segment", segment.number);
+    if (segment.last_log > kNumberMax) return refuse("log segment", segment.last_log);
   }
   return Status::Ok();
 }

@@ -20,10 +20,10 @@ struct RestoreReport {
 
 // Copies the backup in `source` into a store in `target`, in a new epoch and of a lineage of its own, and checks all of
 // it; it is made under the name `target`.partial and renamed when all of it is durable. kMissing when there is nothing,
-// kFormat when it is no backup; kLocked while one is being made there; kCorruption, naming the file, when the backup is
-// damaged; kExists when `target` or the other name is there and not an empty directory; kInvalidArgument when `target`
-// lies in `source`, or is a mount point; kIo, kDiskFull; kAborted. After an error nothing is left of the new store,
-// unless it was in syncing its name.
+// kFormat when it is no backup, or at numbers too high to go on; kLocked while one is being made there; kCorruption,
+// naming the file, when the backup is damaged; kExists when `target` or the other name is there and not an empty
+// directory; kInvalidArgument when `target` lies in `source`, or is a mount point; kIo, kDiskFull; kAborted. After an
+// error nothing is left of the new store, unless it was in syncing its name.
 Status RestoreBackup(Env* env, const std::string& source, const std::string& target, const StepDone& step,
                      RestoreReport* report);
 
