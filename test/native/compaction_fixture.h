@@ -1,11 +1,15 @@
-// Compactions that a test waits for.
+// Compactions that a test asks for, and waits for.
 #pragma once
 
 #include "native/core/store.h"
 #include "native/core/store_impl.h"
 #include "test/native/started.h"
+#include "test/native/store_fixture.h"
 
 namespace crabkv::test {
+
+// SmallOptions without automatic compaction; those that are asked for take no pauses.
+Options ManualOptions(SyncMode sync = SyncMode::kAlways);
 
 class StartedCompaction final : public Started<CompactionReport> {
  public:

@@ -11,13 +11,6 @@
 namespace crabkv::test {
 namespace {
 
-Options ManualOptions(SyncMode sync = SyncMode::kOs) {
-  Options options = SmallOptions(sync);
-  options.auto_compaction = false;
-  options.compaction_io_percent = 100;
-  return options;
-}
-
 std::string Key(uint64_t i) { return "key-" + std::to_string(i); }
 
 // Overwrites `keys` keys `rounds` times.
@@ -35,7 +28,7 @@ void Churn(Store* store, uint64_t keys, uint64_t rounds, size_t value_bytes = 20
 
 TEST(Compaction_keeps_what_is_live_and_frees_the_rest) {
   MemEnv env;
-  auto store = OpenStore(&env, ManualOptions());
+  auto store = OpenStore(&env, ManualOptions(SyncMode::kOs));
   REQUIRE(store != nullptr);
   Churn(store.get(), 500, 10);
   EXPECT_OK(WriteAndWait(store.get(), {Delete(Key(3)), Expire(Key(4), 1'900'000'000'000), Put("", "empty")}));
@@ -52,7 +45,7 @@ TEST(Compaction_keeps_what_is_live_and_frees_the_rest) {
   EXPECT_EQ(after.keys, stats.keys);
   ExpectContents(store.get(), before);
   EXPECT_OK(store->Close());
-  store = OpenStore(&env, ManualOptions());
+  store = OpenStore(&env, ManualOptions(SyncMode::kOs));
   REQUIRE(store != nullptr);
   ExpectContents(store.get(), before);
   EXPECT_EQ(store->Stats().live_bytes, stats.live_bytes);
@@ -61,7 +54,7 @@ TEST(Compaction_keeps_what_is_live_and_frees_the_rest) {
 
 TEST(Compacting_again_finds_nothing_to_do) {
   MemEnv env;
-  auto store = OpenStore(&env, ManualOptions());
+  auto store = OpenStore(&env, ManualOptions(SyncMode::kOs));
   Churn(store.get(), 300, 5);
   EXPECT_OK(Compact(store.get()));
   CompactionReport report;
@@ -73,7 +66,7 @@ TEST(Compacting_again_finds_nothing_to_do) {
 
 TEST(An_emptied_store_shrinks_to_next_to_nothing) {
   MemEnv env;
-  auto store = OpenStore(&env, ManualOptions());
+  auto store = OpenStore(&env, ManualOptions(SyncMode::kOs));
   Churn(store.get(), 2000, 1);
   for (uint64_t i = 0; i < 2000; i++) {
     Commit commit;
@@ -90,7 +83,7 @@ TEST(An_emptied_store_shrinks_to_next_to_nothing) {
 // A store on a machine, reopened after a kill by every look at it.
 class Machine {
  public:
-  Machine() : env_(std::make_unique<MemEnv>()), store_(OpenStore(env_.get(), ManualOptions())) {}
+  Machine() : env_(std::make_unique<MemEnv>()), store_(OpenStore(env_.get(), ManualOptions(SyncMode::kOs))) {}
   ~Machine() {
     if (store_ != nullptr) EXPECT_OK(store_->Close());
   }
@@ -106,7 +99,7 @@ class Machine {
   std::string Get(std::string_view key) {
     const std::string here = test::Get(store_.get(), key);
     auto killed = env_->KillProcess();
-    auto next = OpenStore(killed.get(), ManualOptions());
+    auto next = OpenStore(killed.get(), ManualOptions(SyncMode::kOs));
     if (next == nullptr) return "(does not open)";
     const std::string there = test::Get(next.get(), key);
     return here == there ? here : here + ", and after reopening " + there;
@@ -116,7 +109,7 @@ class Machine {
     EXPECT_OK(store_->Close());
     store_.reset();
     env_ = std::move(killed);
-    store_ = OpenStore(env_.get(), ManualOptions());
+    store_ = OpenStore(env_.get(), ManualOptions(SyncMode::kOs));
   }
 
  private:
@@ -302,7 +295,7 @@ TEST(A_machine_that_stops_at_any_call_of_a_compaction_has_lost_nothing) {
     for (const auto& disk : disks.Take()) {
       const Context context("sync mode " + std::to_string(static_cast<int>(mode)) + ", " + disk.after);
       ModelLog found(log);
-      auto opened = OpenStore(disk.machine.get(), ManualOptions());
+      auto opened = OpenStore(disk.machine.get(), ManualOptions(SyncMode::kOs));
       if (opened != nullptr) ExpectPrefix(opened.get(), &found, disk.killed ? log.last_version() : durable);
       if (opened != nullptr) EXPECT_OK(opened->Close());
     }
@@ -368,7 +361,7 @@ TEST(A_feed_keeps_the_changes_that_it_has_not_shown) {
 
 TEST(Closing_gives_a_compaction_up_at_once) {
   MemEnv env;
-  Options options = ManualOptions();
+  Options options = ManualOptions(SyncMode::kOs);
   options.compaction_io_percent = 1;
   options.segment_bytes = 1 << 20;
   auto store = OpenStore(&env, options);
@@ -377,7 +370,7 @@ TEST(Closing_gives_a_compaction_up_at_once) {
   EXPECT_OK(store->Close());
   EXPECT(given_up.ended());
   EXPECT_CODE(given_up.Wait(), Code::kClosed);
-  store = OpenStore(&env, ManualOptions());
+  store = OpenStore(&env, ManualOptions(SyncMode::kOs));
   EXPECT_EQ(store->Stats().keys, 5000u);
   EXPECT_OK(store->Close());
 }

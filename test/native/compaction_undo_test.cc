@@ -20,12 +20,6 @@ void SleepUntil(const std::atomic<bool>& flag) {
   while (!flag) std::this_thread::sleep_for(std::chrono::milliseconds(1));
 }
 
-Options ManualOptions() {
-  Options options = SmallOptions();
-  options.auto_compaction = false;
-  return options;
-}
-
 // Entries as a scan shows them, without reading each by its key as well.
 std::map<std::string, std::string> ScanAll(Scan* scan) {
   std::map<std::string, std::string> entries;

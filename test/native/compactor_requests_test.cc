@@ -15,13 +15,6 @@
 namespace crabkv::test {
 namespace {
 
-Options ManualOptions() {
-  Options options = SmallOptions(SyncMode::kOs);
-  options.auto_compaction = false;
-  options.compaction_io_percent = 100;
-  return options;
-}
-
 // A store with much to compact, whose compactor is held in the middle of a backup until the gate opens.
 struct Held {
   MemEnv memory;
@@ -31,7 +24,7 @@ struct Held {
   std::unique_ptr<StartedBackup> backup;
 
   Held() {
-    store = OpenStore(&env, ManualOptions());
+    store = OpenStore(&env, ManualOptions(SyncMode::kOs));
     for (int i = 0; i < 200; i++) {
       EXPECT_OK(WriteAndWait(store.get(), {Put("k" + std::to_string(i % 10), std::string(2000, 'v'))}));
     }

@@ -15,12 +15,6 @@
 namespace crabkv::test {
 namespace {
 
-Options ManualOptions() {
-  Options options = SmallOptions();
-  options.auto_compaction = false;
-  return options;
-}
-
 std::string Key(uint64_t i) { return "key-" + std::to_string(100 + i); }
 
 TEST(A_mark_is_of_the_record_that_begins_there_and_of_no_other) {

@@ -11,13 +11,6 @@
 namespace crabkv::test {
 namespace {
 
-Options ManualOptions(bool read_only = false) {
-  Options options = SmallOptions();
-  options.auto_compaction = false;
-  options.read_only = read_only;
-  return options;
-}
-
 // Four log segments, of which so many are compacted; what is written goes into a fifth.
 std::unique_ptr<MemEnv> Made(bool clean, uint64_t compacted) {
   MemEnv env;
@@ -63,7 +56,8 @@ const std::vector<Number>& Numbers() {
   return *numbers;
 }
 
-constexpr uint64_t kHigh[] = {0, 1, 1 << 20, UINT32_MAX - 1, UINT32_MAX, uint64_t{1} << 63, UINT64_MAX - 1, UINT64_MAX};
+constexpr uint64_t kExtremes[] = {0,         1, 1 << 20, UINT32_MAX - 1, UINT32_MAX, uint64_t{1} << 63, UINT64_MAX - 1,
+                                  UINT64_MAX};
 
 // Null where the MANIFEST can't be ended so.
 std::unique_ptr<MemEnv> Forged(MemEnv* made, const Number& number, uint64_t n) {
@@ -85,7 +79,9 @@ bool GoesOn(MemEnv* env) {
   EXPECT_OK(WriteAndWait(store.get(), {Put("and", "on")}));
   EXPECT_OK(ReadAll(store.get(), &written));
   EXPECT_OK(store->Close());
-  store = OpenStore(env, ManualOptions(true));
+  Options reading = ManualOptions();
+  reading.read_only = true;
+  store = OpenStore(env, reading);
   if (store == nullptr) return true;
   EXPECT_OK(ReadAll(store.get(), &again));
   EXPECT_EQ(Difference(written, again), "the same");
@@ -98,7 +94,7 @@ TEST(A_MANIFEST_with_a_number_as_high_as_can_be_is_refused_or_goes_on) {
     for (const uint64_t compacted : {2, 4}) {
       auto made = Made(clean, compacted);
       for (const Number& number : Numbers()) {
-        for (const uint64_t n : kHigh) {
+        for (const uint64_t n : kExtremes) {
           const Context context(std::string(clean ? "closed, " : "killed, ") + std::to_string(compacted) +
                                 " compacted, " + number.name + " " + std::to_string(n));
           const auto env = Forged(made.get(), number, n);

@@ -13,17 +13,11 @@ namespace {
 
 const StepDone kGoOn = [](uint64_t) { return true; };
 
-Options ForgedOptions() {
-  Options options = SmallOptions();
-  options.auto_compaction = false;
-  return options;
-}
-
 // Three log segments, or a compacted one and three of the log; each of the log has two frames of records, and they hold
 // the LSNs from 1 on.
 std::unique_ptr<MemEnv> Closed(bool compacted) {
   MemEnv env;
-  auto store = OpenStore(&env, ForgedOptions());
+  auto store = OpenStore(&env, ManualOptions());
   if (compacted) {
     EXPECT_OK(WriteAndWait(store.get(), {Put("old:1", "1"), Put("old:2", "2"), Delete("old:1")}));
     EXPECT_OK(EndSegment(store.get()));
@@ -54,7 +48,7 @@ std::string Describe(const VerifyReport& report) {
 }
 
 Code OpenedAs(Env* env, Contents* contents) {
-  Options options = ForgedOptions();
+  Options options = ManualOptions();
   options.read_only = true;
   std::shared_ptr<Store> store;
   const Status status = Store::Open(env, kDirectory, options, &store);
