@@ -15,6 +15,8 @@ import { branchesByFile, countBranches } from "./coverage-branches.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const program = join(root, "build-variants", "coverage", "build", "Release", "crabkv_tests");
+// As many as test/run.mjs runs at once.
+const JOBS_MAX = 4;
 const least = { lines: 97.5, branches: 90.5 };
 
 function run(file, args, env = {}, output = "inherit") {
@@ -72,7 +74,7 @@ const folder = mkdtempSync(join(tmpdir(), "crabkv-coverage-"));
 try {
   const merged = join(folder, "merged");
   // %m, %c: all processes count in one file, as they go.
-  const tests = run(program, [`--jobs=${availableParallelism()}`], {
+  const tests = run(program, [`--jobs=${Math.min(availableParallelism(), JOBS_MAX)}`], {
     LLVM_PROFILE_FILE: join(folder, "%m%c"),
     CRABKV_TEST_STRIDE: process.env.CRABKV_TEST_STRIDE ?? "6",
   });

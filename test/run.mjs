@@ -82,7 +82,7 @@ function sanitizerEnv() {
   };
 }
 
-// Most of them keep one processor busy.
+// Most of them keep one processor busy, so as many run at once as there are processors.
 async function nativeTests() {
   const program = join(binaries, "crabkv_tests");
   // TSan of older compilers cannot place its shadow where the kernel randomizes addresses widely.

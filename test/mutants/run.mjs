@@ -116,9 +116,16 @@ async function work(tree) {
 
 try {
   addTree(root);
-  await build(trees[0], availableParallelism());
-  while (trees.length < availableParallelism()) addTree(trees[0]);
-  await Promise.all(trees.map(work));
+  const broken = await build(trees[0], availableParallelism()).then(
+    () => undefined,
+    (error) => error.message,
+  );
+  if (broken === undefined) {
+    while (trees.length < Math.min(availableParallelism(), waiting.length)) addTree(trees[0]);
+    await Promise.all(trees.map(work));
+  } else {
+    await report("(no mutant: it builds)", () => broken);
+  }
 } finally {
   for (const tree of trees) rmSync(tree, { recursive: true, force: true });
 }

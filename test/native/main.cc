@@ -173,7 +173,9 @@ void WorkAtOnce(const std::vector<Test*>& tests, unsigned jobs) {
     const bool ended = children[job] > 0 && ::waitpid(children[job], &status, 0) == children[job];
     if (ended && WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == kSaid)) continue;
     const char* const at = progress->running[job];
-    std::printf("FAILED %s: its process ended with status %#x\n", at == nullptr ? "(none)" : at, status);
+    std::printf("FAILED %s: its process ended with %s %d\n", at == nullptr ? "(none)" : at,
+                WIFSIGNALED(status) ? "signal" : "exit code",
+                WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
     progress->failed++;
   }
 }

@@ -46,7 +46,7 @@ class Spaces {
   // `written`: what is behind it is zeros still.
   void Give(char* space, uint64_t bytes, uint64_t written) {
     constexpr size_t kKeptMax = 64;
-    if (written > kPoisonedBytes) {
+    if (written > kWrittenMax) {
       ::munmap(space, bytes);
       return;
     }
@@ -56,7 +56,7 @@ class Spaces {
       const uint64_t oldest_bytes = kept_.front().bytes;
       ::munmap(Remove(kept_.begin()), oldest_bytes);
     }
-    POISON(space, std::min(bytes, kPoisonedBytes));
+    POISON(space, std::min(bytes, kWrittenMax));
     kept_.push_back({space, bytes});
   }
 
@@ -65,11 +65,12 @@ class Spaces {
     char* space;
     uint64_t bytes;
   };
-  static constexpr uint64_t kPoisonedBytes = 256 << 10;
+  // Written of a space that is kept, at most: to make more of it zeros again would take longer than to unmap it.
+  static constexpr uint64_t kWrittenMax = 256 << 10;
 
   char* Remove(std::vector<Kept>::iterator kept) {
     char* const space = kept->space;
-    UNPOISON(space, std::min(kept->bytes, kPoisonedBytes));
+    UNPOISON(space, std::min(kept->bytes, kWrittenMax));
     kept_.erase(kept);
     return space;
   }
