@@ -18,7 +18,7 @@ const round = (value) => Math.round(value * 10) / 10;
 const tick = (value) => String(Number(value.toPrecision(3)));
 
 /** Sides in their order, each with its colour: a store's second side is a variant of its first. */
-export function coloured(sides) {
+function coloured(sides) {
   const seen = new Map();
   return sides.map((side) => {
     const nth = seen.get(side.store) ?? 0;

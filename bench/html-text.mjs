@@ -14,7 +14,7 @@ export function short(value) {
   return scaled === 0 ? "0" : scaled.toFixed(3);
 }
 
-export const isTime = (unit) => unit === "ms";
+const isTime = (unit) => unit === "ms";
 export const figure = (unit, value) => (isTime(unit) ? `${short(value)} ms` : `${short(value)}/s`);
 export const milliseconds = (value) => (value < 1 ? `${short(value * 1000)} µs` : `${short(value)} ms`);
 export const times = (ratio) => `${ratio.toFixed(2)}×`;

@@ -1,40 +1,40 @@
-// What the native tests run of the engine: builds them with counters (clang), runs them, and says how many of the lines and
-// branches of native/core were executed; a branch is one outcome of a condition (coverage-branches.mjs says which count).
-// Headers count with what uses them, and so do the processes that tests start, however they end.
+// What the native tests execute of the engine: says how many of the lines and branches of native/core the last run of them with ASan
+// did, whose build counts that; a branch is one outcome of a condition (coverage-branches.mjs says which count). Headers count with
+// what uses them, and so do the processes that tests start, however they end.
 //
-//   node test/coverage.mjs            a line for each file, the sum, and `1 passed, 0 failed`
-//   node test/coverage.mjs log_check  the lines of such files that were not executed, or whose branches were not, too
+//   node test/run.mjs --sanitize=address native    first
+//   node test/coverage.mjs                         a line for each file, the sum, and `1 passed, 0 failed`
+//   node test/coverage.mjs log_check               the lines of such files that were not executed, or whose branches were not, too
 //
-// Fails below the shares that have been reached, see `least`. The tests run a part of their long loops only (CRABKV_TEST_STRIDE).
+// Fails below the shares that have been reached, see `least`.
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { availableParallelism, tmpdir } from "node:os";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { branchesByFile, countBranches } from "./coverage-branches.mjs";
+import { binariesOf, countersFolder } from "./sanitizers.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
-const program = join(root, "build-variants", "coverage", "build", "Release", "crabkv_tests");
-// As many as test/run.mjs runs at once.
-const JOBS_MAX = 4;
+const program = join(binariesOf("address"), "crabkv_tests");
 const least = { lines: 97.5, branches: 90.5 };
 
-function run(file, args, env = {}, output = "inherit") {
-  const result = spawnSync(file, args, {
-    cwd: root,
-    env: { ...process.env, ...env },
-    stdio: ["ignore", output, "inherit"],
-    encoding: "utf8",
-    maxBuffer: 1 << 30,
-  });
-  if (result.error !== undefined) throw result.error;
-  return result;
-}
-
 function llvm(tool, ...args) {
-  const { status, stdout } = run(tool, args, {}, "pipe");
+  const stdio = ["ignore", "pipe", "inherit"];
+  const { error, status, stdout } = spawnSync(tool, args, { stdio, encoding: "utf8", maxBuffer: 1 << 30 });
+  if (error !== undefined) throw error;
   if (status !== 0) throw new Error(`${tool} failed`);
   return stdout;
+}
+
+/** The files of the counters, which must be of the program as it is. */
+function countedFiles() {
+  const names = existsSync(countersFolder) ? readdirSync(countersFolder) : [];
+  const files = names.map((name) => join(countersFolder, name));
+  const built = existsSync(program) ? statSync(program).mtimeMs : Infinity;
+  if (files.length === 0 || files.some((file) => statSync(file).mtimeMs < built))
+    throw new Error("nothing is counted yet: run node test/run.mjs --sanitize=address native");
+  return files;
 }
 
 const isCore = (path) => path.includes("native/core/");
@@ -63,24 +63,10 @@ function gapsOf(file, branches) {
     .map(([line, what]) => `  ${line}: ${text[line - 1]?.trim()}   [${[...new Set(what)].join(", ")}]`);
 }
 
-const build = run(
-  process.execPath,
-  [join(root, "native", "scripts", "build.mjs"), "--sanitize=coverage", "--target=crabkv_tests"],
-  {},
-  "ignore",
-);
-if (build.status !== 0) throw new Error("the tests do not build with counters: is clang there, with its runtime?");
 const folder = mkdtempSync(join(tmpdir(), "crabkv-coverage-"));
 try {
   const merged = join(folder, "merged");
-  // %m, %c: all processes count in one file, as they go.
-  const tests = run(program, [`--jobs=${Math.min(availableParallelism(), JOBS_MAX)}`], {
-    LLVM_PROFILE_FILE: join(folder, "%m%c"),
-    CRABKV_TEST_STRIDE: process.env.CRABKV_TEST_STRIDE ?? "6",
-  });
-  if (tests.status !== 0) throw new Error("the tests fail with counters");
-  const counted = readdirSync(folder).map((name) => join(folder, name));
-  llvm("llvm-profdata", "merge", "-sparse", ...counted, "-o", merged);
+  llvm("llvm-profdata", "merge", "-sparse", ...countedFiles(), "-o", merged);
   const { data } = JSON.parse(llvm("llvm-cov", "export", program, `-instr-profile=${merged}`));
   const files = data[0].files.filter(({ filename }) => isCore(filename));
   const branchesOf = branchesByFile(data[0], root);

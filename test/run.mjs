@@ -3,7 +3,7 @@
 //
 //   node test/run.mjs                                     all of them
 //   node test/run.mjs native                              the native tests
-//   node test/run.mjs --sanitize=address native vitest    on an ASan and UBSan build (thread: TSan, native only)
+//   node test/run.mjs --sanitize=address native vitest    on an ASan and UBSan build (clang; thread: TSan, native only)
 //
 // What a stage starts has no stdin: a test that waits for a person must fail, not hang.
 import { spawn, spawnSync } from "node:child_process";
@@ -14,6 +14,7 @@ import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { binariesOf, countersFolder, preloadEnv, sanitizerEnv, sanitizers } from "./sanitizers.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "..");
 const require = createRequire(import.meta.url);
@@ -22,13 +23,10 @@ const { values: options, positionals: chosen } = parseArgs({
   options: { sanitize: { type: "string", default: "" } },
   allowPositionals: true,
 });
-if (!["", "address", "thread"].includes(options.sanitize)) throw new Error("--sanitize is address or thread");
+if (!sanitizers.includes(options.sanitize)) throw new Error("--sanitize is address or thread");
 
 /** More of them would find too little memory under a sanitizer. */
 const JOBS_MAX = 4;
-
-const variantTree = { "": ".", address: "build-variants/asan", thread: "build-variants/tsan" }[options.sanitize];
-const binaries = join(root, variantTree, "build", "Release");
 
 /** The script of a package's command, so that no shell and no PATH is involved. */
 function command(packageName, name) {
@@ -73,22 +71,18 @@ function withExit(counts, good) {
   return good || counts.failed > 0 ? counts : { ...counts, failed: 1 };
 }
 
-function sanitizerEnv() {
-  return {
-    CRABKV_SANITIZER: options.sanitize,
-    ASAN_OPTIONS: "detect_leaks=0",
-    UBSAN_OPTIONS: "print_stacktrace=1",
-    TSAN_OPTIONS: "halt_on_error=1 second_deadlock_stack=1",
-  };
-}
-
 // Most of them keep one processor busy, so as many run at once as there are processors.
 async function nativeTests() {
-  const program = join(binaries, "crabkv_tests");
+  const program = join(binariesOf(options.sanitize), "crabkv_tests");
   // TSan of older compilers cannot place its shadow where the kernel randomizes addresses widely.
   const fixed = options.sanitize === "thread" && spawnSync("setarch", ["-R", "true"]).status === 0;
   const [file, args] = fixed ? ["setarch", ["-R", program]] : [program, []];
-  const env = options.sanitize === "" ? {} : sanitizerEnv();
+  const env = sanitizerEnv(options.sanitize);
+  if (options.sanitize === "address") {
+    rmSync(countersFolder, { recursive: true, force: true });
+    // %m, %c: all processes count in one file, as they go.
+    env.LLVM_PROFILE_FILE = join(countersFolder, "%m%c");
+  }
   const jobs = Math.min(availableParallelism(), JOBS_MAX);
   const { good, output } = await runAndRead(file, [...args, `--jobs=${jobs}`], env);
   const last = /^(\d+) passed, (\d+) failed$/.exec(output.trimEnd().split("\n").at(-1) ?? "");
@@ -96,21 +90,8 @@ async function nativeTests() {
   return withExit({ passed: Number(last[1]), failed: Number(last[2]) }, good);
 }
 
-// The addon is loaded by a node that was not built with ASan, so the runtime has to be there before everything else.
-function preload() {
-  const libraries = ["libasan.so", "libstdc++.so"].map((name) => {
-    const found = spawnSync(process.env.CC ?? "gcc", [`-print-file-name=${name}`], { encoding: "utf8" });
-    if (found.status !== 0 || !found.stdout.includes("/")) throw new Error(`the compiler does not know ${name}`);
-    return found.stdout.trim();
-  });
-  return {
-    ...sanitizerEnv(),
-    LD_PRELOAD: libraries.join(" "),
-    CRABKV_ADDON: join(binaries, "crabkv.node"),
-    // Of the randomized tests, which are about crashes and not about memory, a part has to do (test/seed.ts).
-    CRABKV_TEST_SCALE: process.env.CRABKV_TEST_SCALE ?? "0.1",
-  };
-}
+// Of the randomized tests, which are about crashes and not about memory, a part has to do (test/seed.ts).
+const vitestEnv = () => ({ ...preloadEnv(), CRABKV_TEST_SCALE: process.env.CRABKV_TEST_SCALE ?? "0.1" });
 
 // Left out of sanitizer builds: what makes the native calls that other tests make, too, from many short-lived programs (each
 // takes a second to start then) or with no native code of its own.
@@ -142,7 +123,7 @@ function vitest() {
   const folder = mkdtempSync(join(tmpdir(), "crabkv-vitest-"));
   const report = join(folder, "report.json");
   try {
-    const env = options.sanitize === "" ? {} : preload();
+    const env = options.sanitize === "" ? {} : vitestEnv();
     const args = ["run", "--reporter=default", "--reporter=json", `--outputFile.json=${report}`];
     if (options.sanitize !== "") args.push(...withoutOverlap.flatMap((files) => ["--exclude", files]));
     const good = node([command("vitest", "vitest"), ...args], env);

@@ -14,17 +14,17 @@ const isCpp = (path) => /\.(cc|h)$/.test(path);
 
 const prettierPatterns = [
   "*.{js,json,ts}",
-  "src/**/*.ts",
-  "test/**/*.{ts,mjs,json}",
+  "src/**/*.{ts,cts}",
+  "test/**/*.{ts,mts,cjs,mjs,json}",
   "native/scripts/*.mjs",
-  "bench/*.{ts,js,mjs,json}",
+  "bench/**/*.{mjs,json}",
   "!**/node_modules/**",
   "!**/package-lock.json",
 ];
 
 function cppFiles() {
   if (given.length > 0) return given.filter(isCpp);
-  return ["native/core", "native/protocol", "native/addon", "test/native"]
+  return ["native/core", "native/protocol", "native/addon", "test/native", "test/fuzz", "test/instructions"]
     .filter((folder) => existsSync(join(root, folder)))
     .flatMap((folder) => readdirSync(join(root, folder)).map((name) => `${folder}/${name}`))
     .filter(isCpp)
