@@ -19,7 +19,7 @@ export interface CrabKVDriverOptions extends StoreSourceOptions {
 /**
  * `createStorage({ driver: crabkvDriver({ dataDir: "data" }) })`. Items may have a time to live: `setItem(key, value, { ttl })`, in
  * seconds, and `getMeta` tells what is left of it. `watch` shows every change of the store, whoever makes it. `getInstance()` is the
- * store, and `dispose()` closes it if the driver opened it. Methods reject with the store's errors.
+ * store, and `dispose()` ends the watching and closes the store if the driver opened it. Methods reject with the store's errors.
  *
  * @throws `TypeError` or `RangeError` naming a wrong option.
  */
@@ -29,6 +29,7 @@ export default function crabkvDriver(options: CrabKVDriverOptions): DriverOf {
   const base = textOption(options.base, "base", "").replace(/:+$/, "");
   const prefix = base === "" ? "" : `${base}:`;
   const defaultTtlMs = ttlMsOf(options.ttl, Infinity);
+  const watches = new Set<AbortController>();
   return {
     name: "crabkv",
     flags: { ttl: true },
@@ -71,12 +72,17 @@ export default function crabkvDriver(options: CrabKVDriverOptions): DriverOf {
       await (await source.use()).clear({ prefix: prefix + within });
     },
     async watch(callback) {
-      const db = await source.use();
       const ended = new AbortController();
-      void follow(db, prefix, callback, ended.signal);
+      watches.add(ended); // at once: dispose() can come while the store is opened
+      const db = await source.use();
+      void follow(db, prefix, callback, ended.signal).finally(() => watches.delete(ended));
       return () => ended.abort();
     },
-    dispose: () => source.close(),
+    dispose() {
+      // A store of the caller's stays open, and would go on telling.
+      for (const watch of watches) watch.abort();
+      return source.close();
+    },
   };
 }
 
@@ -89,7 +95,7 @@ async function follow(db: TextStore, prefix: string, tell: WatchCallback, signal
     try {
       for await (const change of db.watch({ prefix, from, signal })) {
         if (change.type === "expire") continue; // the item is what it was
-        tell(change.type === "put" ? "update" : "remove", change.key.slice(prefix.length));
+        tellOrThrowLater(tell, change.type === "put" ? "update" : "remove", change.key.slice(prefix.length));
       }
       return; // nobody can change it
     } catch (error) {
@@ -101,6 +107,17 @@ async function follow(db: TextStore, prefix: string, tell: WatchCallback, signal
       }
       from = (error as CrabKVError).version;
     }
+  }
+}
+
+/** What a listener throws is an uncaught error, as it is of an event's listener, and not the end of the watching. */
+function tellOrThrowLater(tell: WatchCallback, ...change: Parameters<WatchCallback>): void {
+  try {
+    tell(...change);
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
   }
 }
 

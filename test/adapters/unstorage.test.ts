@@ -143,6 +143,58 @@ test("watchers hear of every change, whoever makes it, until they stop", async (
   expect(heard.length).toBe(3);
 });
 
+test("after dispose nobody hears of changes, though the store stays open", async () => {
+  const { db, storage } = await temporaryStorage();
+  const heard: string[] = [];
+  await storage.watch((event, key) => void heard.push(`${event} ${key}`));
+  await storage.setItem("a", 1);
+  await expect.poll(() => heard).toEqual(["update a"]);
+  await storage.dispose();
+  await db.put("b", "2");
+  await sleep(20);
+  expect(heard).toEqual(["update a"]);
+});
+
+test("a watch that is disposed of while it begins hears nothing", async () => {
+  const db = await temporaryStore();
+  const driver = crabkvDriver({ store: db });
+  const heard: string[] = [];
+  const watching = driver.watch!((event, key) => void heard.push(`${event} ${key}`));
+  await driver.dispose!();
+  await watching;
+  await db.put("a", "1");
+  await sleep(20);
+  expect(heard).toEqual([]);
+});
+
+test("what a listener throws is an uncaught error, and the watching goes on", async () => {
+  const uncaught = catchUncaught();
+  const { storage } = await temporaryStorage();
+  onTestFinished(() => storage.unwatch());
+  const heard: string[] = [];
+  await storage.watch((_, key) => {
+    if (key === "a") throw new Error("the listener's own");
+  });
+  await storage.watch((event, key) => void heard.push(`${event} ${key}`));
+  for (const key of ["a", "b", "c"]) await storage.setItem(key, 1);
+  // unstorage itself tells the listeners of a change one after the other, up to the one that throws.
+  await expect.poll(() => heard).toEqual(["update b", "update c"]);
+  expect(uncaught).toEqual([new Error("the listener's own")]);
+});
+
+// In place of vitest, for which each would be a failure.
+function catchUncaught(): unknown[] {
+  const uncaught: unknown[] = [];
+  const before = process.listeners("uncaughtException");
+  process.removeAllListeners("uncaughtException");
+  process.on("uncaughtException", (error) => uncaught.push(error));
+  onTestFinished(() => {
+    process.removeAllListeners("uncaughtException");
+    for (const listener of before) process.on("uncaughtException", listener);
+  });
+  return uncaught;
+}
+
 test("a directory is opened at first use and closed by dispose, also under a watcher", async () => {
   const dataDir = `${temporaryDirectory()}/data`;
   const driver = crabkvDriver({ dataDir, sync: "os", driver: "crabkv/unstorage" });
