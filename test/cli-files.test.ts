@@ -3,13 +3,18 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { Readable } from "node:stream";
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { csvHeader, readCsv, writeCsv } from "../src/cli/csv.js";
+import { readJsonl, writeJsonl } from "../src/cli/jsonl.js";
+import { textOf } from "../src/cli/records.js";
 import { open } from "../src/index.js";
 import { cliPath, crabkv } from "./run-program.js";
 import { collect, openStore, temporaryDirectory } from "./temporary.js";
 
 const containing = (text: string) => expect.stringContaining(text) as string;
+const MIB = 1024 * 1024;
 const buffers = { keyEncoding: "buffer", valueEncoding: "buffer" } as const;
 
 const awkward = [
@@ -92,6 +97,17 @@ test("CSV refuses bytes that are no text, and leaves no file", async () => {
   const result = await crabkv(["export", "out.csv"], { cwd });
   expect(result).toMatchObject({ code: 4, stderr: containing("--base64") });
   expect(readdirSync(cwd)).toEqual(["data"]);
+});
+
+// Past what an import bounds by default: in JSON a control character is six bytes.
+test.each([
+  { format: "jsonl", read: readJsonl, write: writeJsonl, header: "", value: "\x01".repeat(23 * MIB) },
+  { format: "csv", read: readCsv, write: writeCsv, header: csvHeader(false), value: "v".repeat(65 * MIB) },
+])("a value that a raised bound allows is imported from the $format that it was exported to", async (each) => {
+  const record = { key: "k", value: each.value, expiresAtMs: undefined };
+  const file = Readable.from([Buffer.from(each.header + each.write(record, false))]);
+  const [found] = (await collect(each.read(file, { keyBytesMax: 64 * 1024, valueBytesMax: 65 * MIB }))).flat();
+  expect(textOf(found!.value) === each.value).toBe(true);
 });
 
 test("export takes a prefix", async () => {

@@ -9,7 +9,7 @@ import { shown, splitWords, wordOf } from "../src/cli/prompt/words.js";
 import { open } from "../src/index.js";
 import { cleanEnv, cliPath, crabkv } from "./run-program.js";
 import { crabkvOnTerminal } from "./terminal.js";
-import { openStore, temporaryDirectory } from "./temporary.js";
+import { collect, openStore, temporaryDirectory } from "./temporary.js";
 
 const containing = (text: string) => expect.stringContaining(text) as string;
 const script = (cwd: string, lines: string[], args: string[] = [], env: Record<string, string> = {}) =>
@@ -75,6 +75,40 @@ test("an error does not end a script; its exit code is the last failure's", asyn
   expect((await script(cwd, ["get none", "frob"])).code).toBe(2);
 });
 
+test("a line of a script that is not UTF-8 is refused, and the others run", async () => {
+  const cwd = temporaryDirectory();
+  const input = Buffer.from('put a \xff\nput \xfe 1\nput \xfd 2\nput c "\\xff"\n', "latin1");
+  const { code, stdout, stderr } = await crabkv(["cli"], { cwd, input });
+  expect({ code, stdout }).toEqual({ code: 2, stdout: "OK\n" });
+  for (const number of [1, 2, 3])
+    expect(stderr).toContain(`line ${number}: the line is not UTF-8\nhint: bytes go in as \\xNN`);
+  const db = await openStore(join(cwd, "data"), { readOnly: true, valueEncoding: "buffer" });
+  expect(await collect(db.records())).toMatchObject([{ key: "c", value: Buffer.from([0xff]) }]);
+});
+
+test("a line too long to be read whole is refused, not cut", async () => {
+  const cwd = temporaryDirectory();
+  const input = `put a ${"v".repeat(129 * 1024 * 1024)}\n`;
+  const { code, stdout, stderr } = await crabkv(["cli", "--value-bytes-max", "256MiB"], { cwd, input });
+  expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+  expect(stderr).toContain("line 1: the line is longer than 134217728 bytes");
+});
+
+test("a large value takes memory for its bytes, not for each character", async () => {
+  const cwd = temporaryDirectory();
+  const value = "v".repeat(16 * 1024 * 1024);
+  const nodeOptions = ["--max-old-space-size=128"];
+  const result = await crabkv(["cli"], { cwd, nodeOptions, input: `put a ${value}\nput b "${value}"\n` });
+  expect(result).toMatchObject({ code: 0, stdout: "OK\nOK\n", stderr: "" });
+  const db = await openStore(join(cwd, "data"), { readOnly: true });
+  expect([await db.get("a"), await db.get("b")].map((found) => found === value)).toEqual([true, true]);
+});
+
+test("stats tells the hottest slots in words", async () => {
+  const { stdout } = await script(temporaryDirectory(), ["put a 1", "get a", "stats"]);
+  expect(stdout).toMatch(/^hottestSlots +slot \d+ shard \d+ operationsPerSecond [\d.]+$/m);
+});
+
 test("--json answers a line of JSON each, errors too", async () => {
   const cwd = temporaryDirectory();
   const { code, stdout, stderr } = await script(
@@ -128,6 +162,9 @@ test("keys and scan stop at a hundred, and say so", async () => {
   const { stdout, stderr } = await script(cwd, [...lines, "keys key:", "scan key: 120"]);
   expect(stdout.split("\n").filter((line) => line.startsWith("key:"))).toHaveLength(220);
   expect(stderr).toContain("there are more than 100");
+  const asJson = await script(cwd, ["keys key:"], ["--json"]);
+  expect(asJson.stdout.trimEnd().split("\n")).toHaveLength(100);
+  expect(JSON.parse(asJson.stderr)).toEqual({ note: containing("there are more than 100") });
 });
 
 test("a person has colours, completion, an interrupted line, and a history that the next prompt knows", async () => {
@@ -207,6 +244,24 @@ test("a terminated prompt closes its store, with what a write-back buffer held",
   const db = await openStore(join(cwd, "data"), { readOnly: true });
   expect(await db.get("a")).toBe("1");
   expect(db.stats().cleanOpen).toBe(true);
+});
+
+test("a script whose reader goes away stops, and keeps what it has acknowledged", async () => {
+  const cwd = temporaryDirectory();
+  const args = [cliPath, "cli", "--write-back", "3600000"];
+  const child = spawn(process.execPath, args, { cwd, env: cleanEnv(), stdio: "pipe" });
+  child.stdin.on("error", () => undefined);
+  child.stdin.write(Array.from({ length: 20_000 }, (_, i) => `put key:${i} v\n`).join(""));
+  let stderr = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+  const [seen] = (await once(child.stdout.setEncoding("utf8"), "data")) as [string];
+  child.stdout.destroy();
+  expect(await once(child, "close")).toEqual([4, null]);
+  expect(stderr).toBe("crabkv: nobody reads the answers any more\n");
+  const { keys, cleanOpen } = (await openStore(join(cwd, "data"), { readOnly: true })).stats();
+  expect(keys).toBeGreaterThanOrEqual(seen.split("OK\n").length - 1);
+  expect(keys).toBeLessThan(20_000);
+  expect(cleanOpen).toBe(true);
 });
 
 test("a prompt on a store that is in use says who has it", async () => {

@@ -32,6 +32,8 @@ async function expectCommandsWork(cwd: string): Promise<void> {
   expect(await crabkv(["get", "none"], options)).toMatchObject({ code: 1, stderr: containing("not found") });
   expect(await crabkv(["delete", "short"], options)).toMatchObject({ code: 0, stderr: "" });
   expect(await crabkv(["delete", "short"], options)).toMatchObject({ code: 1 });
+  const tooLarge = { code: 2, stderr: containing("70000 bytes") };
+  expect(await crabkv(["put", "k".repeat(70_000), "v"], options)).toMatchObject(tooLarge);
   expect(jsonOf(await crabkv(["stats", "--json"], options))).toMatchObject({ dataDir: "data", keys: 1, segments: 1 });
   expect((await crabkv(["stats"], options)).stdout).toMatch(/^keys +1$/m);
   const report = jsonOf(await crabkv(["compact", "--json"], options));

@@ -25,6 +25,22 @@ test("a value that was put is printed, and a deleted one is not found", async ()
   expect(readdirSync(cwd)).toEqual(["data"]);
 });
 
+test("a command for one record loads no TLS, no client, no CSV and no progress bar", async () => {
+  const cwd = temporaryDirectory();
+  await crabkv(["put", "city", "Quito"], { cwd });
+  const dataUrl = (source: string): string => `data:text/javascript,${encodeURIComponent(source)}`;
+  const tellsOfLoads = dataUrl(
+    "export function load(url, context, next) { process._rawDebug(url); return next(url, context); }",
+  );
+  const registers = dataUrl(`import { register } from "node:module"; register(${JSON.stringify(tellsOfLoads)});`);
+  const { code, stdout, stderr } = await crabkv(["get", "city"], { cwd, nodeOptions: ["--import", registers] });
+  expect({ code, stdout }).toEqual({ code: 0, stdout: "Quito\n" });
+  expect(stderr).toContain("/node_modules/commander/");
+  expect(stderr).not.toMatch(
+    /node:tls|\/node_modules\/(redis-parser|cli-progress|csv-parse|csv-stringify|pino|prom-client)/,
+  );
+});
+
 test("--json answers in JSON, and says when a key expires", async () => {
   const cwd = temporaryDirectory();
   const before = Date.now();

@@ -8,8 +8,10 @@ import { FailureError } from "./outcome.js";
 import { base64Of, dataOf, expiryOf, fieldNames, InputError, textOf } from "./records.js";
 import type { DataBounds, FileRecord } from "./records.js";
 
-// The largest value with every byte a doubled quote fits.
+// At least: the largest value that is allowed by default fits with every byte a doubled quote.
 const RECORD_BYTES_MAX = 64 * 1024 * 1024;
+/** Of a row beside its key and value. */
+const FIELDS_BYTES_MAX = 1024;
 const BATCH_RECORDS = 256;
 const BYTE_ORDER_MARK = Buffer.from("\ufeff");
 
@@ -26,7 +28,7 @@ export async function* readCsv(
   const parser = parse({
     encoding: null,
     info: true,
-    max_record_size: RECORD_BYTES_MAX,
+    max_record_size: recordBytesMaxOf(bounds),
     skip_empty_lines: true,
   });
   // Errors of the input come out of the parser; the callback only keeps them from being unhandled.
@@ -54,6 +56,11 @@ export async function* readCsv(
     throw new InputError(Number(error.lines ?? lineBefore + 1), `not CSV: ${error.message}`);
   }
   yield records;
+}
+
+// What an export has written must come in again, also where larger values than by default are allowed.
+function recordBytesMaxOf({ keyBytesMax, valueBytesMax }: DataBounds): number {
+  return Math.max(RECORD_BYTES_MAX, (keyBytesMax + valueBytesMax) * 2 + FIELDS_BYTES_MAX);
 }
 
 // The parser can do this, but then takes the mark for the encoding of the fields, which are to come as bytes.

@@ -40,7 +40,7 @@ function note(step: string, text: string): void {
 }
 
 async function ingest(db: Cities, cities: readonly City[]): Promise<void> {
-  const progress = startProgress("  streaming in", cities.length, true);
+  const progress = await startProgress("  streaming in", cities.length, true);
   const begin = performance.now();
   const stream = db.createWriteStream();
   const records = function* (): Generator<{ key: string; value: City }> {

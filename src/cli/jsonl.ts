@@ -4,17 +4,24 @@ import { LINE_BYTES_MAX, splitLines } from "./lines.js";
 import { dataOf, expiryOf, fieldNames, fieldsOf, InputError } from "./records.js";
 import type { DataBounds, FileRecord } from "./records.js";
 
+/** Of a byte: \u00XX. */
+const ESCAPED_BYTES_MAX = 6;
+/** Of a line beside its key and value. */
+const FIELDS_BYTES_MAX = 1024;
+
 /** The records of each piece of input. After an InputError nothing more comes; everything before it has come. */
 export async function* readJsonl(
   input: AsyncIterable<Buffer>,
   bounds: DataBounds,
 ): AsyncGenerator<FileRecord[], void, undefined> {
+  const lineBytesMax = lineBytesMaxOf(bounds);
   let lineNumber = 0;
-  for await (const lines of splitLines(input)) {
+  for await (const lines of splitLines(input, lineBytesMax)) {
     const records: FileRecord[] = [];
     for (const line of lines) {
       lineNumber++;
       try {
+        if (line.length > lineBytesMax) throw new Error(`longer than ${lineBytesMax} bytes`);
         const record = parseLine(line, lineNumber === 1, bounds);
         if (record !== undefined) records.push(record);
       } catch (error) {
@@ -26,13 +33,17 @@ export async function* readJsonl(
   }
 }
 
+// What an export has written must come in again, also where larger values than by default are allowed.
+function lineBytesMaxOf({ keyBytesMax, valueBytesMax }: DataBounds): number {
+  return Math.max(LINE_BYTES_MAX, (keyBytesMax + valueBytesMax) * ESCAPED_BYTES_MAX + FIELDS_BYTES_MAX);
+}
+
 export function writeJsonl({ key, value, expiresAtMs }: FileRecord, base64: boolean): string {
   const fields = { ...fieldsOf("key", key, base64), ...fieldsOf("value", value, base64), expiresAtMs };
   return `${JSON.stringify(fields)}\n`;
 }
 
 function parseLine(line: Buffer, isFirst: boolean, bounds: DataBounds): FileRecord | undefined {
-  if (line.length > LINE_BYTES_MAX) throw new Error(`longer than ${LINE_BYTES_MAX} bytes`);
   if (!isUtf8(line)) throw new Error("not UTF-8");
   let text = line.toString("utf8");
   if (isFirst && text.startsWith("\ufeff")) text = text.slice(1);

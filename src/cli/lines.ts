@@ -1,12 +1,15 @@
 // Lines of a stream. Split by hand: node:readline also ends lines at U+2028, which JSON strings may hold, and puts no bound on a
 // line.
 
-/** The largest value with every byte escaped as \u00XX fits. */
+/** At least: the largest value that is allowed by default fits with every byte escaped as \u00XX. */
 export const LINE_BYTES_MAX = 128 * 1024 * 1024;
 const NEWLINE = 0x0a;
 
-/** The lines that each piece of input ends. */
-export async function* splitLines(input: AsyncIterable<Buffer>): AsyncGenerator<Buffer[], void, undefined> {
+/** The lines that each piece of input ends. One that is longer than `bytesMax` is the last, and may come without its end. */
+export async function* splitLines(
+  input: AsyncIterable<Buffer>,
+  bytesMax: number,
+): AsyncGenerator<Buffer[], void, undefined> {
   let pieces: Buffer[] = [];
   let pendingBytes = 0;
   for await (const chunk of input) {
@@ -25,7 +28,7 @@ export async function* splitLines(input: AsyncIterable<Buffer>): AsyncGenerator<
     }
     yield lines;
     // A line of its own, so that parsing it says what is wrong and where.
-    if (pendingBytes > LINE_BYTES_MAX) return yield [Buffer.concat(pieces)];
+    if (pendingBytes > bytesMax) return yield [Buffer.concat(pieces)];
   }
   if (pieces.length > 0) yield [Buffer.concat(pieces)];
 }

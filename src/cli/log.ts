@@ -11,7 +11,7 @@ export function openLog(level: LogLevel): Logger {
 }
 
 /** "12:30:01 warn wrong password client=7 peer=127.0.0.1:52" */
-export function lineForPeople(json: string): string {
+function lineForPeople(json: string): string {
   const { level, time, pid: _, msg, err, ...rest } = JSON.parse(json) as Record<string, unknown>;
   const at = new Date(time as number).toTimeString().slice(0, 8);
   const name = pino.levels.labels[level as number] ?? "";

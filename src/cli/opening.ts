@@ -3,6 +3,7 @@ import type { Encoding } from "../encodings.js";
 import { open } from "../open.js";
 import type { OpenOptions, OpenProgress } from "../options.js";
 import type { Store } from "../store.js";
+import { startProgress } from "./progress.js";
 import type { Progress } from "./progress.js";
 import { settingTable, ttlMsOf } from "./setting-table.js";
 import type { Settings } from "./setting-table.js";
@@ -55,24 +56,19 @@ export function storeOptionsOf(settings: Settings) {
   };
 }
 
-/** Shows a bar when it takes long; what draws it is loaded only then. */
+/** Shows a bar when it takes long. */
 async function openAndShow({ dataDir, json }: GlobalSettings, options: CliOpenOptions): Promise<CliStore> {
   if (json || !process.stderr.isTTY) return open(dataDir, options);
   let bar: Progress | undefined;
-  let loading = false;
-  let ended = false;
+  let starting: Promise<void> | undefined;
   const onProgress = ({ bytes, bytesTotal, records }: OpenProgress): void => {
     bar?.update(bytes, records);
-    if (loading) return;
-    loading = true;
-    void import("./progress.js").then(({ startProgress }) => {
-      if (!ended) bar = startProgress("opening", bytesTotal, true);
-    });
+    starting ??= startProgress("opening", bytesTotal, true).then((started) => void (bar = started));
   };
   try {
     return await open(dataDir, { ...options, onProgress });
   } finally {
-    ended = true;
+    await starting; // nothing is drawn behind what the command prints
     bar?.stop();
   }
 }

@@ -4,7 +4,7 @@ import { CrabKVError } from "../errors.js";
 import { adviceByCode } from "./advice.js";
 
 export const EXIT_DONE = 0;
-export const EXIT_NOT_FOUND = 1;
+const EXIT_NOT_FOUND = 1;
 export const EXIT_USAGE = 2;
 export const EXIT_CORRUPTION = 3;
 export const EXIT_FAILURE = 4;

@@ -7,16 +7,27 @@ import { EXIT_DONE, EXIT_FAILURE, hasCode, textOfError } from "./outcome.js";
 
 const PIECE_UNITS = 64 * 1024;
 
+let endInOrder: ((error: Error) => void) | undefined;
+
 /** What cannot be written (a full disk) is a failure, and is told. Call once, before anything is written. */
 export function endQuietlyWithoutReader(): void {
   for (const stream of [process.stdout, process.stderr]) {
-    stream.on("error", (error) => {
+    stream.on("error", (error: Error) => {
+      if (endInOrder !== undefined) {
+        endInOrder(error);
+        return;
+      }
       // Nothing of a store is lost by this: reading commands have nothing to lose, others answer after the work is done.
       if (hasCode(error, "EPIPE")) process.exit(process.exitCode ?? EXIT_DONE);
       if (stream === process.stdout) writeSync(process.stderr.fd, `${textOfError(error)}\n`);
       process.exit(EXIT_FAILURE);
     });
   }
+}
+
+/** For a command that has something to lose: `end` is told each time that stdout or stderr cannot be written, and ends the program. */
+export function onUnwritable(end: (error: Error) => void): void {
+  endInOrder = end;
 }
 
 /** Data: a line on stdout. */

@@ -1,10 +1,9 @@
 // The server that has a store open, as seen from its data directory: then commands go through it, and else they open the store.
 import { lstatSync } from "node:fs";
-import { ownerSocketPath } from "../server/owner-socket.js";
+import { ownerSocketPath } from "../server/owner-socket-path.js";
 import { withStore } from "./opening.js";
 import type { CliStore } from "./opening.js";
 import { FailureError, hasCode, messageOf } from "./outcome.js";
-import { connectTo } from "./remote/connect.js";
 import { RemoteStore } from "./remote/remote-store.js";
 import type { RemoteOptions } from "./remote/remote-store.js";
 import { ttlMsOf } from "./setting-table.js";
@@ -14,6 +13,7 @@ import type { Settings } from "./setting-table.js";
 export async function ownerOf(settings: Settings, readOnly = false): Promise<RemoteStore | undefined> {
   const path = ownerSocketPath(settings.dataDir);
   if (!isSocket(path)) return undefined;
+  const { connectTo } = await import("./remote/connect.js");
   const options: RemoteOptions = { defaultTtlMs: ttlMsOf(settings.defaultTtl), readOnly };
   const owner = new RemoteStore(() => connectTo({ path, name: "the server of this store" }), options);
   try {

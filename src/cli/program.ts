@@ -51,7 +51,8 @@ Data goes to standard output, messages and progress to standard error. A key or 
 
 Settings come from flags, CRABKV_… variables, and a config file, in this order: see crabkv help config.
 
-Exit codes: 0 done, 1 key not found, 2 usage, 3 corruption found, 4 any other failure.`,
+Exit codes: 0 done, 1 key not found, 2 usage, 3 corruption found, 4 any other failure; of crabkv cli
+that a signal ends, 128 and its number.`,
   );
   for (const command of [program, ...program.commands]) explainUsage(command);
   return program;

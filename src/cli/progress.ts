@@ -1,5 +1,5 @@
-// A progress bar on stderr, for people: where stderr is no terminal, or the answer is for a program, there is none.
-import { Presets, SingleBar } from "cli-progress";
+// A progress bar on stderr, for people: where stderr is no terminal, or the answer is for a program, there is none, and what draws
+// it is not loaded.
 import { formatCount } from "./output.js";
 
 export interface Progress {
@@ -11,8 +11,14 @@ export interface Progress {
 const silent: Progress = { update: () => undefined, stop: () => undefined };
 
 /** `total` undefined: how much there is to do is not known, and records (or what `unit` says) are counted. */
-export function startProgress(label: string, total: number | undefined, enabled: boolean, unit = "records"): Progress {
+export async function startProgress(
+  label: string,
+  total: number | undefined,
+  enabled: boolean,
+  unit = "records",
+): Promise<Progress> {
   if (!enabled || !process.stderr.isTTY) return silent;
+  const { Presets, SingleBar } = (await import("cli-progress")).default;
   const format =
     total === undefined
       ? `${label} {records} ${unit}`

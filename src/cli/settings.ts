@@ -35,7 +35,7 @@ export interface ResolvedSettings {
   readonly settings: ReadonlyMap<SettingName, ResolvedSetting>;
 }
 
-/** The variables that are no settings: of the tests, which file to read, and what nobody may see. */
+/** The variables that are no settings: which files to read, and what nobody may see. */
 const otherVariables: ReadonlySet<string> = new Set(["CRABKV_CONFIG", "CRABKV_ADDON", PASSWORD_VARIABLE]);
 
 export function addGlobalOptions(program: Command): void {

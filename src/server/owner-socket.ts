@@ -2,16 +2,9 @@
 // is asked for there: the socket has mode 0600 and the directory 0700, so who can connect can read and change the files
 // themselves. It is made, and removed, only by a process that holds the directory's lock: one that is there without an owner was
 // left by a dead server.
-import { join, resolve } from "node:path";
 import { Listener } from "./listener.js";
 import type { ListenerHost } from "./listener.js";
-
-/** Its name in the data directory. */
-export const OWNER_SOCKET = "SOCKET";
-
-export function ownerSocketPath(dataDir: string): string {
-  return join(resolve(dataDir), OWNER_SOCKET);
-}
+import { ownerSocketPath } from "./owner-socket-path.js";
 
 /** REQUIRES: this process has the store in `dataDir` open for writing. Rejects with the error of `listen`. */
 export function listenForOwner(dataDir: string, host: ListenerHost): Promise<Listener> {

@@ -62,7 +62,7 @@ async function runBackup(directory: string, settings: GlobalSettings): Promise<v
 }
 
 async function backUp(store: CliStore, directory: string, signal: AbortSignal, shows: boolean): Promise<BackupReport> {
-  const progress = startProgress("backing up", store.stats().logBytes, shows, "MiB");
+  const progress = await startProgress("backing up", store.stats().logBytes, shows, "MiB");
   const look = setInterval(() => {
     const { backupBytesDone } = store.stats();
     progress.update(backupBytesDone, backupBytesDone / MIB);

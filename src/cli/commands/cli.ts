@@ -1,17 +1,18 @@
 // cli: a prompt on a store, or a script of its commands on standard input.
 import type { Command } from "commander";
 import { openForReading, openForWriting, withStore } from "../opening.js";
+import { EXIT_FAILURE, FailureError, hasCode, jsonOfError, textOfError } from "../outcome.js";
 import { ownerOf } from "../owner.js";
-import { say } from "../output.js";
+import { onUnwritable, say } from "../output.js";
 import { askPassword, passwordIn, PASSWORD_VARIABLE } from "../password.js";
 import type { PromptTarget } from "../prompt/commands.js";
 import { History } from "../prompt/history.js";
 import { LineRunner } from "../prompt/line-runner.js";
 import { hasColours, runInteractive, runScript } from "../prompt/prompt.js";
-import { connectTo } from "../remote/connect.js";
 import { addPlaceFlags, placeFrom } from "../remote/place.js";
 import type { PlaceFlags } from "../remote/place.js";
 import { RemoteStore } from "../remote/remote-store.js";
+import type { RespClient } from "../remote/resp-client.js";
 import { ttlMsOf } from "../setting-table.js";
 import { addSettings, settingsOf } from "../settings.js";
 import type { GlobalSettings } from "../settings.js";
@@ -36,7 +37,8 @@ export function addCli(program: Command): void {
 The prompt has the store open, so other processes find it locked until the prompt ends. A new store is made when there is none.
 Where crabkv serve has the store open, and with --addr, the prompt is a client of that server. Its password comes from
 --password-file, from CRABKV_PASSWORD, or is asked for at a terminal.
-help at the prompt lists its commands. A script ends with the exit code of the last line that failed; # begins a comment.`,
+help at the prompt lists its commands. A script ends with the exit code of the last line that failed, and with 4 where
+its answers cannot be written any more; # begins a comment.`,
   );
 }
 
@@ -68,13 +70,15 @@ function serverOf(settings: CliSettings, flags: PlaceFlags): RemoteStore | undef
   let password = passwordIn(settings.passwordFile) ?? process.env[PASSWORD_VARIABLE];
   const ask = isTerminal() ? async (): Promise<string | undefined> => (password = await askPassword()) : undefined;
   const options = { defaultTtlMs: ttlMsOf(settings.defaultTtl), readOnly: settings.readOnly ?? false };
-  return new RemoteStore(() => connectTo(place, password, ask), options);
+  const connect = async (): Promise<RespClient> =>
+    (await import("../remote/connect.js")).connectTo(place, password, ask);
+  return new RemoteStore(connect, options);
 }
 
 async function runPrompt(target: PromptTarget, { json, history }: CliSettings): Promise<void> {
   const atTerminal = isTerminal();
   const runner = new LineRunner(target, { json, colours: atTerminal && hasColours() });
-  const end = endOnSignal();
+  const end = endInOrder(json);
   try {
     await (atTerminal ? runInteractive(runner, openHistory(history), end.stop) : runScript(runner, end.stop));
   } finally {
@@ -94,8 +98,11 @@ function openHistory(path: string): History {
 
 const signalNumbers = { SIGHUP: 1, SIGTERM: 15 } as const;
 
-/** Lets the line under way finish and the store close: then nothing acknowledged is lost, not even with --write-back. */
-function endOnSignal(): { stop: AbortSignal; exitCode: () => number | undefined; off: () => void } {
+/**
+ * At a signal, and when the answers cannot be written, lets the line under way finish and the store close: then nothing acknowledged is
+ * lost, not even with --write-back.
+ */
+function endInOrder(json: boolean): { stop: AbortSignal; exitCode: () => number | undefined; off: () => void } {
   const controller = new AbortController();
   let exitCode: number | undefined;
   const names = Object.keys(signalNumbers) as (keyof typeof signalNumbers)[];
@@ -104,6 +111,14 @@ function endOnSignal(): { stop: AbortSignal; exitCode: () => number | undefined;
     controller.abort();
   };
   for (const name of names) process.on(name, onSignal);
+  // For good: the last answers may still be on their way while the store closes.
+  onUnwritable((error) => {
+    if (exitCode !== undefined) return;
+    process.exitCode = exitCode = EXIT_FAILURE;
+    controller.abort();
+    const failure = hasCode(error, "EPIPE") ? new FailureError("nobody reads the answers any more") : error;
+    say(json ? jsonOfError(failure) : textOfError(failure));
+  });
   const off = (): void => {
     for (const name of names) process.off(name, onSignal);
   };

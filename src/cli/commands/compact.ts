@@ -48,7 +48,7 @@ async function openForCompaction(settings: GlobalSettings): Promise<CliStore> {
 }
 
 async function compactStore(store: CliStore, signal: AbortSignal, showsProgress: boolean): Promise<CompactionAnswer> {
-  const progress = startProgress("compacting", store.stats().logBytes, showsProgress);
+  const progress = await startProgress("compacting", store.stats().logBytes, showsProgress);
   let bytesRead = 0;
   let records = 0;
   store.on("compacted", (report) => {

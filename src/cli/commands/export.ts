@@ -4,7 +4,6 @@ import { open, rename, rm, stat } from "node:fs/promises";
 import type { Writable } from "node:stream";
 import { finished } from "node:stream/promises";
 import type { Command } from "commander";
-import { csvHeader, writeCsv } from "../csv.js";
 import { writeJsonl } from "../jsonl.js";
 import { openForReading } from "../opening.js";
 import type { CliStore } from "../opening.js";
@@ -68,11 +67,12 @@ async function writeAll(
   const writer = new TextWriter(target);
   const isRemote = store instanceof RemoteStore;
   const total = prefix === undefined && !isRemote ? store.stats().keys : undefined;
-  const progress = startProgress("exporting", total, showProgress && !json);
-  const write = format === "csv" ? writeCsv : writeJsonl;
+  const progress = await startProgress("exporting", total, showProgress && !json);
+  const csv = format === "csv" ? await import("../csv.js") : undefined;
+  const write = csv === undefined ? writeJsonl : csv.writeCsv;
   let records = 0;
   try {
-    if (format === "csv") await writer.write(csvHeader(base64));
+    if (csv !== undefined) await writer.write(csv.csvHeader(base64));
     const found = isRemote ? store.records({ prefix }) : store.records({ prefix, order: "log" });
     for await (const { key, value, expiresAtMs } of found) {
       const record: FileRecord = { key, value, expiresAtMs };

@@ -8,7 +8,6 @@ import { pipeline } from "node:stream/promises";
 import { Option } from "commander";
 import type { Command } from "commander";
 import type { PutRecord } from "../../batch.js";
-import { readCsv } from "../csv.js";
 import { readJsonl } from "../jsonl.js";
 import { openForWriting } from "../opening.js";
 import type { CliStore, Data } from "../opening.js";
@@ -75,12 +74,13 @@ async function runImport(file: string, settings: ImportSettings): Promise<void> 
   const { input, inputBytes } = await openInput(file);
   const begin = performance.now();
   const tally = new Tally();
-  const progress = startProgress("importing", inputBytes, !settings.json);
+  const progress = await startProgress("importing", inputBytes, !settings.json);
   const format = formatOf(file, settings.format);
   try {
+    const read = format === "csv" ? (await import("../csv.js")).readCsv : readJsonl;
     const opening = (own: ImportSettings): Promise<CliStore> => openForWriting(own, true);
     await withOwnerOrStore(settings, opening, async (store) => {
-      const batches = (format === "csv" ? readCsv : readJsonl)(counted(input, tally, progress), settings);
+      const batches = read(counted(input, tally, progress), settings);
       const stream = store.createWriteStream();
       tally.stored = () => stream.committed;
       await pipeline(puts(batches, settings.ttl, tally), stream);

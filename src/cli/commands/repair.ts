@@ -18,7 +18,7 @@ export function addRepair(program: Command): void {
     .addHelpText(
       "after",
       `
-The store must not be open. The new one has the newest good version of each key; where a newer one is damaged, that is the last
+The store must not be open for writing. The new one has the newest good version of each key; where a newer one is damaged, that is the last
 good version before it. What is wrong with the original goes to standard output, as crabkv verify prints it. Exit code 3 when
 something was lost, or may have been.`,
     );

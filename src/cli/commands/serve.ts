@@ -38,8 +38,8 @@ export function addServe(program: Command): void {
   serve.addHelpText(
     "after",
     `
-While it runs, crabkv get, put, delete, stats and compact on the same data directory go through it, by way of a Unix socket in
-there that only this user can use.`,
+While it runs, crabkv get, put, delete, cli, stats, compact, export and import on the same data directory go through it, by way
+of a Unix socket in there that only this user can use.`,
   );
 }
 

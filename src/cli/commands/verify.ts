@@ -16,7 +16,7 @@ export function addVerify(program: Command): void {
   const command = program
     .command("verify")
     .description("read everything in the data directory and print what fails a check; changes nothing")
-    .addHelpText("after", "\nThe store must not be open. Exit code 3 when something is wrong.");
+    .addHelpText("after", "\nThe store must not be open for writing. Exit code 3 when something is wrong.");
   command.action(() => runVerify(settingsOf(command.optsWithGlobals())));
 }
 

@@ -39,8 +39,8 @@ const oddity = (what: string, advice: string): Oddity => ({ problem: false, what
 
 function* ofBinary({ binary, failedBinaries, versions }: Examination): Generator<Oddity> {
   const [major, minor] = versions.node.split(".").map(Number) as [number, number];
-  if (major < 20 || (major === 20 && minor < 19) || (major === 22 && minor < 12))
-    yield oddity(`Node ${versions.node} is older than what CrabKV is tested with`, "use Node 20.19, 22.12 or newer");
+  if (major < 20 || (major === 20 && minor < 19) || major === 21 || (major === 22 && minor < 12))
+    yield oddity(`CrabKV is not tested with Node ${versions.node}`, "use Node 20.19, 22.12 or newer");
   if (binary === undefined) {
     yield problem("no native binary works here", "npx crabkv rebuild builds one from the package's sources");
     return;
@@ -114,5 +114,5 @@ function* ofLimits({ limits }: Examination): Generator<Oddity> {
       "raise it: ulimit -n 65536, or LimitNOFILE= in a unit of systemd",
     );
   if (Math.min(memoryBytes, memoryLimitBytes ?? Infinity) < GIB / 4)
-    yield oddity("less than 256 MiB of memory", "a key takes 32 bytes of it, 60 with a time to live; raise the limit");
+    yield oddity("less than 256 MiB of memory", "a key takes 28 bytes of it, 57 with a time to live; raise the limit");
 }

@@ -169,8 +169,17 @@ function walkOf([prefix, limit]: readonly Data[]): { prefix: Data | undefined; l
 
 async function stats({ target, answer }: Call): Promise<void> {
   const fields = await target.stats();
-  const rows = Object.entries(fields).map(([name, value]) => [name, String(value)]);
+  const rows = Object.entries(fields).map(([name, value]) => [name, figureOf(value)]);
   await answer({ text: columns(rows), fields });
+}
+
+/** On one line, also those of several slots or shards. */
+function figureOf(value: unknown): string {
+  if (Array.isArray(value)) return value.map(figureOf).join(", ");
+  if (typeof value === "number") return String(Number(value.toFixed(3)));
+  if (typeof value !== "object" || value === null) return String(value);
+  const parts = Object.entries(value).map(([name, part]) => `${name} ${figureOf(part)}`);
+  return parts.join(" ");
 }
 
 async function compact({ target, signal, answer }: Call): Promise<void> {

@@ -1,6 +1,9 @@
 // Runs lines of a prompt or of a script, one after the other, and says what came of them. An error ends its line only.
-import { EXIT_DONE, exitCodeOf, jsonOfError, NotFoundError, textOfError, UsageError } from "../outcome.js";
+import { LINE_BYTES_MAX } from "../lines.js";
+import type { Data } from "../opening.js";
+import { EXIT_DONE, exitCodeOf, hasCode, jsonOfError, NotFoundError, textOfError, UsageError } from "../outcome.js";
 import { say, TextWriter } from "../output.js";
+import { textOf } from "../records.js";
 import { promptCommands } from "./commands.js";
 import type { Answer, PromptTarget } from "./commands.js";
 import { shown, splitWords } from "./words.js";
@@ -29,7 +32,7 @@ export class LineRunner {
   }
 
   /** Whether there is to be another line. `where` goes before what is wrong. */
-  async run(line: string, signal: AbortSignal, where = ""): Promise<boolean> {
+  async run(line: Data, signal: AbortSignal, where = ""): Promise<boolean> {
     try {
       const goOn = await this.#run(line, signal);
       await this.#writer.flush();
@@ -38,13 +41,21 @@ export class LineRunner {
       // The answers before it come before it.
       await this.#writer.flush();
       this.exitCode = exitCodeOf(error);
-      this.#sayError(error, where);
+      // That nobody reads the answers is told once, by the command.
+      if (!hasCode(error, "EPIPE")) this.#sayError(error, where);
       return true;
     }
   }
 
-  async #run(line: string, signal: AbortSignal): Promise<boolean> {
-    const { words, open } = splitWords(line);
+  async #run(line: Data, signal: AbortSignal): Promise<boolean> {
+    // It may come without its end.
+    if (line.length > LINE_BYTES_MAX) throw new UsageError(`the line is longer than ${LINE_BYTES_MAX} bytes`);
+    const text = textOf(line);
+    // What would be put for such bytes is another key or value than the one meant.
+    if (text === undefined) {
+      throw new UsageError("the line is not UTF-8", { advice: "bytes go in as \\xNN, in double quotes" });
+    }
+    const { words, open } = splitWords(text);
     if (open !== undefined)
       throw new UsageError(`nothing closes the ${open}`, { advice: "put it in quotes, or before it a \\" });
     const [name, ...rest] = words.map(({ data }) => data);
@@ -69,7 +80,8 @@ export class LineRunner {
   async #answer({ text, fields, isNote }: Answer): Promise<void> {
     const { json, colours } = this.#look;
     if (isNote) {
-      if (!json) say(colours ? `${DIM}${text}${PLAIN}` : text);
+      if (json) say(JSON.stringify({ note: text }));
+      else say(colours ? `${DIM}${text}${PLAIN}` : text);
       return;
     }
     if (json) await this.#writer.write(`${JSON.stringify(fields)}\n`);

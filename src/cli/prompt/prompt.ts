@@ -1,7 +1,7 @@
 // Where lines come from: a person at a terminal, with history and completion, or a script on standard input.
 import { createInterface } from "node:readline";
 import type { Interface } from "node:readline";
-import { splitLines } from "../lines.js";
+import { LINE_BYTES_MAX, splitLines } from "../lines.js";
 import { FailureError } from "../outcome.js";
 import { say } from "../output.js";
 import { complete } from "./complete.js";
@@ -65,10 +65,10 @@ export async function runScript(runner: LineRunner, stop: AbortSignal): Promise<
   let number = 0;
   stop.addEventListener("abort", () => process.stdin.destroy());
   try {
-    for await (const piece of splitLines(process.stdin as AsyncIterable<Buffer>)) {
+    for await (const piece of splitLines(process.stdin as AsyncIterable<Buffer>, LINE_BYTES_MAX)) {
       for (const line of piece) {
         number++;
-        const goOn = await runner.run(line.toString("utf8"), stop, `line ${number}: `);
+        const goOn = await runner.run(line, stop, `line ${number}: `);
         if (!goOn || stop.aborted) return;
       }
     }

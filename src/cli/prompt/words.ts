@@ -22,44 +22,67 @@ export interface Words {
 
 const escapes: Readonly<Record<string, string>> = { n: "\n", r: "\r", t: "\t" };
 
+/** What ends text that stands for itself, by the quote that it is in. */
+const ends = { "": /[\s"'\\]/g, '"': /["\\]/g, "'": /'/g } as const;
+
 export function splitWords(line: string): Words {
   const words: Word[] = [];
-  let pieces: Buffer[] | undefined;
+  // Of the word under way, each character a byte: a large value in many pieces takes less as strings than as buffers.
+  let pieces: string[] | undefined;
   let begin = 0;
   let quote: '"' | "'" | undefined;
   let escaped = false;
-  const add = (text: string | Buffer): void => void (pieces ??= []).push(Buffer.from(text as string));
-  for (let i = 0; i < line.length; i++) {
-    const unit = String.fromCodePoint(line.codePointAt(i)!);
+  for (let i = 0; i < line.length;) {
     if (pieces === undefined) begin = i;
-    i += unit.length - 1;
     if (escaped) {
       escaped = false;
-      const byte = quote === '"' ? /^x([0-9a-fA-F]{2})/.exec(line.slice(i, i + 3))?.[1] : undefined;
-      if (byte !== undefined) i += 2;
-      const plain = quote === '"' ? (escapes[unit] ?? unit) : unit;
-      add(byte === undefined ? plain : Buffer.from(byte, "hex"));
-    } else if (unit === "\\" && quote !== "'") {
+      const { bytes, units } = escapedAt(line, i, quote);
+      pieces!.push(bytes);
+      i += units;
+    }
+    const end = endOfText(line, i, quote);
+    if (end > i) (pieces ??= []).push(bytesOf(line.slice(i, end)));
+    i = end + 1;
+    const unit = line[end];
+    if (unit === undefined) break;
+    if (unit === "\\") {
       escaped = true;
-      add("");
+      pieces ??= [];
     } else if (unit === quote) {
       quote = undefined;
-    } else if (quote === undefined && (unit === '"' || unit === "'")) {
+    } else if (unit === '"' || unit === "'") {
       quote = unit;
-      add("");
-    } else if (quote === undefined && /\s/.test(unit)) {
+      pieces ??= [];
+    } else {
       if (pieces !== undefined) words.push({ data: dataOf(pieces), begin });
       pieces = undefined;
-    } else {
-      add(unit);
     }
   }
   if (pieces !== undefined) words.push({ data: dataOf(pieces), begin });
   return { words, open: escaped ? "\\" : quote, inWord: pieces !== undefined };
 }
 
-function dataOf(pieces: readonly Buffer[]): Data {
-  const bytes = Buffer.concat(pieces);
+function endOfText(line: string, begin: number, quote: '"' | "'" | undefined): number {
+  const end = ends[quote ?? ""];
+  end.lastIndex = begin;
+  return end.test(line) ? end.lastIndex - 1 : line.length;
+}
+
+/** What stands behind a backslash, and how much of the line it takes. */
+function escapedAt(line: string, i: number, quote: '"' | "'" | undefined): { bytes: string; units: number } {
+  const unit = String.fromCodePoint(line.codePointAt(i)!);
+  if (quote === undefined) return { bytes: bytesOf(unit), units: unit.length };
+  const byte = unit === "x" ? /^[0-9a-fA-F]{2}$/.exec(line.slice(i + 1, i + 3))?.[0] : undefined;
+  if (byte !== undefined) return { bytes: String.fromCharCode(parseInt(byte, 16)), units: 3 };
+  return { bytes: bytesOf(escapes[unit] ?? unit), units: unit.length };
+}
+
+function bytesOf(text: string): string {
+  return Buffer.from(text).toString("latin1");
+}
+
+function dataOf(pieces: readonly string[]): Data {
+  const bytes = Buffer.from(pieces.join(""), "latin1");
   return isUtf8(bytes) ? bytes.toString("utf8") : bytes;
 }
 

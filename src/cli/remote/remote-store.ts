@@ -21,6 +21,9 @@ interface ServerKind {
 }
 
 const PASSWORD_ADVICE = "the server has a password: --password-file, or CRABKV_PASSWORD";
+/** What a store of this process tells by the code CRABKV_TOO_LARGE. */
+const OVER_A_BOUND = / is over (?:key|value|batch)BytesMax \d/;
+const BOUNDS_ADVICE = "the server's --key-bytes-max and --value-bytes-max raise the bounds";
 const SCAN_COUNT = "1000";
 const COMPACTION_POLL_MS = 100;
 /** Entries that are asked for at a time: their values may be large. */
@@ -208,8 +211,9 @@ export class RemoteStore implements PromptTarget {
 /** Throws an error of the server as one of this program. */
 export function checkReply(reply: RespReply): RespReply {
   if (!(reply instanceof Error)) return reply;
-  const context = reply.message.startsWith("NOAUTH ") ? { advice: PASSWORD_ADVICE } : {};
-  throw new FailureError(`the server answers: ${reply.message}`, context);
+  const message = `the server answers: ${reply.message}`;
+  if (OVER_A_BOUND.test(reply.message)) throw new UsageError(message, { advice: BOUNDS_ADVICE });
+  throw new FailureError(message, reply.message.startsWith("NOAUTH ") ? { advice: PASSWORD_ADVICE } : {});
 }
 
 function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
