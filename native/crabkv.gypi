@@ -4,8 +4,8 @@
 # Run by native/scripts/build.mjs, which first copies Google's snappy into native/.deps.
 {
   "variables": {
-    # "", "address" (ASan and UBSan), "thread" (TSan), "fuzzer" (libFuzzer, ASan and UBSan; clang) or
-    # "coverage" (which lines and branches run; clang).
+    # "", "address" (ASan and UBSan, and counters of which lines and branches run; clang), "thread" (TSan) or
+    # "fuzzer" (libFuzzer, ASan and UBSan; clang).
     "sanitize%": "",
     # 0 where the compiler is another than the one that all the code is written for.
     "warnings_are_errors%": 1,
@@ -39,27 +39,21 @@
         "configurations": {"Release": {"cflags!": ["-O3", "-fomit-frame-pointer"]}},
         "cflags": ["-O1", "-g1", "-fno-omit-frame-pointer", "-fno-sanitize-recover=all"],
       }],
-      ["sanitize=='address' or sanitize=='thread'", {
-        # Instrumented code makes the compiler see uninitialized variables where there are none.
-        "cflags": ["-Wno-maybe-uninitialized"],
-      }],
       ["sanitize=='address'", {
-        # vptr checks need RTTI, which this build does without.
-        "cflags": ["-fsanitize=address,undefined", "-fno-sanitize=vptr"],
-        "ldflags": ["-fsanitize=address,undefined"],
+        # vptr checks need RTTI, which this build does without. Lines and branches are counted of the core only, and nowhere unless
+        # LLVM_PROFILE_FILE says where; counters can lie in that file itself, so that those of a killed process are there, too.
+        "cflags": ["-fsanitize=address,undefined", "-fno-sanitize=vptr", "-fprofile-instr-generate=/dev/null",
+                   "-fcoverage-mapping", "-fprofile-list=../native/coverage-sources.txt",
+                   "-mllvm", "-runtime-counter-relocation"],
+        "ldflags": ["-fsanitize=address,undefined", "-fprofile-instr-generate"],
       }],
       ["sanitize=='fuzzer'", {
         "cflags": ["-fsanitize=fuzzer-no-link,address,undefined", "-fno-sanitize=vptr"],
         "ldflags": ["-fsanitize=address,undefined"],
       }],
-      ["sanitize=='coverage'", {
-        # Of the core only. The counters lie in the profile's own file, so that those of a killed process are there, too.
-        "cflags": ["-fprofile-instr-generate", "-fcoverage-mapping", "-fprofile-list=../native/coverage-sources.txt",
-                   "-mllvm", "-runtime-counter-relocation"],
-        "ldflags": ["-fprofile-instr-generate"],
-      }],
       ["sanitize=='thread'", {
-        "cflags": ["-fsanitize=thread"],
+        # Instrumented code makes the compiler see uninitialized variables where there are none.
+        "cflags": ["-fsanitize=thread", "-Wno-maybe-uninitialized"],
         "ldflags": ["-fsanitize=thread"],
       }],
     ],
@@ -81,7 +75,7 @@
         "conditions": [
           ["extra_define!=''", {"defines": ["<(extra_define)"]}],
           # clang warns of other things than the compiler that all the code is written for.
-          ["sanitize=='fuzzer' or sanitize=='coverage' or warnings_are_errors==0", {"cflags!": ["-Werror"]}],
+          ["sanitize=='fuzzer' or sanitize=='address' or warnings_are_errors==0", {"cflags!": ["-Werror"]}],
         ],
       }],
     ],

@@ -7,7 +7,7 @@ import path = require("node:path");
  * Number of the interface that native.ts and native-types.ts describe. Raised when they change so that a binary of before would be
  * called wrongly, together with kInterface of native/addon/module.cc.
  */
-const NATIVE_INTERFACE = 2;
+const NATIVE_INTERFACE = 3;
 
 type Origin = "CRABKV_ADDON" | "local build" | "prebuilt";
 

@@ -74,18 +74,21 @@ export interface EncodedRecords {
   readonly ttls: Float64Array | undefined;
 }
 
+/** Those from `begin` on, until they have `bytesMax` bytes or characters together. */
 export function encodeRecords(
   records: readonly unknown[],
   keyCodec: Codec,
   valueCodec: Codec,
   defaultTtlMs: number,
+  begin = 0,
+  bytesMax = Infinity,
 ): EncodedRecords {
   checkArray(records, "records");
-  const count = records.length;
-  const keys = new Array<Bytes>(count);
-  const values = new Array<Bytes>(count);
+  const keys: Bytes[] = [];
+  const values: Bytes[] = [];
   let ttls: Float64Array | undefined;
-  for (let i = 0; i < count; i++) {
+  let bytes = 0;
+  for (let i = begin; i < records.length && bytes < bytesMax; i++) {
     const record = records[i] as PutRecord<unknown, unknown> | null | undefined;
     if (typeof record !== "object" || record === null) {
       throw new TypeError(`records[${i}] must be { key, value, ttlMs? }, not ${describe(record)}`);
@@ -94,15 +97,19 @@ export function encodeRecords(
       if (name !== "key" && name !== "value" && name !== "ttlMs") throw unknownProperty(`records[${i}]`, name);
     }
     const { key, value, ttlMs } = record;
-    keys[i] = keyCodec === utf8Codec && typeof key === "string" ? key : keyCodec.encode(key, `records[${i}].key`);
-    values[i] =
+    const storedKey =
+      keyCodec === utf8Codec && typeof key === "string" ? key : keyCodec.encode(key, `records[${i}].key`);
+    const storedValue =
       valueCodec === utf8Codec && typeof value === "string" ? value : valueCodec.encode(value, `records[${i}].value`);
+    keys.push(storedKey);
+    values.push(storedValue);
+    bytes += storedKey.length + storedValue.length;
     if (ttlMs !== undefined) {
-      ttls ??= new Float64Array(count).fill(defaultTtlMs);
-      ttls[i] = resolveTtl(ttlMs, `records[${i}].ttlMs`, defaultTtlMs);
+      ttls ??= new Float64Array(records.length - begin).fill(defaultTtlMs);
+      ttls[i - begin] = resolveTtl(ttlMs, `records[${i}].ttlMs`, defaultTtlMs);
     }
   }
-  return { keys: pack(keys, "records"), values: pack(values, "records"), ttls };
+  return { keys: pack(keys, "records"), values: pack(values, "records"), ttls: ttls?.subarray(0, keys.length) };
 }
 
 /** The rows of plain puts, which need none when nothing expires. */

@@ -3,11 +3,21 @@
 import { setTimeout } from "node:timers/promises";
 import { concat, itemsOf } from "./batch.js";
 import type { CrabKVError } from "./errors.js";
-import { KIND_CHECK, KIND_PUT, RESULT_COMMITTED, ROW_KEEP_TTL, ROW_NUMBERS, native, results } from "./native.js";
+import { columnsOf, nameOf } from "./buffered-put.js";
+import type { BufferedPut } from "./buffered-put.js";
+import {
+  KIND_CHECK,
+  KIND_DELETE,
+  KIND_PUT,
+  RESULT_COMMITTED,
+  ROW_KEEP_TTL,
+  ROW_NUMBERS,
+  TAKEN_BACK,
+} from "./native.js";
+import { native, results } from "./native.js";
 import type { Bytes, Column, Group, Handle } from "./native.js";
 import type { Session } from "./session.js";
-import { columnsOf, nameOf } from "./write-back.js";
-import type { BufferedPut, WriteBack } from "./write-back.js";
+import type { WriteBack } from "./write-back.js";
 
 /** A batch as native.writeBatch takes it. */
 export interface Operations {
@@ -36,7 +46,7 @@ export function putBuffered(
   const group = native.put(session.handle, key, value, ttlMs);
   session.kick();
   buffer.overtake([nameOf(key)!], group);
-  return session.commitsOf(group, durable).done(group);
+  return session.commitsOf(durable).done(group);
 }
 
 /** Flushes the buffer; while the queue is full with what the buffer gave it, waits. `tries`: how often, when others filled it. */
@@ -56,21 +66,43 @@ export async function flushBuffer(session: Session, buffer: WriteBack, handle: H
 
 /** Any batch. Answers and results as native.writeBatch. */
 export function writeBehind(session: Session, buffer: WriteBack, operations: Operations): Group {
-  const { keys, rows } = operations;
-  const names = namesOf(keys);
-  const ahead = buffer.findAll(names);
-  const guarded = rows !== undefined && hasGuard(rows);
-  if (guarded) buffer.flushPuts(ahead);
-  const group =
-    guarded || ahead.length === 0 ? writeAlone(session, operations) : writeTogether(session, buffer, ahead, operations);
+  const names = namesOf(operations.keys);
+  let group = writeOnce(session, buffer, names, operations);
+  while (group === TAKEN_BACK) {
+    buffer.catchUp(); // puts that were in flight may have to go ahead
+    group = writeOnce(session, buffer, names, operations);
+  }
   session.kick();
-  if (group >= 0 && results[RESULT_COMMITTED] === 1) buffer.overtake(writtenOf(names, operations), group);
+  if (group >= 0 && results[RESULT_COMMITTED] === 1) {
+    const waits = (name: string): boolean => buffer.waits(name); // it went ahead, and had expired if nothing was written
+    buffer.overtake(writtenOf(names, operations, group, waits), group);
+  }
   return group;
 }
 
-/** Names of what a batch wrote, without what it only checked. */
-export function writtenOf(names: readonly string[], { rows }: Pick<Operations, "rows">): string[] {
-  return names.filter((_, i) => rows === undefined || rows[i * ROW_NUMBERS]! % 16 !== KIND_CHECK);
+function writeOnce(session: Session, buffer: WriteBack, names: readonly string[], operations: Operations): Group {
+  const { rows } = operations;
+  const ahead = buffer.findAll(names);
+  const guarded = rows !== undefined && hasGuard(rows);
+  if (guarded) buffer.flushPuts(ahead);
+  if (guarded || ahead.length === 0) return writeAlone(session, buffer, operations);
+  return writeTogether(session, buffer, ahead, operations);
+}
+
+/**
+ * Names of what a batch wrote, without what it only checked. When nothing had to be written, of what it deleted, and of puts that went
+ * ahead: a new deadline that found no key says nothing of a put in flight, which another handle's delete may hide, and fail.
+ */
+export function writtenOf(
+  names: readonly string[],
+  { kind, rows }: Pick<Operations, "kind" | "rows">,
+  group: Group,
+  wentAhead: (name: string) => boolean = () => false,
+): string[] {
+  return names.filter((name, i) => {
+    const own = rows === undefined ? kind : rows[i * ROW_NUMBERS]! % 16;
+    return own !== KIND_CHECK && (group !== 0 || own === KIND_DELETE || wentAhead(name));
+  });
 }
 
 /** The names that the buffer knows keys by. */
@@ -79,9 +111,21 @@ export function namesOf(keys: Column): string[] {
   return itemsOf(keys).map((key) => nameOf(key) ?? "\uffff");
 }
 
-function writeAlone(session: Session, { kind, keys, values, rows, existed }: Operations): Group {
+function writeAlone(session: Session, buffer: WriteBack, operations: Operations): Group {
+  const { kind, keys, values, rows, existed } = operations;
   const { data, lengths } = keys;
-  return native.writeBatch(session.handle, kind, data, lengths, values?.data, values?.lengths, rows, existed);
+  const { rollbacks } = buffer;
+  return native.writeBatch(
+    session.handle,
+    kind,
+    data,
+    lengths,
+    values?.data,
+    values?.lengths,
+    rows,
+    rollbacks,
+    existed,
+  );
 }
 
 function writeTogether(
@@ -105,14 +149,14 @@ function writeTogether(
     existed,
   };
   try {
-    const group = writeAlone(session, together);
+    const group = writeAlone(session, buffer, together);
     if (existed !== undefined) operations.existed!.set(existed.subarray(ahead.length));
     return group;
   } catch (error) {
     // Together they may be over a bound that neither is over alone; and what is wrong in the operations is to be told of them.
     if (!(error instanceof RangeError || error instanceof TypeError)) throw error;
     buffer.flushPuts(ahead);
-    return writeAlone(session, operations);
+    return writeAlone(session, buffer, operations);
   }
 }
 

@@ -11,7 +11,7 @@ import type { Bytes, ColdEntry, Handle } from "./native.js";
 import type { CacheOptions } from "./options.js";
 
 interface Cached {
-  readonly stored: string | Buffer;
+  readonly stored: string | Uint8Array;
   readonly counterIndex: number;
   readonly counter: number;
   /** Of the monotonic clock, which a wall clock that is set back does not stretch; Infinity for never. */
@@ -22,6 +22,8 @@ interface Cached {
 
 // What an entry costs beside its text or bytes, about.
 const ENTRY_BYTES = 200;
+// And what bytes cost beside themselves.
+const OWN_MEMORY_BYTES = 170;
 
 export class ReadCache {
   readonly #counters: Uint32Array;
@@ -88,7 +90,8 @@ export class ReadCache {
     expiresAtMs: number,
     leftMs: number,
   ): void {
-    const own = typeof stored === "string" ? stored : Buffer.from(stored);
+    // Not Buffer.from: that would hold on to a piece of the pool, and with it to all of it.
+    const own = typeof stored === "string" ? stored : new Uint8Array(stored);
     const validUntilMs = leftMs === Infinity ? Infinity : performance.now() + leftMs;
     this.#entries.set(nameOf(key), { stored: own, counterIndex, counter, validUntilMs, expiresAtMs });
   }
@@ -109,5 +112,7 @@ function hasExpired(entry: Cached): boolean {
 }
 
 function sizeOf(entry: Cached, name: string): number {
-  return ENTRY_BYTES + 2 * name.length + (typeof entry.stored === "string" ? 2 : 1) * entry.stored.length;
+  const { stored } = entry;
+  const storedBytes = typeof stored === "string" ? 2 * stored.length : OWN_MEMORY_BYTES + stored.length;
+  return ENTRY_BYTES + 2 * name.length + storedBytes;
 }

@@ -125,6 +125,12 @@ export class Commits {
     });
   }
 
+  /** A promise of its own for all groups that somebody waits for now. */
+  allWaiting(): Promise<undefined> {
+    const waiting = this.#waiting;
+    return waiting.length === 0 ? resolved : this.own(waiting[0]!.group, waiting.at(-1)!.group, undefined);
+  }
+
   /**
    * A write is on its way on another thread, and its group may settle before it is known here: failures are remembered
    * until the function that this returns is called. Call `own` before it.

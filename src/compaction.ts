@@ -1,4 +1,4 @@
-// Compaction on request. When and what to compact by itself, the core decides; see CompactionOptions in options.ts.
+// Compaction on request. When and what to compact by itself, the core decides; see CompactionOptions in compaction-options.ts.
 import { runRequest } from "./native-task.js";
 import type { TaskOptions } from "./native-task.js";
 import { native } from "./native.js";

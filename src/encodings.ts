@@ -5,7 +5,10 @@ import type { Bytes } from "./native.js";
 
 /** An encoding of your own. */
 export interface Encoding<T> {
-  /** Bytes for a value. A string stands for its UTF-8. */
+  /**
+   * Bytes for a value. A string stands for its UTF-8. Where `T` is `Buffer`, a put may hand any `Uint8Array`, as with
+   * `"buffer"`.
+   */
   encode(value: T): Uint8Array | string;
   /** The value of stored bytes, which are the callee's to keep. */
   decode(bytes: Buffer): T;

@@ -45,7 +45,7 @@ export interface ErrorDetails {
  *
  * | `code` | Meaning |
  * |---|---|
- * | `CRABKV_LOCKED` | Another process has the directory open; the message has its pid. |
+ * | `CRABKV_LOCKED` | Another process has the directory open; the message has its pid if it writes. |
  * | `CRABKV_CORRUPTION` | Bytes that are proven durable fail their check; `path` and `offset` say where. |
  * | `CRABKV_IO` | The operating system refused; `errno` says why. |
  * | `CRABKV_DISK_FULL` | No space for this write; nothing of it was kept. Writes work again when there is space. |

@@ -5,7 +5,10 @@ import type { SlotMove } from "./rebalance-policy.js";
 
 /** What a store emits, with the arguments of its listeners. */
 export interface StoreEvents<K> {
-  /** Keys that active expiry removed, after their removal was acknowledged. */
+  /**
+   * Keys that this handle's active expiry removed, after their removal was acknowledged. Each handle of a store has a cycle, and
+   * whichever comes first to a key tells of it; `watch` shows all handles each removal, as a delete.
+   */
   expired: [keys: K[]];
   /** Slots that this handle's rebalancing gave to another shard, in one round. */
   rebalanced: [moves: readonly SlotMove[]];

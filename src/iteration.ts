@@ -1,5 +1,6 @@
 // Walks over a store: async iterators on top of the addon's scans. A scan is a snapshot, read chunk by chunk on a reader
 // thread; an iterator hands its entries out one by one and asks for the next chunk while the last one is being used.
+import { markAsUntransferable } from "node:worker_threads";
 import type { Codec } from "./encodings.js";
 import { utf8Codec } from "./encodings.js";
 import { closedError, describe, rejected } from "./errors.js";
@@ -33,7 +34,10 @@ export interface StoreRecord<K, V> extends Entry<V> {
   readonly key: K;
 }
 
-type Part = "entries" | "keys" | "values" | "records";
+type Part = "entries" | "keys" | "values" | "records" | "versions";
+
+/** A key with the version of its entry. */
+export type VersionedKey = readonly [key: Buffer, version: number];
 
 const optionNames: ReadonlySet<string> = new Set<keyof IterationOptions>([
   "prefix",
@@ -138,16 +142,9 @@ export class StoreIterator<T> implements AsyncIterableIterator<T> {
   }
 
   #refill(): Promise<IteratorResult<T, undefined>> {
-    const chunk = this.#next ?? this.#ask();
-    const refilled = chunk.then(
-      (arrived) => {
+    const refilled = this.#takeChunks().then(
+      () => {
         this.#waiting = undefined;
-        if (this.#ended) return;
-        this.#bytes = arrived.bytes;
-        this.#offset = 0;
-        this.#entries = arrived.entries;
-        this.#next = undefined;
-        if (!arrived.done && this.#left > arrived.entries && this.#session.handle !== 0) this.#next = this.#ask();
       },
       (error: unknown) => {
         this.#waiting = undefined;
@@ -160,20 +157,51 @@ export class StoreIterator<T> implements AsyncIterableIterator<T> {
     return refilled.then(() => this.next());
   }
 
+  /** Resolves when there are entries, or there is no reason to go on. A chunk may be empty and others follow: what matches is rare. */
+  async #takeChunks(): Promise<void> {
+    this.#next ??= this.#ask();
+    while (this.#entries === 0 && this.#next !== undefined) {
+      const arrived: Chunk = await this.#next;
+      if (this.#ended) return;
+      this.#bytes = arrived.bytes;
+      this.#offset = 0;
+      this.#entries = arrived.entries;
+      this.#next = undefined;
+      this.#signal?.throwIfAborted();
+      if (!arrived.done && this.#left > arrived.entries && this.#session.handle !== 0) this.#next = this.#ask();
+    }
+  }
+
   #ask(): Promise<Chunk> {
     const { handle } = this.#session;
+    let flushed: Promise<unknown> | undefined;
     if (this.#scan === 0) {
-      this.#session.writeBack?.flush(true); // a snapshot shows what is in the index only
-      this.#scan = native.scanOpen(handle, this.#prefix, this.#part !== "keys", this.#from);
+      flushed = this.#flushBuffer();
+      this.#scan = native.scanOpen(
+        handle,
+        this.#prefix,
+        this.#part !== "keys" && this.#part !== "versions",
+        this.#from,
+      );
       droppedScans.register(this, { session: this.#session, scan: this.#scan }, this);
     }
     const entriesMax = Math.min(this.#left, CHUNK_ENTRIES_MAX);
-    const chunk = native
+    const read = native
       .scanNext(handle, this.#scan, entriesMax, CHUNK_BYTES_MAX)
-      .then(([bytes, entries, done]) => ({ bytes: Buffer.from(bytes), entries, done }));
+      .then(([bytes, entries, done]) => ({ bytes: sharedBytes(bytes), entries, done }));
+    const chunk = flushed === undefined ? read : Promise.all([read, flushed]).then(([arrived]) => arrived);
     // It may fail before anybody looks; whoever takes it gets the failure.
     chunk.catch(() => undefined);
     return chunk;
+  }
+
+  /** A snapshot shows what is in the index only. What the buffer sends there may fail yet, and would be missing. */
+  #flushBuffer(): Promise<unknown> | undefined {
+    const { writeBack, acknowledgements } = this.#session;
+    if (writeBack === undefined) return undefined;
+    writeBack.flush(true);
+    const [first, last] = writeBack.openGroups;
+    return last === 0 ? undefined : acknowledgements.own(first, last, undefined);
   }
 
   #decode(): T {
@@ -184,12 +212,14 @@ export class StoreIterator<T> implements AsyncIterableIterator<T> {
     const end = valueBegin + bytes.readUInt32LE(begin + 4);
     this.#offset = end;
     this.#entries--;
-    if (this.#part === "keys") return decodeRange(this.#keyCodec, bytes, keyBegin, valueBegin) as T;
-    const value = decodeRange(this.#valueCodec, bytes, valueBegin, end);
-    if (this.#part === "values") return value as T;
+    const part = this.#part;
+    if (part === "values") return decodeRange(this.#valueCodec, bytes, valueBegin, end) as T;
     const key = decodeRange(this.#keyCodec, bytes, keyBegin, valueBegin);
-    if (this.#part === "entries") return [key, value] as T;
+    if (part === "keys") return key as T;
     const version = readUint64(bytes, begin + 8);
+    if (part === "versions") return [key, version] as T;
+    const value = decodeRange(this.#valueCodec, bytes, valueBegin, end);
+    if (part === "entries") return [key, value] as T;
     const expiresAtMs = readUint64(bytes, begin + 16);
     return (expiresAtMs === 0 ? { key, value, version } : { key, value, version, expiresAtMs }) as T;
   }
@@ -203,6 +233,12 @@ export class StoreIterator<T> implements AsyncIterableIterator<T> {
     droppedScans.unregister(this);
     native.scanEnd(this.#session.handle, this.#scan);
   }
+}
+
+/** A chunk, whose entries' Buffers share its memory: to transfer one to another thread would take it from the others. */
+export function sharedBytes(chunk: ArrayBuffer): Buffer {
+  markAsUntransferable(chunk);
+  return Buffer.from(chunk);
 }
 
 export function decodeRange(codec: Codec, bytes: Buffer, begin: number, end: number): unknown {

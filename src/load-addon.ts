@@ -11,7 +11,7 @@ export function loadAddon(): unknown {
   return loaded.addon;
 }
 
-export function noBinaryError(failed: Finding["failed"]): CrabKVError {
+function noBinaryError(failed: Finding["failed"]): CrabKVError {
   const tried = failed.map(({ path, error }) => `  ${path}: ${firstLine(error)}`).join("\n");
   const advice =
     process.platform === "win32"

@@ -1,12 +1,14 @@
 // Read-modify-write: read an entry with its version, compute, and write under the guard that nobody wrote meanwhile; again when
 // somebody did. Correct against other handles and worker threads, because the guard is checked in the core. A key keeps its time
 // to live unless the caller sets one.
+import { ownBytes } from "./buffered-put.js";
 import type { Codec } from "./encodings.js";
 import { CrabKVError, describe } from "./errors.js";
 import { GUARD_ABSENT, GUARD_VERSION, KIND_DELETE, KIND_PUT, ROW_KEEP_TTL, ROW_NUMBERS, native } from "./native.js";
 import { RESULT_COMMITTED, RESULT_VERSION, results } from "./native.js";
 import type { Bytes } from "./native.js";
 import type { Modification, TtlRule } from "./options.js";
+import { readBytes } from "./read-slab.js";
 import { readEntry } from "./reads.js";
 import type { Session } from "./session.js";
 import { commitBatch, writeBatch } from "./writes.js";
@@ -24,13 +26,13 @@ export interface Target extends Modification {
 /** Resolves with what was written, undefined after a delete. */
 export async function update(target: Target, change: (old: unknown) => unknown): Promise<unknown> {
   const { session, codec } = target;
-  // The caller's bytes may change while this waits.
+  // The caller's bytes may change while this waits, and so may those of the new value.
   const key = typeof target.key === "string" ? target.key : Buffer.from(target.key);
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
     const entry = await readEntry(session, key, codec);
     const next = await change(entry?.value);
     if (next === undefined && entry === undefined) return undefined;
-    const value = next === undefined ? undefined : codec.encode(next, "the new value");
+    const value = next === undefined ? undefined : ownBytes(codec.encode(next, "the new value"));
     const result = await commitBatch(session, guarded(key, value, entry?.version, target.ttl), target.durable);
     if (result.committed) return next;
   }
@@ -41,15 +43,18 @@ export async function update(target: Target, change: (old: unknown) => unknown):
 export function increment(target: Target, by: number): Promise<number> {
   const { session, key, codec } = target;
   for (let attempt = 0; attempt < ATTEMPTS_MAX; attempt++) {
-    session.writeBack?.flushKey(key);
-    const text = native.getText(session.handle, key, false);
-    if (text === null) return incrementSlowly(target, by);
-    const version = text === undefined ? undefined : results[RESULT_VERSION]!;
-    const sum = add(text === undefined ? undefined : decodeText(codec, text), by);
+    const { handle, writeBack } = session;
+    const losses = writeBack?.losses ?? 0;
+    writeBack?.flushKey(key);
+    const stored = codec.form === "text" ? native.getText(handle, key, false) : readBytes(handle, key, false);
+    if (stored === null) return incrementSlowly(target, by);
+    const version = stored === undefined ? undefined : results[RESULT_VERSION]!;
+    if (writeBack?.lostSince(losses) === true) continue;
+    const sum = add(stored === undefined ? undefined : codec.decode(stored), by);
     const batch = guarded(key, encodeNumber(codec, sum), version, target.ttl);
     const group = writeBatch(session, { kind: KIND_PUT, ...batch, existed: undefined });
     if (group < 0) return incrementSlowly(target, by); // the guard's record left memory in between
-    if (results[RESULT_COMMITTED] === 1) return session.commitsOf(group, target.durable).own(group, group, sum);
+    if (results[RESULT_COMMITTED] === 1) return session.commitsOf(target.durable).own(group, group, sum);
   }
   throw conflict("increment");
 }
@@ -81,18 +86,19 @@ function guarded(key: Bytes, value: Bytes | undefined, version: number | undefin
   };
 }
 
-function decodeText(codec: Codec, text: string): unknown {
-  return codec.form === "text" ? codec.decode(text) : codec.decode(Buffer.from(text));
-}
-
 /** Text and bytes hold a number as people write it; other encodings hold numbers themselves. */
 function encodeNumber(codec: Codec, sum: number): Bytes {
   return codec.holdsText === true ? String(sum) : codec.encode(sum, "the sum");
 }
 
 function add(old: unknown, by: number): number {
-  const sum = (old === undefined ? 0 : numberOf(old)) + by;
-  if (Number.isInteger(by) && Number.isInteger(sum - by) && !Number.isSafeInteger(sum)) {
+  const before = old === undefined ? 0 : numberOf(old);
+  const sum = before + by;
+  if (
+    Number.isInteger(by) &&
+    Number.isInteger(before) &&
+    !(Number.isSafeInteger(before) && Number.isSafeInteger(sum))
+  ) {
     throw new RangeError("increment would leave the integers that a JavaScript number holds exactly");
   }
   if (!Number.isFinite(sum)) throw new RangeError("increment would leave the range of a JavaScript number");

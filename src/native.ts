@@ -40,8 +40,18 @@ interface Native {
   kick(handle: Handle): void;
   /** The group whose durability to wait for; 0 when everything is durable. */
   requestDurable(handle: Handle): Group;
+  /** Changes before the log takes changes back in memory; see Store::Rollbacks in native/core/store.h. */
+  rollbacks(handle: Handle): number;
+  /**
+   * Rollbacks, and which groups were taken back up to then whose failure onCommit has still to tell of: [rollbacks, first, last, first,
+   * last, ...]. Waits for a roll-back that is under way, in memory.
+   */
+  takenBackGroups(handle: Handle): readonly number[];
 
-  /** -1: a guard's page may not be in memory, use writeBatchCold. Results: version, committed, failedIndex. */
+  /**
+   * Or NOT_RESIDENT: a guard's page may not be in memory, use writeBatchCold; or TAKEN_BACK, if `rollbacks` is not native.rollbacks: what
+   * was known of the store may not be so any more. Results: version, committed, failedIndex.
+   */
   writeBatch(
     handle: Handle,
     kind: number,
@@ -50,6 +60,7 @@ interface Native {
     values: Bytes | undefined,
     valueLengths: Uint32Array | undefined,
     rows: Float64Array | undefined,
+    rollbacks: number | undefined,
     existed: Uint8Array | undefined,
   ): Group;
   writeBatchCold(
@@ -60,6 +71,7 @@ interface Native {
     values: Bytes | undefined,
     valueLengths: Uint32Array | undefined,
     rows: Float64Array | undefined,
+    rollbacks: number | undefined,
   ): Promise<readonly [group: Group, version: number, committed: number, failedIndex: number]>;
   /** Independent puts; how many were taken, from `from` on. Results: firstGroup, lastGroup, busy. */
   putEach(
@@ -147,13 +159,13 @@ interface Native {
   ): SessionOutcome;
   sessionAnswer(handle: Handle, session: number, reply: Uint8Array, target: Uint8Array, offset: number): SessionOutcome;
   sessionTake(handle: Handle, session: number, target: Uint8Array): void;
-  /** Of the command that went up. */
-  sessionArguments(handle: Handle, session: number): Buffer[];
+  /** Of the command that went up, as many as `wordsMax`. */
+  sessionArguments(handle: Handle, session: number, wordsMax: number): Buffer[];
   /** Which keyspace notifications are wanted, NOTIFY_… bits; and those of commands that were committed (session.h has their form). */
   serverNotify(handle: Handle, server: number, classes: number): void;
   sessionTakeNotifications(handle: Handle, session: number, target: Uint8Array): void;
-  /** Of the commands that the EXEC that went up would run. */
-  sessionQueued(handle: Handle, session: number): Buffer[][];
+  /** Of the commands that the EXEC that went up would run; undefined when these are more words than `wordsMax`. */
+  sessionQueued(handle: Handle, session: number, wordsMax: number): Buffer[][] | undefined;
   /** Whether the command that went up, or one that its EXEC would run, has become this one: not when it cannot run there. */
   sessionReplace(
     handle: Handle,
@@ -167,6 +179,8 @@ interface Native {
   sessionEnd(handle: Handle, session: number): void;
   /** Whether bytes match a pattern as KEYS takes it. */
   matchesPattern(pattern: Uint8Array, bytes: Uint8Array): boolean;
+  /** Replies in RESP3 as the text protocol has them, in one of its forms; undefined when that is more than `bytesMax`. */
+  printReplies(replies: Uint8Array, form: number, bytesMax: number): Buffer | undefined;
   /** The table of commands, as JSON. */
   describeCommands(): string;
 
@@ -253,6 +267,10 @@ export const NOTIFY_STRING = 2;
 export const NOTIFY_EXPIRED = 4;
 export const NOTIFY_NEW = 8;
 export const NOTIFY_MISS = 16;
+
+/** What writeBatch answers instead of a group. */
+export const NOT_RESIDENT = -1;
+export const TAKEN_BACK = -2;
 
 /** Operation kinds and guards, as in native/core/store.h. */
 export const KIND_CHECK = 0;

@@ -1,5 +1,6 @@
 // An open store apart from its data: its events, its work in the background, what it tells of itself, and its end. store.ts
 // builds the operations on it.
+import { markAsUntransferable } from "node:worker_threads";
 import { backupSession } from "./backup.js";
 import type { BackupOptions } from "./backup.js";
 import { compact } from "./compaction.js";
@@ -65,8 +66,8 @@ export class OpenStore<K> extends StoreEmitter<K> {
    * Looks through everything that is in the log now and gives back the space of what is overwritten, deleted or expired and
    * removed, in the background and within `compaction.ioShare`; reads and writes go on. Calls that wait for each other share
    * one run. Rejects with the signal's reason when that is aborted, with `CRABKV_CLOSED` when the store closes (both give up
-   * what is under way, which changes nothing), with `CRABKV_DISK_FULL`, `CRABKV_IO` or `CRABKV_CORRUPTION` when it can't, and with
-   * `CRABKV_BUSY` when writes failed meanwhile.
+   * what is under way, which changes nothing), with `CRABKV_DISK_FULL`, `CRABKV_IO` or `CRABKV_CORRUPTION` when it can't, with
+   * `CRABKV_BUSY` when writes failed meanwhile, with `CRABKV_FAILED` after a failure of the store, and with `CRABKV_READ_ONLY`.
    */
   compact(options?: CompactOptions): Promise<CompactionReport> {
     try {
@@ -158,6 +159,7 @@ export class OpenStore<K> extends StoreEmitter<K> {
   readonly #onExpired = (chunk: ArrayBuffer): void => {
     for (const observer of this.#session.observers) observer.expired(chunk);
     if (this.listenerCount("expired") === 0) return;
+    markAsUntransferable(chunk); // keys as Buffers share it
     this.emit(
       "expired",
       keysOf(chunk).map((key) => decodeRange(this.#keyCodec, key, 0, key.length) as K),

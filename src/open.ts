@@ -13,7 +13,7 @@ import { Store } from "./store.js";
  * already gives another handle on the same store.
  *
  * @throws (rejects) `TypeError` or `RangeError` naming a wrong option; `CrabKVError` with `CRABKV_LOCKED`, `_CORRUPTION`,
- * `_FORMAT`, `_MISSING`, `_EXISTS`, `_OPTIONS_DIFFER`, `_IO`, `_DISK_FULL`.
+ * `_FORMAT`, `_MISSING`, `_EXISTS`, `_READ_ONLY` (a backup), `_OPTIONS_DIFFER`, `_IO`, `_DISK_FULL`.
  */
 export function open<KE extends EncodingOption = "utf8", VE extends EncodingOption = "utf8">(
   path: string,
@@ -23,11 +23,14 @@ export function open<KE extends EncodingOption = "utf8", VE extends EncodingOpti
     if (typeof path !== "string" || path === "") throw new TypeError("path must be a string that is not empty");
     const resolvedOptions = resolveOpenOptions(options);
     const { sync, valueBytesMax } = resolvedOptions.native;
-    const session = new Session(sync !== 0, valueBytesMax, rowBoundsOf(resolvedOptions.native));
+    const rowBounds = rowBoundsOf(resolvedOptions.native);
+    const session = new Session(sync !== 0, valueBytesMax, rowBounds, resolvedOptions.native);
     return native
       .open(path, resolvedOptions.native, session.onCommit, resolvedOptions.onProgress)
       .then(async (handle) => {
         session.handle = handle;
+        // Under another handle of this process, and then nobody tells this one.
+        session.failed = native.failure(handle) !== undefined;
         if (resolvedOptions.cache !== undefined) await addCache(session, resolvedOptions.cache);
         return new Store(session, resolvedOptions);
       });

@@ -1,5 +1,7 @@
 // Where Buffers that reads return live: small ones side by side in a slab, as Node pools its own, large ones in memory of
-// their own. A Buffer made by native code costs over a microsecond; a view into a slab a tenth of that.
+// their own. A Buffer made by native code costs over a microsecond; a view into a slab a tenth of that. What several values
+// share cannot be transferred to another thread, as with Node's pool: that would take it from the others, too.
+import { markAsUntransferable } from "node:worker_threads";
 import { native } from "./native.js";
 import type { Bytes, Column, Handle } from "./native.js";
 
@@ -9,8 +11,7 @@ const SLAB_VALUE_BYTES_MAX = 8 * 1024;
 // Values of one getMany share memory up to this size; one that is kept keeps the others.
 const SHARED_VALUE_BYTES_MAX = 8 * 1024;
 
-// Not from Node's pool, and without zeroing: only what was read is ever seen.
-let slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+let slab = newSlab();
 let used = 0;
 
 /** The value of a key; undefined: none; null: it may not be in memory, and `wait` is false. */
@@ -36,6 +37,7 @@ export function readManyBytes(handle: Handle, keys: Column, wait: boolean): (Buf
   if (total === null) return null;
   const all = Buffer.allocUnsafeSlow(total);
   native.takeRead(all);
+  if (!lengths.includes(total)) markAsUntransferable(all.buffer); // otherwise one value has it for itself
   // Filled, because a hole is not undefined to map() and forEach().
   const values = new Array<Buffer | undefined>(lengths.length).fill(undefined);
   let begin = 0;
@@ -49,7 +51,14 @@ export function readManyBytes(handle: Handle, keys: Column, wait: boolean): (Buf
   return values;
 }
 
+function newSlab(): Buffer {
+  // Not from Node's pool, and without zeroing: only what was read is ever seen.
+  const made = Buffer.allocUnsafeSlow(SLAB_BYTES);
+  markAsUntransferable(made.buffer);
+  return made;
+}
+
 function renewSlab(): void {
-  slab = Buffer.allocUnsafeSlow(SLAB_BYTES);
+  slab = newSlab();
   used = 0;
 }

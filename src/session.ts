@@ -10,6 +10,7 @@ import type { CompactionReport, Group, Handle, OnCommit } from "./native.js";
 import { endRow } from "./put-row.js";
 import type { RowBounds } from "./put-row.js";
 import type { WriteBack } from "./write-back.js";
+import type { BatchBounds } from "./writes.js";
 
 /** How often close() tries to flush the write-back buffer while others keep the queue full: for about five seconds. */
 const LAST_FLUSH_TRIES = 500;
@@ -20,6 +21,8 @@ export interface CommitObserver {
   failedBetween(first: Group, last: Group, error: Error): void;
   /** Active expiry has removed these keys, see keysOf() in ttl.ts; that is acknowledged. */
   expired(chunk: ArrayBuffer): void;
+  /** The newest group whose fate it waits for; 0 for none. */
+  readonly awaitedGroup: Group;
   /** The store is about to close, and still holds its directory's lock. */
   storeCloses(): void;
 }
@@ -64,6 +67,7 @@ export class Session {
     /** Largest value of the store. */
     readonly valueBytesMax: number,
     readonly rowBounds: RowBounds,
+    readonly batchBounds: BatchBounds,
   ) {
     this.#lazy = lazy;
   }
@@ -82,6 +86,12 @@ export class Session {
   set handle(handle: Handle) {
     endRow();
     this.#handle = handle;
+  }
+
+  /** The handle, and while close() waits still that. */
+  get openHandle(): Handle {
+    const { handle } = this;
+    return handle === 0 ? this.#closingHandle : handle;
   }
 
   readonly onCommit: OnCommit = (acknowledged, durable, room, failures, compacted) => {
@@ -134,30 +144,53 @@ export class Session {
     native.kick(this.handle);
   };
 
-  /** Where to wait for a group that was just written. `durable`: until it survives power loss, in any mode. */
-  commitsOf(group: Group, durable: boolean): Commits {
+  /** Where to wait for the group that was just written. `durable`: until it survives power loss, in any mode. */
+  commitsOf(durable: boolean): Commits {
     if (!durable || !this.#lazy) return this.acknowledgements;
     // Watermarks that nobody asked for are not reported, so this may be the first to hear that the group is durable.
-    const handle = this.handle === 0 ? this.#closingHandle : this.handle;
-    if (native.requestDurable(handle) === 0) this.#durability.settle(group);
-    return this.#durability;
+    if (native.requestDurable(this.openHandle) !== 0) return this.#durability;
+    // It is durable, or it has failed: the next report of acknowledgements says which.
+    return this.acknowledgements;
+  }
+
+  /** See {@link Commits.late}: for a write that may be waited for until it is durable. */
+  late(): () => void {
+    const acknowledged = this.acknowledgements.late();
+    const durable = this.#durability.late();
+    return () => {
+      acknowledged();
+      durable();
+    };
   }
 
   /** Resolves when everything written so far is durable, what waits in the write-back buffer included. */
   flush(): Promise<unknown> {
     const { writeBack, handle } = this;
-    if (writeBack === undefined || handle === 0) return this.#flushLog();
-    return flushBuffer(this, writeBack, handle, 0).then(() => {
-      // The log does not wait for a group that failed already, and that is not known here before the next report.
-      const [first, last] = writeBack.openGroups;
-      return Promise.all([last !== 0 && this.acknowledgements.own(first, last, undefined), this.#flushLog()]);
-    });
+    if (writeBack === undefined || handle === 0) return this.#flushLog(handle);
+    return this.#flushBuffered(writeBack, handle);
   }
 
-  #flushLog(): Promise<undefined> {
-    const group = native.requestDurable(this.handle);
+  async #flushBuffered(writeBack: WriteBack, handle: Handle): Promise<unknown> {
+    const begun = this.late(); // a close() in between waits until it is known what is waited for here
+    let flushed: Promise<unknown>;
+    try {
+      await flushBuffer(this, writeBack, handle, 0);
+      const log = this.#flushLog(handle); // before anything else is waited for: it may throw
+      const [first, last] = writeBack.openGroups;
+      flushed = Promise.all([last !== 0 && this.acknowledgements.own(first, last, undefined), log]);
+    } finally {
+      begun();
+    }
+    return flushed;
+  }
+
+  #flushLog(handle: Handle): Promise<unknown> {
+    const group = native.requestDurable(handle);
+    // The log does not wait for a group that failed already, and that is not known here before the next report.
+    const acknowledged = this.acknowledgements.allWaiting();
+    if (group === 0) return acknowledged;
     // A failure of any group up to this one is a failure to do what was asked.
-    return group === 0 ? Promise.resolve(undefined) : this.#durability.own(0, group, undefined);
+    return Promise.all([acknowledged, this.#durability.own(0, group, undefined)]);
   }
 
   /** Resolves when the store has room again after CRABKV_BUSY, or is closed. */
@@ -175,7 +208,10 @@ export class Session {
   /** Refuses new work, waits for what was accepted (and for `others`), and closes. */
   async close(others: Promise<void> | undefined): Promise<void> {
     const { handle, writeBack } = this;
-    for (const observer of this.observers) observer.storeCloses();
+    for (const observer of this.observers) {
+      observer.storeCloses();
+      this.#waitWith(observer);
+    }
     const flushed = writeBack && this.#flushLast(writeBack, handle); // begins while the handle is there
     this.handle = 0;
     this.#closingHandle = handle;
@@ -189,6 +225,11 @@ export class Session {
     this.#closingHandle = 0;
     await native.close(handle);
     if (loss !== undefined) throw loss;
+  }
+
+  /** What is not reported when the native store closes is never reported. */
+  #waitWith({ awaitedGroup }: CommitObserver): void {
+    if (awaitedGroup > 0) this.acknowledgements.own(awaitedGroup, awaitedGroup, undefined).catch(() => undefined);
   }
 
   /** Resolves with what kept the buffer from being flushed, if anything did. */

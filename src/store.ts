@@ -101,7 +101,7 @@ export class Store<K, V> extends OpenStore<K> {
       beginRow();
       if (session.changes !== undefined) session.changes.note(KIND_PUT, encodedKey, ttlMs, group);
       session.kick();
-      if (options?.sync !== undefined) return session.commitsOf(group, resolveWriteSync(options.sync)).done(group);
+      if (options?.sync !== undefined) return session.commitsOf(resolveWriteSync(options.sync)).done(group);
       return session.acknowledgements.done(group);
     } catch (error) {
       return rejected(error);
@@ -125,7 +125,7 @@ export class Store<K, V> extends OpenStore<K> {
    *
    * @throws (rejects) `CRABKV_CORRUPTION` when the stored bytes fail their check; `CRABKV_ENCODING`, `_BUSY`, `_CLOSED`.
    */
-  get(key: Accepted<K>): Promise<V | undefined>;
+  get(key: Accepted<K>, options?: ReadOptions<never>): Promise<V | undefined>;
   get<E extends EncodingOption>(key: Accepted<K>, options: ReadOptions<E>): Promise<Decoded<E> | undefined>;
   get(key: Accepted<K>, options?: ReadOptions): Promise<unknown> {
     try {
@@ -139,14 +139,14 @@ export class Store<K, V> extends OpenStore<K> {
    * The same at once. A value that is not in memory is read from the disk on this thread, which blocks the event loop for
    * as long as that takes.
    */
-  getSync(key: Accepted<K>): V | undefined;
+  getSync(key: Accepted<K>, options?: ReadOptions<never>): V | undefined;
   getSync<E extends EncodingOption>(key: Accepted<K>, options: ReadOptions<E>): Decoded<E> | undefined;
   getSync(key: Accepted<K>, options?: ReadOptions): unknown {
     return readSync(this.#session, this.#encodeKey(key), this.#codecOf(options));
   }
 
   /** The values of many keys, undefined where there is none, all as of one moment between batches. */
-  getMany(keys: readonly Accepted<K>[]): Promise<(V | undefined)[]>;
+  getMany(keys: readonly Accepted<K>[], options?: ReadOptions<never>): Promise<(V | undefined)[]>;
   getMany<E extends EncodingOption>(
     keys: readonly Accepted<K>[],
     options: ReadOptions<E>,
@@ -160,7 +160,7 @@ export class Store<K, V> extends OpenStore<K> {
   }
 
   /** The same at once; like {@link getSync} it may block the event loop. */
-  getManySync(keys: readonly Accepted<K>[]): (V | undefined)[];
+  getManySync(keys: readonly Accepted<K>[], options?: ReadOptions<never>): (V | undefined)[];
   getManySync<E extends EncodingOption>(
     keys: readonly Accepted<K>[],
     options: ReadOptions<E>,
@@ -170,7 +170,7 @@ export class Store<K, V> extends OpenStore<K> {
   }
 
   /** A value with its version and its deadline, or undefined. */
-  getEntry(key: Accepted<K>): Promise<Entry<V> | undefined>;
+  getEntry(key: Accepted<K>, options?: ReadOptions<never>): Promise<Entry<V> | undefined>;
   getEntry<E extends EncodingOption>(key: Accepted<K>, options: ReadOptions<E>): Promise<Entry<Decoded<E>> | undefined>;
   getEntry(key: Accepted<K>, options?: ReadOptions): Promise<Entry<unknown> | undefined> {
     try {
@@ -220,6 +220,9 @@ export class Store<K, V> extends OpenStore<K> {
   /**
    * Puts, deletes and checks, all or nothing. The conditions (`if`) are about the keys as they were before the batch; when
    * one does not hold nothing is written, and the answer is the index of the operation it belongs to.
+   *
+   * Writes take effect as they are called, with one exception: a condition whose record is not in memory is read on another
+   * thread, and writes that are called before the batch resolves may come before it.
    */
   batch(operations: readonly BatchOperation<Accepted<K>, Accepted<V>>[], options?: WriteOptions): Promise<BatchResult> {
     try {
@@ -347,8 +350,8 @@ export class Store<K, V> extends OpenStore<K> {
   }
 
   /**
-   * Deletes every key, or every key that begins with `prefix`, that is there when it is called. Not atomic: it deletes in
-   * batches, and a crash leaves some of the keys.
+   * Deletes every entry, or every one whose key begins with `prefix`, that is there when it is called. What is put later stays,
+   * also under a key that was there. Not atomic: it deletes in batches, and a crash leaves some of the entries.
    */
   clear(options?: { readonly prefix?: string | Uint8Array | undefined }): Promise<void> {
     try {

@@ -2,6 +2,7 @@
 // which tells its listeners. Reads hide an expired key by themselves; this gives its memory back and says so. Bounded a turn in
 // keys, so that neither the event loop nor the writers notice; its timer does not keep the process alive.
 import type { Commits } from "./commits.js";
+import type { CrabKVError } from "./errors.js";
 import { native } from "./native.js";
 import type { Handle } from "./native.js";
 
@@ -26,6 +27,8 @@ export class ExpiryCycle {
   readonly #onExpired: (chunk: ArrayBuffer) => void;
   readonly #onTrouble: (error: Error) => void;
   #troubled = false;
+  /** A damaged record that was told of: its key is due for ever, while turns for others succeed. */
+  #damage: string | undefined;
   #timer: NodeJS.Timeout | undefined;
   #stopped = false;
   #turn: Promise<void> | undefined;
@@ -83,8 +86,11 @@ export class ExpiryCycle {
       } catch (error) {
         // A full disk, a failed store or a damaged record: the keys stay hidden, and the next cycle tries again.
         more = false;
-        if (!this.#troubled && !this.#isStopped()) this.#onTrouble(error as Error);
+        const { code, message } = error as CrabKVError;
+        const isKnown = this.#troubled || message === this.#damage;
+        if (!isKnown && !this.#isStopped()) this.#onTrouble(error as Error);
         this.#troubled = true; // told once, until a turn succeeds
+        if (code === "CRABKV_CORRUPTION") this.#damage = message;
       } finally {
         arrived();
       }

@@ -3,9 +3,9 @@
 // more, the iterator sleeps until the session reports news; nothing is polled.
 import type { Codec } from "./encodings.js";
 import { CrabKVError, closedError, describe, rejected } from "./errors.js";
-import { decodeRange, droppedScans, readUint64 } from "./iteration.js";
+import { decodeRange, droppedScans, readUint64, sharedBytes } from "./iteration.js";
 import { RESULT_VERSION, native, results } from "./native.js";
-import { checkKnown, integer } from "./options.js";
+import { checkKnown, checkSignal, integer } from "./options.js";
 import type { Session } from "./session.js";
 
 /** Options of {@link Store.watch}. */
@@ -99,9 +99,7 @@ export class StoreWatch<K, V> implements AsyncIterableIterator<Change<K, V>> {
     if (typeof prefix !== "string" && !(prefix instanceof Uint8Array)) {
       throw new TypeError(`prefix must be a string or a Uint8Array, not ${describe(prefix)}`);
     }
-    if (signal !== undefined && !((signal as unknown) instanceof AbortSignal)) {
-      throw new TypeError(`signal must be an AbortSignal, not ${describe(signal)}`);
-    }
+    checkSignal(signal);
     const after = integer(from, "from", 0, 0, Number.MAX_SAFE_INTEGER);
     const behindMax = lagBytesMax === Infinity ? Number.MAX_SAFE_INTEGER : lagBytesMax;
     const lag = integer(behindMax, "lagBytesMax", LAG_BYTES_MAX, 1, Number.MAX_SAFE_INTEGER);
@@ -190,7 +188,7 @@ export class StoreWatch<K, V> implements AsyncIterableIterator<Change<K, V>> {
         CHUNK_BYTES_MAX,
       );
       if (this.#ended) return "none";
-      this.#bytes = Buffer.from(bytes);
+      this.#bytes = sharedBytes(bytes);
       this.#offset = 0;
       this.#entries = entries;
       this.#passed = passed;

@@ -2,28 +2,12 @@
 // was flushed is remembered until its commit group is acknowledged, and comes back when the group fails, unless a later
 // write of the key went well. Other handles do not see what is buffered. buffered-writes.ts and reads.ts look through it.
 import { performance } from "node:perf_hooks";
-import { isDetached, pack } from "./batch.js";
-import type { Codec } from "./encodings.js";
+import { bytesOf, columnsOf, nameOf, ownBytes } from "./buffered-put.js";
+import type { BufferedPut } from "./buffered-put.js";
 import { CrabKVError } from "./errors.js";
-import { KIND_DELETE, KIND_PUT, ROW_NUMBERS, native } from "./native.js";
-import type { Bytes, Column, Group, Handle } from "./native.js";
+import { KIND_PUT, native } from "./native.js";
+import type { Bytes, Group, Handle } from "./native.js";
 import type { WriteBackBounds } from "./options.js";
-
-/** One put. Its deadline counts from the put, not from the flush. */
-export interface BufferedPut {
-  readonly name: string;
-  readonly key: Bytes;
-  readonly value: Bytes;
-  /** 0: never expires, and then there are no times. */
-  readonly ttlMs: number;
-  /** When it was put, by the monotonic clock and by the wall clock, which may be set forward. */
-  readonly putAtMs: number;
-  readonly putAtWallMs: number;
-  /** About what it costs here, and more than its record takes in the log. */
-  readonly bytes: number;
-  /** Commit groups with a write of the key whose fate is open. */
-  openGroups: number;
-}
 
 /** Puts whose fate is that of a commit group. */
 interface Sent {
@@ -31,11 +15,15 @@ interface Sent {
   readonly puts: readonly BufferedPut[];
   /** Nobody waits for it: its failure is to be reported. */
   readonly background: boolean;
+  /** The group has failed, its puts wait here again, and the report of that is still to come. */
+  isTakenBack: boolean;
 }
 
 /** What the buffer needs of its session. */
 export interface BufferSession {
   readonly handle: Handle;
+  /** The same, and while close() waits still that. */
+  readonly openHandle: Handle;
   readonly failed: boolean;
   kick(): void;
 }
@@ -64,6 +52,10 @@ export class WriteBack {
   #isTold = false;
   coalesced = 0;
   flushes = 0;
+  /** native.rollbacks when this last learned what was taken back: a write that depends on the store's state is made with it. */
+  rollbacks = 0;
+  /** Changes whenever a flush is taken back, and its puts wait here again. */
+  losses = 0;
 
   constructor(session: BufferSession, bounds: WriteBackBounds, report: (error: Error) => void) {
     this.#session = session;
@@ -138,6 +130,36 @@ export class WriteBack {
     return name === undefined ? undefined : this.#puts.get(name);
   }
 
+  /** Whether a put of this name waits here. */
+  waits(name: string): boolean {
+    return this.#puts.has(name);
+  }
+
+  /** Whether a put of the key waits here, or was flushed and may still come back. */
+  holds(key: Bytes): boolean {
+    if (this.#puts.size === 0 && this.#inFlight.size === 0) return false;
+    const name = nameOf(key);
+    return name !== undefined && (this.#puts.has(name) || this.#inFlight.has(name));
+  }
+
+  /**
+   * Whether a flush was taken back since `losses` was this. The log undoes a failed flush before it is told here: a look at the store
+   * in between finds what was there before the put, and after this one has to look here again.
+   */
+  lostSince(losses: number): boolean {
+    if (this.#sent.length > 0) this.catchUp();
+    return this.losses !== losses;
+  }
+
+  /** Learns what the log has taken back, ahead of its report. */
+  catchUp(): void {
+    const handle = this.#session.openHandle;
+    if (handle === 0 || native.rollbacks(handle) === this.rollbacks) return;
+    const [rollbacks, ...groups] = native.takenBackGroups(handle);
+    for (let i = 0; i < groups.length; i += 2) this.#takeBack(groups[i]!, groups[i + 1]!);
+    this.rollbacks = rollbacks!;
+  }
+
   /** Those of the keys that wait here, each once. */
   findAll(names: Iterable<string>): BufferedPut[] {
     if (this.#puts.size === 0) return [];
@@ -190,6 +212,7 @@ export class WriteBack {
       values.lengths,
       rows,
       undefined,
+      undefined,
     );
     this.#session.kick();
     this.flushes++;
@@ -211,7 +234,8 @@ export class WriteBack {
 
   /** The same for a group that is known late, when newer puts may wait here. */
   overtakeLate(names: Iterable<string>, group: Group): void {
-    const sent = new Set(this.#sent.filter((earlier) => earlier.group <= group).flatMap(({ puts }) => puts));
+    const isEarlier = (sent: Sent): boolean => sent.group <= group && !sent.isTakenBack;
+    const sent = new Set(this.#sent.filter(isEarlier).flatMap(({ puts }) => puts));
     const older = new Set<BufferedPut>();
     for (const name of names) {
       const put = this.#inFlight.get(name);
@@ -228,7 +252,7 @@ export class WriteBack {
       this.#puts.delete(put.name);
       this.#bytes -= put.bytes;
     }
-    const sent = { group, puts, background };
+    const sent = { group, puts, background, isTakenBack: false };
     if (group === 0)
       this.#settle(sent); // nothing had to be written
     else this.#sent.push(sent);
@@ -249,24 +273,36 @@ export class WriteBack {
     for (const put of sent.puts) if (this.#inFlight.get(put.name) === put) this.#inFlight.delete(put.name);
   }
 
-  /** These groups were taken back: what they wrote of ours waits here again, unless a later write of the key may still stand. */
+  /** The report that these groups were taken back. */
   failedBetween(first: Group, last: Group, error: Error): void {
-    const isFailed = ({ group }: Sent): boolean => group >= first && group <= last;
-    const failed = this.#sent.filter(isFailed);
+    const failed = this.#takeBack(first, last);
     if (failed.length === 0) return;
-    this.#sent = this.#sent.filter((sent) => !isFailed(sent));
-    for (const put of failed.flatMap(({ puts }) => puts)) {
-      if (--put.openGroups > 0 || this.#inFlight.get(put.name) !== put) continue;
-      this.#inFlight.delete(put.name);
-      if (this.#puts.has(put.name)) continue;
-      this.#puts.set(put.name, put);
-      this.#bytes += put.bytes;
-    }
+    this.#sent = this.#sent.filter((sent) => !failed.includes(sent));
     this.#suffer(
       error,
       failed.some(({ background }) => background),
     );
+  }
+
+  /** What these groups wrote of ours waits here again, unless a later write of the key may still stand. */
+  #takeBack(first: Group, last: Group): readonly Sent[] {
+    const failed = this.#sent.filter(({ group }) => group >= first && group <= last);
+    for (const sent of failed) {
+      if (sent.isTakenBack) continue;
+      sent.isTakenBack = true;
+      this.losses++;
+      for (const put of sent.puts) this.#waitAgain(put);
+    }
     this.#schedule();
+    return failed;
+  }
+
+  #waitAgain(put: BufferedPut): void {
+    if (--put.openGroups > 0 || this.#inFlight.get(put.name) !== put) return;
+    this.#inFlight.delete(put.name);
+    if (this.#puts.has(put.name)) return;
+    this.#puts.set(put.name, put);
+    this.#bytes += put.bytes;
   }
 
   /** A flush failed. When nobody waits for it this is told, once until one goes well. */
@@ -310,9 +346,9 @@ export class WriteBack {
     return this.#trouble !== undefined;
   }
 
-  /** The first and the last group that something here depends on. */
+  /** The first and the last group that something in flight depends on. */
   get openGroups(): readonly [first: Group, last: Group] {
-    const groups = this.#sent.map(({ group }) => group);
+    const groups = this.#sent.filter(({ isTakenBack }) => !isTakenBack).map(({ group }) => group);
     return groups.length === 0 ? [0, 0] : [Math.min(...groups), Math.max(...groups)];
   }
 
@@ -327,68 +363,4 @@ export class WriteBack {
 function flushAtExit(): void {
   // A buffer that cannot be flushed does not keep the program from ending.
   for (const buffer of unflushed) if (!buffer.isTroubled) buffer.flushInBackground();
-}
-
-/** Puts as the columns and rows of a batch. One that has expired still clears what the store holds. */
-export function columnsOf(puts: readonly BufferedPut[]): { keys: Column; values: Column; rows: Float64Array } {
-  const rows = new Float64Array(puts.length * ROW_NUMBERS);
-  const values = puts.map((put, i) => {
-    const leftMs = leftMsOf(put);
-    rows[i * ROW_NUMBERS] = leftMs > 0 ? KIND_PUT : KIND_DELETE;
-    if (leftMs <= 0) return "";
-    rows[i * ROW_NUMBERS + 2] = leftMs === Infinity ? 0 : leftMs;
-    return put.value;
-  });
-  return {
-    keys: pack(
-      puts.map(({ key }) => key),
-      "keys",
-    ),
-    values: pack(values, "values"),
-    rows,
-  };
-}
-
-/** Milliseconds that a put has left, whole ones; 0 or less: none; Infinity: it never expires. */
-export function leftMsOf(put: BufferedPut): number {
-  if (put.ttlMs === 0) return Infinity;
-  const ageMs = Math.max(performance.now() - put.putAtMs, Date.now() - put.putAtWallMs);
-  return Math.ceil(put.ttlMs - ageMs);
-}
-
-/** The value as the codec decodes it, a copy; undefined when it has expired. */
-export function storedOf(put: BufferedPut, codec: Codec): string | Buffer | undefined {
-  if (leftMsOf(put) <= 0) return undefined;
-  const { value } = put;
-  if (codec.form === "bytes") return Buffer.from(value as Uint8Array);
-  return typeof value === "string" ? value : Buffer.from(value.buffer).toString("utf8");
-}
-
-/**
- * A key's bytes as a string of one character each, so that a key is one entry whether it comes as text or as bytes. For ASCII, the
- * usual case, that is the text itself. Undefined: no key, the core says why.
- */
-export function nameOf(key: Bytes): string | undefined {
-  if (typeof key !== "string") {
-    if (key.length === 0 && isDetached(key)) return undefined;
-    return Buffer.from(key.buffer, key.byteOffset, key.length).toString("latin1");
-  }
-  if (Buffer.byteLength(key) === key.length) return key;
-  return hasLoneSurrogate(key) ? undefined : Buffer.from(key).toString("latin1");
-}
-
-/** Infinity: neither key nor value, the core says why. */
-function bytesOf(item: Bytes): number {
-  if (typeof item !== "string") return item.length === 0 && isDetached(item) ? Infinity : item.length;
-  const bytes = Buffer.byteLength(item);
-  return bytes !== item.length && hasLoneSurrogate(item) ? Infinity : bytes;
-}
-
-function hasLoneSurrogate(text: string): boolean {
-  return /\p{Surrogate}/u.test(text);
-}
-
-/** Not Buffer.from: that would hold on to a piece of the pool. */
-function ownBytes(item: Bytes): Bytes {
-  return typeof item === "string" ? item : new Uint8Array(item);
 }

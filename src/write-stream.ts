@@ -12,7 +12,7 @@ import type { Session } from "./session.js";
 
 /** Options of `createWriteStream`. */
 export interface WriteStreamOptions {
-  /** Records that the stream buffers before `write` returns false. Default 4096. */
+  /** Records that the stream buffers before `write` returns false, or fewer that have 32 MiB together. Default 4096. */
   readonly highWaterMark?: number | undefined;
 }
 
@@ -27,6 +27,12 @@ export interface Encoder {
 // pendingBytesMax, which all writers of the store share.
 const UNACKNOWLEDGED_BYTES_MAX = 32 * 1024 * 1024;
 const RECORD_OVERHEAD_BYTES = 64;
+// The same of records that wait in the stream, which Node counts by their number only.
+const WAITING_BYTES_MAX = 32 * 1024 * 1024;
+// What is copied into one column, and crosses at once.
+const PIECE_BYTES = 4 * 1024 * 1024;
+
+type Callback = (error?: Error | null) => void;
 
 const optionNames: ReadonlySet<string> = new Set<keyof WriteStreamOptions>(["highWaterMark"]);
 
@@ -42,7 +48,13 @@ export class StoreWriteStream<K, V> extends Writable {
   readonly #encoder: Encoder;
   #committed = 0;
   #unacknowledgedBytes = 0;
-  #resume: (() => void) | undefined;
+  #resume: Callback | undefined;
+  /** Of records that were written and not yet taken from Node's buffer. */
+  #waitingBytes = 0;
+  /** Whether write() has returned false for their bytes alone, so that Node knows of nobody who waits for 'drain'. */
+  #owesDrain = false;
+  /** Of a key and a value, on average, when they were last encoded. */
+  #encodedBytes = 0;
   /** Settles when everything given to the store so far has. */
   #tail: Promise<unknown> = Promise.resolve();
   #failed = false;
@@ -59,34 +71,73 @@ export class StoreWriteStream<K, V> extends Writable {
     return this.#committed;
   }
 
-  override _write(record: PutRecord<K, V>, _encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
-    this.#putAll([record], callback);
+  override write(record: unknown, callback?: Callback): boolean;
+  override write(record: unknown, encoding?: BufferEncoding, callback?: Callback): boolean;
+  override write(record: unknown, encoding?: BufferEncoding | Callback, callback?: Callback): boolean {
+    this.#waitingBytes += this.#bytesOf(record);
+    // Node finds out by itself which of the two it is.
+    const isBelowMark = super.write(record, encoding as BufferEncoding, callback);
+    if (isBelowMark && this.#waitingBytes < WAITING_BYTES_MAX) return true;
+    this.#owesDrain = !this.writableNeedDrain;
+    return false;
   }
 
-  override _writev(chunks: { chunk: unknown }[], callback: (error?: Error | null) => void): void {
-    this.#putAll(
+  override _write(record: PutRecord<K, V>, _encoding: BufferEncoding, callback: Callback): void {
+    this.#take([record], callback);
+  }
+
+  override _writev(chunks: { chunk: unknown }[], callback: Callback): void {
+    this.#take(
       chunks.map(({ chunk }) => chunk),
       callback,
     );
   }
 
-  override _final(callback: (error?: Error | null) => void): void {
+  override _final(callback: Callback): void {
     this.#tail.then(() => callback(), callback);
   }
 
-  #putAll(records: unknown[], callback: (error?: Error | null) => void): void {
+  /** About: what another encoding makes of an object is known when it is encoded, and taken to be like the last ones. */
+  #bytesOf(record: unknown): number {
+    const { key, value } = (record ?? {}) as Partial<PutRecord<unknown, unknown>>;
+    const keyBytes = typeof key === "string" || key instanceof Uint8Array ? key.length : 0;
+    const valueBytes = typeof value === "string" || value instanceof Uint8Array ? value.length : this.#encodedBytes;
+    return keyBytes + valueBytes + RECORD_OVERHEAD_BYTES;
+  }
+
+  /** Puts all that waited: Node hands over its whole buffer. */
+  #take(records: unknown[], callback: Callback): void {
+    this.#waitingBytes = 0;
+    this.#putAll(records, 0, (error) => {
+      callback(error);
+      if (error || !this.#owesDrain || this.writableLength > 0) return;
+      this.#owesDrain = false;
+      if (!this.destroyed && !this.writableEnded) this.emit("drain");
+    });
+  }
+
+  /** Puts the records from `begin` on, piece by piece. */
+  #putAll(records: unknown[], begin: number, callback: Callback): void {
     const { keyCodec, valueCodec, defaultTtlMs } = this.#encoder;
     let encoded: EncodedRecords;
     try {
-      encoded = encodeRecords(records, keyCodec, valueCodec, defaultTtlMs);
+      encoded = encodeRecords(records, keyCodec, valueCodec, defaultTtlMs, begin, PIECE_BYTES);
     } catch (error) {
       callback(error as Error);
       return;
     }
-    this.#putFrom(0, encoded, callback);
+    const { keys, values } = encoded;
+    const end = begin + keys.lengths.length;
+    this.#encodedBytes = (keys.data.length + values.data.length) / (end - begin);
+    const next: Callback = (error) => (error ? callback(error) : this.#putAll(records, end, callback));
+    this.#putFrom(0, encoded, end < records.length ? next : callback);
   }
 
-  #putFrom(from: number, records: EncodedRecords, callback: (error?: Error | null) => void): void {
+  #putFrom(from: number, records: EncodedRecords, callback: Callback): void {
+    if (this.destroyed) {
+      callback(this.errored ?? destroyedError());
+      return;
+    }
     const session = this.#session;
     const { keys, values, ttls } = records;
     const count = keys.lengths.length;
@@ -146,4 +197,9 @@ export class StoreWriteStream<K, V> extends Writable {
     this.#resume = undefined;
     resume();
   }
+}
+
+/** As Node's own streams say it. */
+function destroyedError(): Error {
+  return Object.assign(new Error("Cannot call write after a stream was destroyed"), { code: "ERR_STREAM_DESTROYED" });
 }

@@ -1,7 +1,9 @@
 // The read cache never answers with what is no longer true, whoever changed it, and never lets a caller change an answer.
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { open } from "../src/index.js";
+import { runProgram } from "./run-program.js";
 import { openStore, temporaryDirectory, temporaryStore } from "./temporary.js";
 
 test("a value read twice is read from the log once, and counted", async () => {
@@ -100,6 +102,16 @@ test("the bounds hold: entries and bytes", async () => {
   expect(few.stats().cacheEntries).toBe(10);
   expect(small.stats().cacheEntries).toBeGreaterThan(10);
   expect(small.stats().cacheEntries).toBeLessThan(100);
+});
+
+test("cached bytes hold on to no memory but their own", async () => {
+  const path = fileURLToPath(new URL("programs/cache-memory.mjs", import.meta.url));
+  const args = [join(temporaryDirectory(), "data"), "5000"];
+  const { stdout, ...end } = await runProgram(path, args, { nodeOptions: ["--expose-gc"] });
+  expect(end).toEqual({ code: 0, signal: null, stderr: "" });
+  const { entries, grown } = JSON.parse(stdout) as { entries: number; grown: number };
+  expect(entries).toBe(5000);
+  expect(grown).toBeLessThan(5000 * 200); // Node's pool would be 8 KiB for each of them
 });
 
 test("wrong cache options are named", async () => {

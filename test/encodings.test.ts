@@ -142,6 +142,8 @@ test("one read can decode in another way than the store", async () => {
   expect(await db.getEntry("k", { valueEncoding: "buffer" })).toMatchObject({ value: Buffer.from('{"a":1}') });
   expectTypeOf(await db.get("k", { valueEncoding: "buffer" })).toEqualTypeOf<Buffer | undefined>();
   expectTypeOf(await db.get("k")).toEqualTypeOf<string | undefined>();
+  expectTypeOf(await db.get("k", {})).toEqualTypeOf<string | undefined>();
+  expectTypeOf((await db.getMany(["k"], {}))[0]).toEqualTypeOf<string | undefined>();
 });
 
 test("the same bytes are found whatever the encoding says", async () => {

@@ -1,11 +1,10 @@
 // A disk that is full: what does not fit is refused as a whole, everything else goes on, and when there is space again so do
 // writes, without reopening. On a file system of 1 MiB, so Linux and root only.
-import { appendFileSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { Store } from "../src/index.js";
-import { mountSmall, whyNoMounts } from "./mounts.js";
-import { crabkv } from "./run-program.js";
+import { fill, mountSmall, whyNoMounts } from "./mounts.js";
+import { crabkv, runProgram } from "./run-program.js";
 import { collect, openStore, temporaryDirectory } from "./temporary.js";
 
 const MIB = 1024 * 1024;
@@ -15,25 +14,6 @@ const fullDiskTest = test.skipIf(noMounts !== undefined);
 
 const records = (name: string, count: number, valueBytes: number) =>
   Array.from({ length: count }, (_, i) => ({ key: `${name}:${i}`, value: `${i}:`.padEnd(valueBytes, name) }));
-
-/**
- * Takes the disk's free space but for so many bytes; what is called gives it back. In small pieces, because an open store may take
- * space at the same time (it prepares the log ahead).
- */
-function fill(disk: string, leftBytes: number): () => void {
-  const filler = join(disk, "filler");
-  writeFileSync(filler, "");
-  for (;;) {
-    const { bavail, bsize } = statfsSync(disk);
-    const free = bavail * bsize - leftBytes;
-    if (free <= 0) return () => rmSync(filler);
-    try {
-      appendFileSync(filler, Buffer.alloc(Math.min(free, 4096)));
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
-    }
-  }
-}
 
 function smallDisk(): string {
   const disk = temporaryDirectory();
@@ -176,3 +156,89 @@ fullDiskTest.each(["always", "os"] as const)(
     await again.put("after", "a");
   },
 );
+
+const LARGE = "x".repeat(200_000);
+
+/** Holds the event loop, so that what happens natively meanwhile is not known here yet. */
+function beBusy(ms: number): void {
+  const endsAt = performance.now() + ms;
+  while (performance.now() < endsAt);
+}
+
+fullDiskTest.each(["always", "os", { everyMs: 20 }] as const)(
+  `a guarded batch that failed before it was known to run is not taken for durable, sync %j${suffix}`,
+  async (sync) => {
+    const disk = smallDisk();
+    const path = join(disk, "data");
+    const filled = await openStore(path, { sync });
+    await filled.put("guard", "g");
+    const { version } = (await filled.getEntry("guard"))!;
+    await filled.close();
+    for (let round = 0; round < 5; round++) {
+      const db = await openStore(path, { sync });
+      const giveBack = fill(disk, 50 * 1024);
+      const batch = db.batch(
+        [
+          { type: "check", key: "guard", if: { version } },
+          { type: "put", key: "large", value: LARGE },
+        ],
+        { sync: "always" },
+      );
+      batch.catch(() => undefined);
+      beBusy(10);
+      await expect(batch).rejects.toMatchObject({ code: "CRABKV_DISK_FULL" });
+      expect(await db.has("large")).toBe(false);
+      giveBack();
+      await db.close();
+    }
+  },
+);
+
+fullDiskTest.each(["always", "os", { everyMs: 20 }] as const)(
+  `a flush fails with a put that failed before and is not known yet to have, sync %j${suffix}`,
+  async (sync) => {
+    const disk = smallDisk();
+    for (let round = 0; round < 5; round++) {
+      const db = await openStore(join(disk, "data"), { sync });
+      await db.put("small", "s");
+      const giveBack = fill(disk, 50 * 1024);
+      const put = db.put("large", LARGE);
+      put.catch(() => undefined);
+      await Promise.resolve(); // the writer is told
+      beBusy(10);
+      await expect(db.flush()).rejects.toMatchObject({ code: "CRABKV_DISK_FULL" });
+      await expect(put).rejects.toMatchObject({ code: "CRABKV_DISK_FULL" });
+      expect(await db.has("large")).toBe(false);
+      await db.flush(); // that failure has been told
+      giveBack();
+      await db.close();
+    }
+  },
+);
+
+fullDiskTest(`a program that waits for what came before a failed write goes on to its end${suffix}`, async () => {
+  const program = join(import.meta.dirname, "programs", "flush-beside-failure.mjs");
+  const { code, stdout } = await runProgram(program, [smallDisk()]);
+  expect({ code, stdout }).toEqual({ code: 0, stdout: "20 rounds\n" });
+});
+
+fullDiskTest(`scans and clear() do not pass over buffered puts that cannot be written${suffix}`, async () => {
+  const disk = smallDisk();
+  const buffered = records("new", 300, 1000);
+  const keys = buffered.map(({ key }) => key);
+  const open = () => openStore(join(disk, "data"), { sync: "os", writeBack: { everyMs: 60_000, bytes: 1 << 20 } });
+  const db = await open();
+  db.on("error", () => undefined);
+  await db.put("old", "o");
+  await db.flush();
+  const giveBack = fill(disk, 60 * 1024);
+  for (const { key, value } of buffered) await db.put(key, value);
+  await expect(collect(db.keys({ prefix: "new" }))).rejects.toMatchObject({ code: "CRABKV_DISK_FULL" });
+  await expect(db.clear({ prefix: "new" })).rejects.toMatchObject({ code: "CRABKV_DISK_FULL" });
+  expect(await db.hasMany(keys)).not.toContain(false);
+  giveBack();
+  expect(await collect(db.keys({ prefix: "new" }))).toHaveLength(300);
+  await db.clear({ prefix: "new" });
+  expect(await db.hasMany(keys)).not.toContain(true);
+  await db.close();
+});

@@ -1,5 +1,7 @@
 // Walking a store: every key that is there, once; in log order where asked; bounded, resumable, and ended by close or signal.
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
+import type { Store } from "../src/index.js";
+import { native } from "../src/native.js";
 import { collect, openStore, temporaryDirectory, temporaryStore } from "./temporary.js";
 
 test("entries, keys and values are those that are there, each once", async () => {
@@ -175,4 +177,47 @@ test("expired keys are not walked over", async () => {
   await db.close();
   const again = await openStore(path);
   expect(await collect(again.entries())).toEqual([["here", "2"]]);
+});
+
+/** 12 values of 2 MiB, so about three times what one chunk of a walk reads of the log, and none of them under "b". */
+async function storeOfLargeValues(): Promise<Store<string, string>> {
+  const db = await temporaryStore();
+  for (let i = 0; i < 12; i++) await db.put(`a${i}`, "v".repeat(2 * 1024 * 1024));
+  onTestFinished(() => void vi.restoreAllMocks());
+  return db;
+}
+
+test("a walk that matches nothing goes on over empty chunks to the end, and to what matches there", async () => {
+  const db = await storeOfLargeValues();
+  await db.put("b", "last");
+  const ask = vi.spyOn(native, "scanNext");
+  expect(await collect(db.entries({ prefix: "b" }))).toEqual([["b", "last"]]);
+  expect(await collect(db.keys({ prefix: "c" }))).toEqual([]);
+  await db.clear({ prefix: "b" });
+  expect(await db.has("b")).toBe(false);
+  expect(ask.mock.calls.length).toBeGreaterThan(3 * 4);
+});
+
+test("a walk that matches nothing hears a signal before it has read the log", async () => {
+  const db = await storeOfLargeValues();
+  const ask = vi.spyOn(native, "scanNext");
+  await collect(db.keys({ prefix: "b" }));
+  const all = ask.mock.calls.length;
+  ask.mockClear();
+  const controller = new AbortController();
+  const reason = new Error("enough");
+  const walk = collect(db.keys({ prefix: "b", signal: controller.signal }));
+  controller.abort(reason);
+  await expect(walk).rejects.toBe(reason);
+  expect(ask.mock.calls.length).toBeLessThan(all - 1);
+});
+
+test("walks that match nothing leave the reader threads to others in between", async () => {
+  const db = await storeOfLargeValues();
+  const ended: string[] = [];
+  // As many as there are threads.
+  const walks = ["b", "c"].map((prefix) => collect(db.keys({ prefix })).then(() => ended.push(prefix)));
+  const other = collect(db.keys({ limit: 1 })).then(() => ended.push("other"));
+  await Promise.all([...walks, other]);
+  expect(ended[0]).toBe("other");
 });

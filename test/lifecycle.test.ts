@@ -49,8 +49,9 @@ test.each(buffered)("of an open store every method answers, write-back %j", asyn
 test("before it is open a store refuses every method", async () => {
   const path = join(temporaryDirectory(), "data");
   const opening = open(path);
-  const session = new Session(true, 1024, { putsMax: 64, keyUnitsMax: 1024, valueUnitsMax: 1024 });
-  const db = new Store<string, string>(session, resolveOpenOptions({ readOnly: true }));
+  const resolved = resolveOpenOptions({ readOnly: true });
+  const session = new Session(true, 1024, { putsMax: 64, keyUnitsMax: 1024, valueUnitsMax: 1024 }, resolved.native);
+  const db = new Store<string, string>(session, resolved);
   const well = await opening;
   const outcomes = await outcomesOf(db, madeBy(well));
   const never = { "a stream's write": "ok", "a scan's next": "ok" }; // made by the other store

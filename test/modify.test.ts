@@ -12,6 +12,8 @@ test("increment starts at nothing, adds, subtracts, and keeps integers exact", a
   await db.put("big", String(Number.MAX_SAFE_INTEGER));
   await expect(db.increment("big")).rejects.toThrow(RangeError);
   expect(await db.get("big")).toBe(String(Number.MAX_SAFE_INTEGER));
+  await db.put("beyond", "9007199254740995"); // the sum would be one that a number holds, and the wrong one
+  await expect(db.increment("beyond", -10)).rejects.toThrow(RangeError);
 });
 
 test("a value that is no number is refused and stays", async () => {
@@ -35,6 +37,20 @@ test("increment works with every encoding", async () => {
   expect(await json.get("n")).toBe(5);
   expect((await bytes.get("n"))!.toString()).toBe("5");
   expect(await custom.get("n")).toBe(5);
+});
+
+test("increment takes the bytes of an encoding as they are", async () => {
+  const bytes = { encode: (n: number) => Buffer.from([n]), decode: (b: Buffer) => b[0]! };
+  const doubles = {
+    encode: (n: number) => Buffer.from(Float64Array.of(n).buffer),
+    decode: (b: Buffer) => new Float64Array(Uint8Array.from(b).buffer)[0]!,
+  };
+  const small = await temporaryStore({ valueEncoding: bytes });
+  const exact = await temporaryStore({ valueEncoding: doubles });
+  await small.put("n", 200);
+  expect([await small.increment("n"), await small.get("n")]).toEqual([201, 201]);
+  await exact.put("n", 1.5);
+  expect([await exact.increment("n"), await exact.get("n")]).toEqual([2.5, 2.5]);
 });
 
 test("ten thousand increments in flight lose none", async () => {

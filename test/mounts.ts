@@ -1,7 +1,7 @@
 // File systems for tests: a small one, and one that cannot be written. Linux and root only. Each is unmounted after its test,
 // and at the latest when the process ends.
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmdirSync } from "node:fs";
+import { appendFileSync, mkdtempSync, rmSync, rmdirSync, statfsSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
@@ -44,6 +44,25 @@ function unmountAfterTest(path: string): void {
 export function mountSmall(path: string, bytes: number): void {
   run("mount", "-t", "tmpfs", "-o", `size=${bytes}`, "crabkv-test", path);
   unmountAfterTest(path);
+}
+
+/**
+ * Takes the disk's free space but for so many bytes; what is called gives it back. In small pieces, because an open store may take
+ * space at the same time (it prepares the log ahead).
+ */
+export function fill(disk: string, leftBytes: number): () => void {
+  const filler = join(disk, "filler");
+  writeFileSync(filler, "");
+  for (;;) {
+    const { bavail, bsize } = statfsSync(disk);
+    const free = bavail * bsize - leftBytes;
+    if (free <= 0) return () => rmSync(filler);
+    try {
+      appendFileSync(filler, Buffer.alloc(Math.min(free, 4096)));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
+    }
+  }
 }
 
 /** Makes a directory read-only, even for root, until the test is over. */

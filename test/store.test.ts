@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { open } from "../src/index.js";
-import { openStore, temporaryDirectory, temporaryStore } from "./temporary.js";
+import { collect, openStore, temporaryDirectory, temporaryStore } from "./temporary.js";
 
 function hash(value: string | Uint8Array | undefined): string {
   return value === undefined ? "nothing" : createHash("sha1").update(value).digest("hex");
@@ -143,6 +143,40 @@ describe("deleting", () => {
     await db.clear();
     expect(db.stats().keys).toBe(0);
     await db.clear();
+  });
+
+  test.each([false, true])(
+    "clear leaves what is put after it was called, also under keys that were there, write-back %s",
+    async (writeBack) => {
+      const db = await temporaryStore({ writeBack });
+      const count = 5000;
+      for (let i = 0; i < count; i++) void db.put(`k${i}`, "old");
+      const kept = new Map<string, string>();
+      const put = (key: string): void => {
+        void db.put(key, "new");
+        kept.set(key, "new");
+      };
+      const cleared = db.clear();
+      for (let i = 0; i < count; i += 7) put(`k${i}`);
+      put("other");
+      const deadline = db.expire("k1", 3_600_000); // is no other value
+      await db.flush();
+      for (let i = count - 100; i < count; i++) put(`k${i}`);
+      await cleared;
+      expect(await deadline).toBe(true);
+      expect(new Map(await collect(db.entries()))).toEqual(kept);
+    },
+  );
+
+  test.each([
+    ["operations", { batchOperationsMax: 50 }, 120, 1],
+    ["bytes", { batchBytesMax: 4096, valueBytesMax: 1000 }, 500, 1],
+    ["bytes, with keys that nearly fill it", { batchBytesMax: 4096, valueBytesMax: 1000 }, 20, 1990],
+  ])("clear keeps to the store's bound on a batch's %s", async (_bound, options, count, keyBytes) => {
+    const db = await temporaryStore(options);
+    for (let i = 0; i < count; i++) void db.put(`${i}`.padEnd(keyBytes, "k"), "v");
+    await db.clear();
+    expect(db.stats().keys).toBe(0);
   });
 });
 

@@ -1,4 +1,7 @@
 // Time to live from the library: what has expired is invisible at once, and removed soon after, with an event.
+import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { openStore, temporaryDirectory, temporaryStore } from "./temporary.js";
 import type { Store } from "../src/index.js";
@@ -67,4 +70,26 @@ test("closing in the middle of an expiry cycle ends it", async () => {
     await new Promise((resolve) => setTimeout(resolve, 40 + round * 10));
     await db.close();
   }
+});
+
+test("a damaged record is told of once, and other keys go on expiring", async () => {
+  const path = join(temporaryDirectory(), "data");
+  const db = await openStore(path, { sync: "os" });
+  const errors: string[] = [];
+  const gone: string[] = [];
+  db.on("error", (error) => errors.push((error as Error & { code: string }).code));
+  db.on("expired", (keys) => gone.push(...keys));
+  await db.put("damaged", "v", { ttlMs: 20 });
+  await db.put("first", "v", { ttlMs: 40 });
+  const file = join(path, "00000001.log");
+  const at = readFileSync(file).indexOf("damaged");
+  const fd = openSync(file, "r+");
+  writeSync(fd, "D", at);
+  closeSync(fd);
+  await expect.poll(() => gone).toEqual(["first"]);
+  await expect.poll(() => errors).toEqual(["CRABKV_CORRUPTION"]);
+  await db.put("second", "v", { ttlMs: 20 });
+  await expect.poll(() => gone).toEqual(["first", "second"]);
+  await sleep(600); // two cycles and more
+  expect(errors).toEqual(["CRABKV_CORRUPTION"]);
 });

@@ -7,6 +7,7 @@ import { resolveOpenOptions } from "../src/options.js";
 import { Session } from "../src/session.js";
 import { WriteBack } from "../src/write-back.js";
 import { never, pair } from "./buffered-pair.js";
+import { strace, whyNoStrace } from "./crash/strace.js";
 import { mountSmall, whyNoMounts } from "./mounts.js";
 import { collect, openStore, temporaryDirectory } from "./temporary.js";
 
@@ -60,12 +61,19 @@ test("a flush waits for what the buffer itself has filled the queue with", async
   expect(db.stats().writeBackEntries).toBe(0);
 });
 
-test("a flush whose batch has failed rejects, also when the log knows that before this thread does", async () => {
+/** A session with a buffer of its own, on a store whose reports a test may make up. */
+async function bufferedSession(onTrouble: (error: Error) => void = () => undefined) {
   const resolved = resolveOpenOptions({ writeBack: never, sync: "os" });
-  const session = new Session(true, 1024, { putsMax: 64, keyUnitsMax: 1024, valueUnitsMax: 1024 });
+  const session = new Session(true, 1024, { putsMax: 64, keyUnitsMax: 1024, valueUnitsMax: 1024 }, resolved.native);
   session.handle = await native.open(join(temporaryDirectory(), "data"), resolved.native, session.onCommit);
-  session.writeBack = new WriteBack(session, resolved.writeBack!, () => undefined);
-  session.writeBack.put("k", "v", 0);
+  const buffer = new WriteBack(session, resolved.writeBack!, onTrouble);
+  return { session, buffer };
+}
+
+test("a flush whose batch has failed rejects, also when the log knows that before this thread does", async () => {
+  const { session, buffer } = await bufferedSession();
+  session.writeBack = buffer;
+  buffer.put("k", "v", 0);
   // What the log does when the batch has failed: there is nothing left that could become durable.
   const group = 1_000_000;
   vi.spyOn(native, "writeBatch").mockReturnValue(group);
@@ -76,18 +84,39 @@ test("a flush whose batch has failed rejects, also when the log knows that befor
   const failure = new CrabKVError("CRABKV_DISK_FULL", "full");
   session.onCommit(0, 0, false, [group, group, group, failure], undefined);
   await expect(flushed).rejects.toBe(failure);
-  expect(session.writeBack.size).toBe(1);
+  expect(buffer.size).toBe(1);
+  vi.restoreAllMocks();
+  await session.close(undefined);
+});
+
+test("a flush that the log refuses leaves nothing behind that rejects with nobody there", async () => {
+  const { session, buffer } = await bufferedSession();
+  session.writeBack = buffer;
+  buffer.put("k", "v", 0);
+  const group = 1_000_000;
+  const refusal = new CrabKVError("CRABKV_FAILED", "the disk");
+  vi.spyOn(native, "writeBatch").mockReturnValue(group);
+  vi.spyOn(native, "requestDurable").mockImplementation(() => {
+    throw refusal;
+  });
+  const unhandled = vi.fn();
+  process.on("unhandledRejection", unhandled);
+  onTestFinished(() => {
+    process.off("unhandledRejection", unhandled);
+    vi.restoreAllMocks();
+  });
+  await expect(session.flush()).rejects.toBe(refusal);
+  session.onCommit(0, 0, false, [group, group, group, new CrabKVError("CRABKV_INDETERMINATE", "lost")], undefined);
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(unhandled).not.toHaveBeenCalled();
   vi.restoreAllMocks();
   await session.close(undefined);
 });
 
 test("what failed after it was taken waits here again, unless a later write of its key may stand", async () => {
-  const resolved = resolveOpenOptions({ writeBack: never, sync: "os" });
-  const session = new Session(true, 1024, { putsMax: 64, keyUnitsMax: 1024, valueUnitsMax: 1024 });
-  session.handle = await native.open(join(temporaryDirectory(), "data"), resolved.native, session.onCommit);
-  onTestFinished(() => session.close(undefined));
   const told: Error[] = [];
-  const buffer = new WriteBack(session, resolved.writeBack!, (error) => told.push(error));
+  const { session, buffer } = await bufferedSession((error) => told.push(error));
+  onTestFinished(() => session.close(undefined));
   const failure = new Error("the disk");
   const put = (key: string, value: string) => expect(buffer.put(key, value, 0)).toBe(true);
   const held = () => ["a", "b", "c", "d"].map((key) => buffer.find(key)?.value);
@@ -150,5 +179,17 @@ test.skipIf(noMounts !== undefined).each(["always", "os"] as const)(
     await expect(collect(db.keys())).rejects.toMatchObject({ code: "CRABKV_DISK_FULL" });
     const closed = await db.close().catch((error: unknown) => error);
     expect(closed).toMatchObject({ code: "CRABKV_DISK_FULL" });
+  },
+);
+
+const noStrace = whyNoStrace();
+test.skipIf(noStrace !== undefined)(
+  `a handle that is opened after the store has failed acknowledges no put${noStrace ?? ""}`,
+  () => {
+    const directory = temporaryDirectory();
+    const program = join(import.meta.dirname, "programs", "open-after-failure.mjs");
+    const command = [process.execPath, program, join(directory, "data")];
+    const { status, stdout, stderr } = strace(join(directory, "trace"), "fdatasync:error=EIO:when=6", ...command);
+    expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: "CRABKV_FAILED\n", stderr: "" });
   },
 );

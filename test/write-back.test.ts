@@ -2,7 +2,7 @@
 // overwritten meanwhile. It survives a flush and nothing less.
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { open } from "../src/index.js";
 import { moveClock, never, pair } from "./buffered-pair.js";
 import { runProgram } from "./run-program.js";
@@ -131,6 +131,17 @@ test("every other write comes behind the buffered puts of its keys, in their fra
   expect(db.stats()).toMatchObject({ writeBackEntries: 1 });
 });
 
+test("a put that has expired in the buffer leaves it with the next write of its key, if nothing is written, too", async () => {
+  const { db } = await pair();
+  for (const write of [() => db.expire("k", Infinity), () => db.expire("k", 5000), () => db.delete("k")]) {
+    await db.put("k", "v", { ttlMs: 1000 });
+    moveClock(2000);
+    expect(await write(), String(write)).toBe(false);
+    expect(db.stats(), String(write)).toMatchObject({ writeBackEntries: 0, lastVersion: 0 });
+    vi.restoreAllMocks();
+  }
+});
+
 test("guards, increment and update see buffered puts", async () => {
   const { db, log } = await pair();
   await db.put("k", "1");
@@ -233,6 +244,20 @@ test("close() flushes, and after it every call is refused", async () => {
   await expect(db.put("k", "late")).rejects.toMatchObject({ code: "CRABKV_CLOSED" });
   expect(await log.get("k")).toBe("v");
 });
+
+test.each(["os", "always", { everyMs: 50 }] as const)(
+  "flush() before a close() that comes at once resolves, with its puts durable, sync %j",
+  async (sync) => {
+    const { db, log } = await pair({ sync });
+    await db.put("k", "v");
+    const flushed = db.flush().then(() => log.stats());
+    const closed = db.close();
+    const { durableVersion, lastVersion } = await flushed;
+    expect([durableVersion, lastVersion]).toEqual([1, 1]);
+    await closed;
+    expect(await log.get("k")).toBe("v");
+  },
+);
 
 test("a caller that changes its bytes, or those it got, changes nothing stored", async () => {
   const db = await temporaryStore({ keyEncoding: "buffer", valueEncoding: "buffer", writeBack: never });

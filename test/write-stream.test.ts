@@ -2,7 +2,8 @@
 import { Readable, Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { once } from "node:events";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
+import { native } from "../src/native.js";
 import { openStore, temporaryDirectory, temporaryStore } from "./temporary.js";
 
 function* records(count: number, bytes = 10): Generator<{ key: string; value: string }> {
@@ -58,6 +59,61 @@ test("write says stop at its mark and drains, so that a careful writer holds lit
   expect(most).toBeLessThanOrEqual(16);
   expect(db.stats().keys).toBe(2000);
 });
+
+const MIB = 1024 * 1024;
+
+test.each([
+  ["utf8", "x".repeat(256 * 1024)],
+  ["buffer", Buffer.alloc(256 * 1024, "x")],
+  ["json", { text: "x".repeat(256 * 1024) }],
+] as const)("large records in %s are bounded by their bytes", async (valueEncoding, value) => {
+  const db = await temporaryStore({ valueEncoding });
+  const stream = db.createWriteStream();
+  const drains = vi.fn();
+  stream.on("drain", drains);
+  let most = 0;
+  let waits = 0;
+  for (let i = 0; i < 400; i++) {
+    if (!stream.write({ key: `k${i}`, value })) {
+      waits++;
+      await once(stream, "drain");
+    }
+    most = Math.max(most, stream.writableLength);
+  }
+  stream.end();
+  await once(stream, "finish");
+  expect(most).toBeGreaterThan(50);
+  expect(most).toBeLessThan((34 * MIB) / (256 * 1024));
+  expect(waits).toBeGreaterThan(1);
+  expect(drains).toHaveBeenCalledTimes(waits);
+  expect(stream.committed).toBe(400);
+  expect(db.stats().keys).toBe(400);
+});
+
+test.each([
+  ["bytes", {}],
+  ["bytes and records", { highWaterMark: 200 }],
+])(
+  "what a writer has written who does not wait for %s crosses in pieces, in order, with one drain",
+  async (_, mark) => {
+    const db = await temporaryStore();
+    const crossings = vi.spyOn(native, "putEach");
+    onTestFinished(() => crossings.mockRestore());
+    const stream = db.createWriteStream(mark);
+    const drains = vi.fn();
+    stream.on("drain", drains);
+    for (const record of records(400, 256 * 1024)) stream.write({ ...record, ttlMs: 60_000 });
+    await expect.poll(() => stream.writableLength).toBe(0);
+    stream.end();
+    await once(stream, "finish");
+    expect(drains).toHaveBeenCalledTimes(1);
+    for (const [, , , , values] of crossings.mock.calls) expect(values.length).toBeLessThan(5 * MIB);
+    expect(stream.committed).toBe(400);
+    let i = 0;
+    for await (const value of db.values({ order: "log" })) expect(value.startsWith(`${i++}:`)).toBe(true);
+    expect(i).toBe(400);
+  },
+);
 
 test("a stream far larger than pendingBytesMax waits for room and loses nothing", async () => {
   const db = await temporaryStore({ sync: "always", pendingBytesMax: 256 * 1024 });
@@ -146,4 +202,21 @@ test("destroying a stream stops it and leaves a prefix", async () => {
   await db.flush();
   const { keys } = db.stats();
   for (let i = 0; i < keys; i++) expect(await db.has(`k${i}`)).toBe(true);
+});
+
+test("a destroyed stream writes no more, also of what waited for room, and says so to who wrote it", async () => {
+  const db = await temporaryStore({ pendingBytesMax: 256 * 1024 });
+  const stream = db.createWriteStream();
+  const outcomes: unknown[] = [];
+  stream.write({ key: "first", value: "1" });
+  for (const record of records(4000, 2000)) stream.write(record, (error) => outcomes.push(error));
+  await new Promise((resolve) => setImmediate(resolve));
+  stream.destroy();
+  await once(stream, "close");
+  const { keys } = db.stats();
+  expect(keys).toBeLessThan(4000);
+  for (let i = 0; i < 10; i++) await db.flush(); // there is room again, and again
+  expect(db.stats().keys).toBe(keys);
+  expect(outcomes).toHaveLength(4000);
+  for (const error of outcomes) expect(error).toMatchObject({ code: "ERR_STREAM_DESTROYED" });
 });

@@ -20,7 +20,9 @@ constexpr size_t kEntryAhead = 4;
 // One row of the table for each operation: kind + 16 * guard + 256 * keep expiry, guard version, ttlMs.
 constexpr size_t kRowNumbers = 3;
 
+// Instead of a group.
 constexpr double kNotResidentAnswer = -1;
+constexpr double kTakenBackAnswer = -2;
 
 // A batch and the memory that its views point into.
 struct Batch {
@@ -29,6 +31,7 @@ struct Batch {
   std::vector<std::string_view> keys;
   std::vector<std::string_view> values;
   std::vector<Operation> operations;
+  uint64_t rollbacks = Store::kAnyRollbacks;  // see Store::Write
 };
 
 bool ReadRow(napi_env env, Handle& handle, const double* row, Operation* operation) {
@@ -63,7 +66,7 @@ bool ReadValueColumn(Environment& environment, Handle& handle, napi_value data, 
 }
 
 // Arguments 1 to 6 of writeBatch: kind, keys, key lengths, values, value lengths, rows.
-bool ReadBatch(const Call<8>& call, Handle& handle, Batch* batch) {
+bool ReadBatch(const Call<9>& call, Handle& handle, Batch* batch) {
   Environment& environment = call.environment();
   uint64_t kind = 0;
   if (!ReadInteger(call.env, call[1], "kind", 3, &kind) ||
@@ -91,9 +94,20 @@ bool ReadBatch(const Call<8>& call, Handle& handle, Batch* batch) {
   return true;
 }
 
+// Undefined: whatever was taken back.
+bool ReadRollbacks(napi_env env, napi_value value, Batch* batch) {
+  return IsUndefined(env, value) || ReadInteger(env, value, "rollbacks", (uint64_t{1} << 53) - 1, &batch->rollbacks);
+}
+
 Status WriteOperations(Store& store, Batch* batch, DiskWait wait, Commit* commit) {
   if (batch->operations.empty()) return Status::Ok();  // nothing to write commits at once, at version 0
-  return store.Write(batch->operations.data(), static_cast<uint32_t>(batch->operations.size()), wait, commit);
+  return store.Write(batch->operations.data(), static_cast<uint32_t>(batch->operations.size()), wait, batch->rollbacks,
+                     commit);
+}
+
+double GroupAnswer(const Batch& batch, const Commit& commit) {
+  const bool taken_back = !commit.committed && commit.failed_index == batch.operations.size();
+  return taken_back ? kTakenBackAnswer : static_cast<double>(commit.group);
 }
 
 void ReportCommit(Environment& environment, const Commit& commit) {
@@ -151,7 +165,7 @@ class ColdBatch : public Delivery {
     if (!status_.ok()) return Reject(environment, deferred_, status_);
     Handle* handle = environment.Find(handle_id_);
     if (handle != nullptr) handle->AwaitGroup(commit_.group);
-    const double answer[] = {static_cast<double>(commit_.group), static_cast<double>(commit_.version),
+    const double answer[] = {GroupAnswer(batch, commit_), static_cast<double>(commit_.version),
                              commit_.committed ? 1.0 : 0.0, static_cast<double>(commit_.failed_index)};
     const napi_value values = environment.MakeArray(4, [&](size_t index) -> napi_value {
       napi_value value;
@@ -171,21 +185,22 @@ class ColdBatch : public Delivery {
 
 }  // namespace
 
-// writeBatch(handle, kind, keys, keyLengths, values, valueLengths, rows, existed): number, the group; -1 when a guard
-// needs a page that may not be in memory. `existed`, when given, is filled with one flag for each operation.
+// writeBatch(handle, kind, keys, keyLengths, values, valueLengths, rows, rollbacks, existed): number, the group; -1
+// when a guard needs a page that may not be in memory; -2 when rollbacks(handle) is not `rollbacks`, if that is given.
+// `existed`, when given, is filled with one flag for each operation.
 napi_value WriteBatch(napi_env env, napi_callback_info info) {
-  Call<8> call(env, info);
+  Call<9> call(env, info);
   Handle* handle = call.handle();
   if (handle == nullptr) return nullptr;
   Environment& environment = call.environment();
   Batch batch;
   BorrowedScratch borrowed(environment, &batch);
-  if (!ReadBatch(call, *handle, &batch)) return nullptr;
+  if (!ReadBatch(call, *handle, &batch) || !ReadRollbacks(env, call[7], &batch)) return nullptr;
   Span<uint8_t> existed;
-  if (!IsUndefined(env, call[7]) && !ReadUint8Array(env, call[7], "existed", &existed)) return nullptr;
+  if (!IsUndefined(env, call[8]) && !ReadUint8Array(env, call[8], "existed", &existed)) return nullptr;
   Commit commit;
   const Status status = WriteOperations(handle->store(), &batch, DiskWait::kNever, &commit);
-  double answer = static_cast<double>(commit.group);
+  double answer = GroupAnswer(batch, commit);
   if (status.Is(Code::kNotResident)) {
     answer = kNotResidentAnswer;
   } else if (!status.ok()) {
@@ -202,13 +217,13 @@ napi_value WriteBatch(napi_env env, napi_callback_info info) {
 
 // writeBatchCold(the same, without `existed`): Promise<[group, version, committed, failedIndex]>, from a reader thread.
 napi_value WriteBatchCold(napi_env env, napi_callback_info info) {
-  Call<8> call(env, info);
+  Call<9> call(env, info);
   Handle* handle = call.handle();
   napi_deferred deferred;
   napi_value promise;
   if (handle == nullptr || napi_create_promise(env, &deferred, &promise) != napi_ok) return nullptr;
   auto cold = std::make_unique<ColdBatch>(handle->id(), deferred);
-  if (!ReadBatch(call, *handle, &cold->batch)) return nullptr;
+  if (!ReadBatch(call, *handle, &cold->batch) || !ReadRollbacks(env, call[7], &cold->batch)) return nullptr;
   OwnViews(&cold->batch.key_bytes, &cold->batch.keys);
   OwnViews(&cold->batch.value_bytes, &cold->batch.values);
   for (size_t i = 0; i < cold->batch.operations.size(); i++) {

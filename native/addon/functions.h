@@ -17,6 +17,8 @@ napi_value Delete(napi_env env, napi_callback_info info);
 napi_value Expire(napi_env env, napi_callback_info info);
 napi_value Kick(napi_env env, napi_callback_info info);
 napi_value RequestDurable(napi_env env, napi_callback_info info);
+napi_value Rollbacks(napi_env env, napi_callback_info info);
+napi_value TakenBackGroups(napi_env env, napi_callback_info info);
 
 // batches.cc
 napi_value WriteBatch(napi_env env, napi_callback_info info);
@@ -73,6 +75,7 @@ napi_value ServerResetCounts(napi_env env, napi_callback_info info);
 napi_value ServerHook(napi_env env, napi_callback_info info);
 napi_value ServerNotify(napi_env env, napi_callback_info info);
 napi_value MatchesPattern(napi_env env, napi_callback_info info);
+napi_value PrintReplies(napi_env env, napi_callback_info info);
 napi_value DescribeCommands(napi_env env, napi_callback_info info);
 
 // sessions.cc

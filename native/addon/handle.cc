@@ -96,7 +96,13 @@ void CommitInbox::OnFailed(uint64_t first_group, uint64_t last_group, const Stat
   // this.
   const uint64_t first_unacknowledged = std::max(first_group, news_.acknowledged + 1);
   news_.failures.push_back(Failure{first_group, first_unacknowledged, last_group, status});
+  failing_.clear();  // it covers all that was taken back
   Send(std::move(lock));
+}
+
+void CommitInbox::OnTakenBack(uint64_t first_group, uint64_t last_group) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  failing_.push_back({first_group, last_group});
 }
 
 void CommitInbox::OnRoom() {
@@ -126,6 +132,13 @@ CommitInbox::News CommitInbox::Take() {
   news_.acknowledged = news.acknowledged;
   news_.durable = news.durable;
   return news;
+}
+
+std::vector<CommitInbox::Groups> CommitInbox::taken_back() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  std::vector<Groups> groups = failing_;
+  for (const Failure& failure : news_.failures) groups.push_back({failure.first_unacknowledged, failure.last_group});
+  return groups;
 }
 
 void CommitInbox::WantDurable(uint64_t up_to_group) {
@@ -187,12 +200,16 @@ void Handle::AwaitRoom() {
 void Handle::DeliverNews() {
   const CommitInbox::News news = inbox_->Take();
   napi_env env = environment_.env();
-  uint64_t failed = 0;
   napi_value arguments[5];
   napi_get_undefined(env, &arguments[3]);
   napi_get_undefined(env, &arguments[4]);
   if (!news.failures.empty()) {
-    for (const auto& failure : news.failures) failed = std::max(failed, failure.last_group);
+    for (const CommitInbox::Failure& failure : news.failures) {
+      settled_group_ = std::max(settled_group_, failure.last_group);
+      // What lies before it may still become durable, and somebody may wait for that.
+      const bool is_of_it = last_durable_ >= failure.first_group && last_durable_ <= failure.last_group;
+      if (is_of_it) last_durable_ = failure.first_group - 1;
+    }
     const auto make = [&](size_t index) -> napi_value {
       const CommitInbox::Failure& failure = news.failures[index / 4];
       if (index % 4 == 3) return environment_.MakeError(failure.status);
@@ -209,8 +226,8 @@ void Handle::DeliverNews() {
     if (arguments[4] == nullptr) return;
   }
   if (news.room) awaiting_room_ = false;
-  const bool settled = last_group_ <= std::max(news.acknowledged, failed) &&
-                       last_durable_ <= std::max(news.durable, failed) && !awaiting_room_;
+  settled_group_ = std::max(settled_group_, news.acknowledged);
+  const bool settled = last_group_ <= settled_group_ && last_durable_ <= news.durable && !awaiting_room_;
   if (settled) LetLoopGo();
   napi_value callback;
   napi_value receiver;

@@ -53,6 +53,10 @@ class CommitInbox : public CommitListener, public std::enable_shared_from_this<C
     uint64_t last_group;
     Status status;
   };
+  struct Groups {
+    uint64_t first;
+    uint64_t last;
+  };
   struct News {
     uint64_t acknowledged = 0;
     uint64_t durable = 0;
@@ -67,6 +71,7 @@ class CommitInbox : public CommitListener, public std::enable_shared_from_this<C
   void OnAcknowledged(uint64_t up_to_group) override;
   void OnDurable(uint64_t up_to_group) override;
   void OnFailed(uint64_t first_group, uint64_t last_group, const Status& status) override;
+  void OnTakenBack(uint64_t first_group, uint64_t last_group) override;
   void OnRoom() override;
   void OnCompacted(const CompactionReport& report) override;
 
@@ -74,6 +79,8 @@ class CommitInbox : public CommitListener, public std::enable_shared_from_this<C
   uint32_t handle_id() const { return handle_id_; }
   // What came in since the last call; watermarks are repeated.
   News Take();
+  // Groups that are taken back, of whose failure no Take has told.
+  std::vector<Groups> taken_back();
   // Without this, syncs that nobody waits for do not wake JavaScript.
   void WantDurable(uint64_t up_to_group);
 
@@ -84,6 +91,7 @@ class CommitInbox : public CommitListener, public std::enable_shared_from_this<C
   const uint32_t handle_id_;
   std::mutex mutex_;
   News news_;                    // guarded by mutex_
+  std::vector<Groups> failing_;  // guarded by mutex_: taken back, and no failure is told of them yet
   uint64_t durable_wanted_ = 0;  // guarded by mutex_
   bool sent_ = false;            // guarded by mutex_: a delivery is on its way
 };
@@ -105,7 +113,7 @@ class Handle {
 
   // Keeps the event loop alive until `group` is acknowledged or failed.
   void AwaitGroup(uint64_t group) {
-    if (group <= last_group_) return;
+    if (group <= last_group_ || group <= settled_group_) return;
     last_group_ = group;
     if (!holding_) HoldLoop();
   }
@@ -115,6 +123,8 @@ class Handle {
   void AwaitRoom();
   // Passes news on to JavaScript.
   void DeliverNews();
+  // What it will say has failed, as far as that is taken back.
+  std::vector<CommitInbox::Groups> taken_back() { return inbox_->taken_back(); }
 
   // --- Compactions and backups that this handle asked for and that are not answered yet, by the token that JavaScript
   // gave them.
@@ -180,6 +190,7 @@ class Handle {
   // Groups that JavaScript waits for, and whether that holds the event loop.
   uint64_t last_group_ = 0;
   uint64_t last_durable_ = 0;
+  uint64_t settled_group_ = 0;  // told of, up to this one: who learns of a group later than its fate waits for nothing
   bool awaiting_room_ = false;
   bool holding_ = false;
 };

@@ -20,7 +20,7 @@ napi_value Init(napi_env env, napi_callback_info info) {
 
 // NATIVE_INTERFACE of src/addon.cts, which refuses a binary with another: raised together, when the functions below or
 // what they take and give change.
-constexpr uint32_t kInterface = 2;
+constexpr uint32_t kInterface = 3;
 
 struct NamedFunction {
   const char* name;
@@ -37,6 +37,8 @@ constexpr NamedFunction kFunctions[] = {
     {"expire", Expire},
     {"kick", Kick},
     {"requestDurable", RequestDurable},
+    {"rollbacks", Rollbacks},
+    {"takenBackGroups", TakenBackGroups},
     {"writeBatch", WriteBatch},
     {"writeBatchCold", WriteBatchCold},
     {"putEach", PutEach},
@@ -86,6 +88,7 @@ constexpr NamedFunction kFunctions[] = {
     {"sessionSet", SessionSet},
     {"sessionEnd", SessionEnd},
     {"matchesPattern", MatchesPattern},
+    {"printReplies", PrintReplies},
     {"describeCommands", DescribeCommands},
     {"stats", Stats},
     {"failure", Failure},

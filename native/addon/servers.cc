@@ -5,7 +5,9 @@
 
 #include "native/addon/arguments.h"
 #include "native/addon/functions.h"
+#include "native/addon/text.h"
 #include "native/protocol/glob.h"
+#include "native/protocol/text_printer.h"
 
 namespace crabkv::addon {
 
@@ -149,6 +151,24 @@ napi_value MatchesPattern(napi_env env, napi_callback_info info) {
   const std::string_view view(reinterpret_cast<const char*>(bytes.data), bytes.length);
   napi_value matches;
   return napi_get_boolean(env, protocol::MatchesGlob(pattern_view, view), &matches) == napi_ok ? matches : nullptr;
+}
+
+// printReplies(replies, form, bytesMax): Buffer, of replies in RESP3 what the text protocol says; undefined when that
+// is larger.
+napi_value PrintReplies(napi_env env, napi_callback_info info) {
+  Call<3> call(env, info);
+  Span<uint8_t> replies;
+  uint64_t form = 0;
+  uint64_t bytes_max = 0;
+  if (!ReadUint8Array(env, call[0], "replies", &replies) || !ReadInteger(env, call[1], "form", 3, &form) ||
+      !ReadInteger(env, call[2], "bytesMax", uint64_t{1} << 53, &bytes_max)) {
+    return nullptr;
+  }
+  ReadBuffer text;
+  protocol::ReplyWriter writer(&text, static_cast<ReplyForm>(form));
+  writer.Bound(bytes_max);
+  protocol::PrintAsText(std::string_view(reinterpret_cast<const char*>(replies.data), replies.length), &writer);
+  return writer.overflowed() ? nullptr : MakeBuffer(env, text.view());
 }
 
 // describeCommands(): string, JSON.

@@ -42,18 +42,16 @@ Session* FindSession(const Call<kCount>& call, Handle* handle) {
 napi_value Report(Environment& environment, Handle& handle, Session& session, Session::Outcome outcome,
                   const Span<uint8_t>& target, uint64_t offset) {
   double* results = environment.results();
-  // Of a captured reply these are for the answer in its place.
-  const bool captured = outcome == Session::Outcome::kReplied;
-  const uint64_t group = captured ? 0 : session.TakeGroup();
-  const Session::Fate fate = captured ? Session::Fate::kNone : session.TakeExecFate();
+  // Of a captured reply the group is the answer's in its place, too; whether that comes or not, what was committed is.
+  const uint64_t group = outcome == Session::Outcome::kReplied ? session.Group() : session.TakeGroup();
   ReadBuffer& output = session.output();
   results[kResultReplyBytes] = static_cast<double>(output.size());
   results[kResultReplies] = session.TakeReplyCount();
   results[kResultReplyGroup] = static_cast<double>(group);
   results[kResultMidway] = session.is_midway() ? 1 : 0;
   results[kResultReplyForm] = static_cast<double>(session.form());
-  results[kResultNotificationBytes] = captured ? 0 : static_cast<double>(session.notifications().size());
-  results[kResultExecFate] = static_cast<double>(fate);
+  results[kResultNotificationBytes] = static_cast<double>(session.notifications().size());
+  results[kResultExecFate] = static_cast<double>(session.TakeExecFate());
   results[kResultExecuting] = session.executing() ? 1 : 0;
   results[kResultHeldBytes] = static_cast<double>(session.held_bytes());
   if (offset <= target.length && output.size() <= target.length - offset && output.size() != 0) {
@@ -66,8 +64,8 @@ napi_value Report(Environment& environment, Handle& handle, Session& session, Se
   return napi_create_uint32(environment.env(), static_cast<uint32_t>(outcome), &number) == napi_ok ? number : nullptr;
 }
 
-napi_value MakeBuffers(Environment& environment, const std::vector<std::string_view>& words) {
-  return environment.MakeArray(words.size(), [&](size_t index) -> napi_value {
+napi_value MakeBuffers(Environment& environment, const std::vector<std::string_view>& words, size_t count) {
+  return environment.MakeArray(count, [&](size_t index) -> napi_value {
     napi_value buffer;
     const std::string_view bytes = words[index];
     return napi_create_buffer_copy(environment.env(), bytes.size(), bytes.data(), nullptr, &buffer) == napi_ok
@@ -198,24 +196,33 @@ napi_value SessionTakeNotifications(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
-// sessionArguments(handle, session): Buffer[], of the command that went up.
+// sessionArguments(handle, session, wordsMax): Buffer[], of the command that went up, the first of them.
 napi_value SessionArguments(napi_env env, napi_callback_info info) {
-  Call<2> call(env, info);
+  Call<3> call(env, info);
   Handle* handle = call.handle();
   Session* session = FindSession(call, handle);
-  if (session == nullptr) return nullptr;
-  return MakeBuffers(call.environment(), session->arguments());
+  uint64_t words_max = 0;
+  if (session == nullptr || !ReadInteger(env, call[2], "wordsMax", UINT32_MAX, &words_max)) return nullptr;
+  const std::vector<std::string_view>& words = session->arguments();
+  return MakeBuffers(call.environment(), words, std::min<uint64_t>(words.size(), words_max));
 }
 
-// sessionQueued(handle, session): Buffer[][], of the commands that the EXEC that went up would run.
+// sessionQueued(handle, session, wordsMax): Buffer[][], of the commands that the EXEC that went up would run; undefined
+// when they have more words.
 napi_value SessionQueued(napi_env env, napi_callback_info info) {
-  Call<2> call(env, info);
+  Call<3> call(env, info);
   Handle* handle = call.handle();
   Session* session = FindSession(call, handle);
-  if (session == nullptr) return nullptr;
+  uint64_t words_max = 0;
+  if (session == nullptr || !ReadInteger(env, call[2], "wordsMax", UINT32_MAX, &words_max) ||
+      session->QueuedWords() > words_max) {
+    return nullptr;
+  }
   Environment& environment = call.environment();
-  return environment.MakeArray(session->QueuedCount(),
-                               [&](size_t index) { return MakeBuffers(environment, session->QueuedArguments(index)); });
+  return environment.MakeArray(session->QueuedCount(), [&](size_t index) {
+    const std::vector<std::string_view>& words = session->QueuedArguments(index);
+    return MakeBuffers(environment, words, words.size());
+  });
 }
 
 // sessionReplace(handle, session, queued, words, lengths): whether the command that went up has become another, or with
@@ -253,7 +260,7 @@ napi_value SessionRunJob(napi_env env, napi_callback_info info) {
   return promise;
 }
 
-// sessionSet(handle, session, property, value): see SessionProperty.
+// sessionSet(handle, session, property, value): see SessionProperty. Results, of kTrim: heldBytes.
 napi_value SessionSet(napi_env env, napi_callback_info info) {
   Call<4> call(env, info);
   Handle* handle = call.handle();
@@ -285,6 +292,7 @@ napi_value SessionSet(napi_env env, napi_callback_info info) {
       break;
     case kTrim:
       session->Trim();
+      call.environment().results()[kResultHeldBytes] = static_cast<double>(session->held_bytes());
       break;
   }
   return nullptr;

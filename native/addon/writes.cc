@@ -1,6 +1,7 @@
 // Single writes: put, delete, expire. Each returns at once with the commit group that the write went into; its fate is
 // told to the handle's onCommit. This is the hottest path of the addon.
 #include <string>
+#include <vector>
 
 #include "native/addon/arguments.h"
 #include "native/addon/functions.h"
@@ -126,6 +127,28 @@ napi_value RequestDurable(napi_env env, napi_callback_info info) {
   if (!status.ok()) return ThrowStatus(call.environment(), status);
   if (group != 0) handle->AwaitDurable(group);
   return Number(env, static_cast<double>(group));
+}
+
+// rollbacks(handle): number, see Store::Rollbacks.
+napi_value Rollbacks(napi_env env, napi_callback_info info) {
+  Call<1> call(env, info);
+  Handle* handle = call.handle();
+  return handle == nullptr ? nullptr : Number(env, static_cast<double>(handle->store().Rollbacks()));
+}
+
+// takenBackGroups(handle): [rollbacks, first, last, first, last, ...]. The failed groups that onCommit has not told of
+// yet, all of those that were taken back up to these roll-backs among them.
+napi_value TakenBackGroups(napi_env env, napi_callback_info info) {
+  Call<1> call(env, info);
+  Handle* handle = call.handle();
+  if (handle == nullptr) return nullptr;
+  std::vector<uint64_t> numbers = {handle->store().RollbacksDone()};
+  for (const CommitInbox::Groups& groups : handle->taken_back()) {
+    numbers.push_back(groups.first);
+    numbers.push_back(groups.last);
+  }
+  return call.environment().MakeArray(numbers.size(),
+                                      [&](size_t index) { return Number(env, static_cast<double>(numbers[index])); });
 }
 
 }  // namespace crabkv::addon

@@ -1,5 +1,5 @@
-// The segments of a directory that nobody has open, for checks that go on where recovery would stop: found, opened, and
-// in LSN order. What is wrong with the MANIFEST and the segments' headers is noted on the way. May block.
+// The segments of a directory that nobody has open for writing, for checks that go on where recovery would stop: found,
+// opened, and in LSN order. What is wrong with the MANIFEST and the segments' headers is noted on the way. May block.
 #pragma once
 
 #include <memory>

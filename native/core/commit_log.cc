@@ -8,6 +8,11 @@ namespace crabkv {
 namespace {
 constexpr size_t kFailedRangesMax = 1024;
 
+// 1 GiB of them at most.
+size_t UnsyncedSegmentsMax(uint64_t segment_bytes) {
+  return static_cast<size_t>(std::clamp<uint64_t>((uint64_t{1} << 30) / segment_bytes, 1, 16));
+}
+
 GroupQueue::Limits LimitsOf(const Options& options) {
   GroupQueue::Limits limits;
   limits.segment_bytes = options.segment_bytes;
@@ -40,7 +45,8 @@ CommitLog::CommitLog(Env* env, std::string directory, const Options& options, Se
       acknowledged_lsn_(start.next_lsn - 1),
       durable_lsn_(start.durable_lsn),
       current_(start.end.segment),
-      segment_bytes_(options.segment_bytes) {
+      segment_bytes_(options.segment_bytes),
+      unsynced_segments_max_(UnsyncedSegmentsMax(options.segment_bytes)) {
   appender_.Start(start.end);
   space_.Begin(start.end.segment, start.end.offset);
   LogPosition position;
@@ -150,7 +156,7 @@ Status CommitLog::EndSegment() {
   const uint64_t number = queue_.EndSegment();
   for (;;) {
     CRABKV_RETURN_IF_ERROR(failure());
-    if (stopping_.load(std::memory_order_acquire)) return Status::Error(Code::kClosed, "the store is closed");
+    CRABKV_RETURN_IF_ERROR(queue_.stopped());
     // Frames without records: one may end the open group, the next begins the segment.
     watermark_wanted_.store(true, std::memory_order_release);
     Kick();
@@ -183,6 +189,12 @@ Status CommitLog::WaitFor(uint64_t group, bool durable) {
     }
     fate_changed_.wait(lock);
   }
+}
+
+uint64_t CommitLog::RollbacksDone() {
+  std::unique_lock<std::mutex> lock(fate_mutex_);
+  fate_changed_.wait(lock, [this] { return rollbacks() % 2 == 0; });
+  return rollbacks();
 }
 
 void CommitLog::AddListener(CommitListener* listener) {
@@ -255,6 +267,11 @@ void CommitLog::AnnounceFailed(uint64_t first, uint64_t last, const Status& stat
   }
   std::lock_guard<std::mutex> lock(listeners_mutex_);
   for (CommitListener* listener : listeners_) listener->OnFailed(first_not_durable, last, status);
+}
+
+void CommitLog::AnnounceTakenBack(uint64_t first, uint64_t last) {
+  std::lock_guard<std::mutex> lock(listeners_mutex_);
+  for (CommitListener* listener : listeners_) listener->OnTakenBack(first, last);
 }
 
 void CommitLog::AnnounceCompacted(const CompactionReport& report) {

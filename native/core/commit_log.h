@@ -1,6 +1,6 @@
 // The write-ahead log at work: the writer thread turns groups into frames and decides their fate, the syncer makes lazy
 // modes durable and notes idleness, the preparer makes space and segments ahead. When a write or a sync fails, the
-// writer thread takes back in memory what was not acknowledged (see RollBack).
+// writer thread takes back in memory what was not acknowledged (see Settle).
 //
 // Acknowledged means durable in SyncMode::kAlways, written to the operating system in the others.
 #pragma once
@@ -72,6 +72,8 @@ class CommitLog {
   Status failure() const;
   // Changes whenever changes are taken back in memory, at the beginning and at the end of that.
   uint64_t rollbacks() const { return rollbacks_.load(std::memory_order_acquire); }
+  // The same, between two of them: listeners have been told of all that there were. Waits for one that is under way.
+  uint64_t RollbacksDone();
   // Has the log go on in a new segment and waits for that. May block.
   Status EndSegment();
   void AnnounceCompacted(const CompactionReport& report);
@@ -106,9 +108,12 @@ class CommitLog {
   Status SyncInline(Segment* segment);
   bool WantsSegmentAhead();
   void Finish(Group* group);
-  void Settle(Group* first, const Status& status);
+  // Whether the log goes on.
+  bool Settle(const Status& status);
+  uint64_t Undo(uint64_t first_number, const Status& refusal);
+  void EndByFailure();
+  void TellRoom();
   Status CutBackDurably();
-  void RollBack(uint64_t first_number, const Status& status, bool sticky);
   void PassFailed(uint64_t last_number);
 
   // --- Syncer thread (log_syncer.cc).
@@ -133,6 +138,7 @@ class CommitLog {
   void SetFailure(const Status& status);
   void AnnounceAcknowledged(uint64_t group);
   void AnnounceDurable(uint64_t group, uint64_t lsn);
+  void AnnounceTakenBack(uint64_t first, uint64_t last);
   void AnnounceFailed(uint64_t first, uint64_t last, const Status& status);
   uint64_t NowMs() const { return env_->MonotonicNs() / 1000000; }
 
@@ -212,6 +218,8 @@ class CommitLog {
   std::atomic<uint64_t> sync_ns_max_{0};
 
   const uint64_t segment_bytes_;
+  // So many full segments are synced before it is time to: what is not durable has to be copied after a crash.
+  const size_t unsynced_segments_max_;
 
   std::thread writer_;
   std::thread syncer_;

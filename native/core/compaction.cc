@@ -99,6 +99,13 @@ Status Compaction::OpenOutputs() {
   return Status::Ok();
 }
 
+// Feeds that began since the segments were looked at have their say; those that begin from here on know the new floor.
+bool Compaction::PassFeeds(uint64_t floor) const {
+  uint64_t taken = 0;
+  for (const Segment* input : inputs_) taken = std::max(taken, input->last_lsn.load(std::memory_order_relaxed));
+  return target_.move_feed_floor(taken, floor);
+}
+
 Status Compaction::Commit(bool* broken) {
   ManifestState next = *target_.manifest;
   next.compacted = neighbours_before_;
@@ -106,9 +113,13 @@ Status Compaction::Commit(bool* broken) {
   next.compacted.insert(next.compacted.end(), neighbours_behind_.begin(), neighbours_behind_.end());
   // The opening's cut was made, and synced, before there was anything to compact; its segment may be gone now.
   next.cut = LogCut();
+  if (!PassFeeds(next.compacted_lsn())) return Status::Error(Code::kAborted, "a feed needs what would be compacted");
   // When it is not known which MANIFEST a power loss leaves, the files that either of them lists stay.
   const Status status = Manifest::Write(target_.env, target_.directory, next, broken);
-  if (!status.ok() && !*broken) return status;
+  if (!status.ok() && !*broken) {
+    target_.move_feed_floor(0, target_.manifest->compacted_lsn());
+    return status;
+  }
   for (auto& writer : writers_) writer->Keep();
   CRABKV_RETURN_IF_ERROR(status);
   *broken = false;
@@ -119,10 +130,7 @@ Status Compaction::Commit(bool* broken) {
 }
 
 void Compaction::Switch() {
-  target_.index->BeginMoves(forwarding_, [this] {
-    target_.segments->Replace(inputs_, outputs_);
-    target_.feed_floor->store(target_.manifest->compacted_lsn(), std::memory_order_release);
-  });
+  target_.index->BeginMoves(forwarding_, [this] { target_.segments->Replace(inputs_, outputs_); });
   switched_ = true;
 }
 

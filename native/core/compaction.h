@@ -10,7 +10,6 @@
 // One thread; may block. Up to the commit it can be given up at any moment.
 #pragma once
 
-#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -37,8 +36,10 @@ struct CompactionTarget {
   Index* index = nullptr;
   CommitLog* log = nullptr;
   DeadRecords* dead = nullptr;
-  std::atomic<uint64_t>* feed_floor = nullptr;  // see Store::FeedFloor
-  uint64_t* next_number = nullptr;              // of compacted segments
+  uint64_t* next_number = nullptr;  // of compacted segments
+  // Makes `floor` Store::FeedFloor. False, and nothing has changed, when a feed has still to show changes up to
+  // `taken`.
+  std::function<bool(uint64_t taken, uint64_t floor)> move_feed_floor;
   // Called between steps with the bytes read since the last call; false to give up.
   std::function<bool(uint64_t)> go_on;
 };
@@ -50,8 +51,9 @@ class Compaction {
              bool writes_hints);
 
   ~Compaction();
-  // kClosed when given up, kBusy when writes were undone meanwhile (try again). On any error nothing has changed,
-  // except that *broken says: the MANIFEST could not be written for sure, so no other compaction may run.
+  // kClosed when given up, kBusy when writes were undone meanwhile (try again), kAborted when a feed that has begun
+  // meanwhile needs what would be taken (look again). On any error nothing has changed, except that *broken says: the
+  // MANIFEST could not be written for sure, so no other compaction may run.
   Status Run(bool* broken);
   const CompactionReport& report() const { return report_; }
   // The inputs after Run: without a place, their files removed; to be removed from the table when nobody holds them.
@@ -92,6 +94,7 @@ class Compaction {
   // --- compaction.cc again
   Status MakeDurable();
   Status OpenOutputs();
+  bool PassFeeds(uint64_t floor) const;
   Status Commit(bool* broken);
   void Switch();
   void MoveIndex();

@@ -189,8 +189,10 @@ void Compactor::RunAutomatic(bool growing) {
       }
     }
     if (plan.count == 0) plan = PlanMerge(view.log.segments, limits);
+    if (plan.count == 0) return;
     CompactionReport total;
-    if (plan.count == 0 || !RunPlan(view, plan, &total).ok()) return;
+    const Status status = RunPlan(view, plan, &total);
+    if (!status.ok() && !status.Is(Code::kAborted)) return;
   }
 }
 
@@ -219,20 +221,27 @@ Status Compactor::RunRequested(CompactionReport* total) {
     while (!segments.empty() && segments.back().last_lsn > until_lsn) segments.pop_back();
     const Plan plan = PlanSweep(segments, done_lsn, Limits());
     if (plan.count == 0) break;
-    done_lsn = segments[plan.first + plan.count - 1].last_lsn;
     status = RunPlan(view, plan, total);
+    if (status.Is(Code::kAborted)) {
+      status = Status::Ok();
+      continue;
+    }
+    done_lsn = segments[plan.first + plan.count - 1].last_lsn;
   }
   return status;
 }
 
 Status Compactor::RunChosen(const Pending& request, CompactionReport* total) {
   CRABKV_RETURN_IF_ERROR(failure_);
-  const View view = Look();
-  if (view.log.segments.empty()) return Status::Ok();
-  Plan plan;
-  plan.first = request.first % view.log.segments.size();
-  plan.count = std::min<size_t>(request.count, view.log.segments.size() - plan.first);
-  return RunPlan(view, plan, total);
+  for (;;) {
+    const View view = Look();
+    if (view.log.segments.empty()) return Status::Ok();
+    Plan plan;
+    plan.first = request.first % view.log.segments.size();
+    plan.count = std::min<size_t>(request.count, view.log.segments.size() - plan.first);
+    const Status status = RunPlan(view, plan, total);
+    if (!status.Is(Code::kAborted)) return status;
+  }
 }
 
 Status Compactor::RunPlan(const View& view, const Plan& plan, CompactionReport* total) {

@@ -55,6 +55,7 @@ bool DiskSpace::GiveUpReserve() {
   std::lock_guard<std::mutex> lock(mutex_);
   if (!reserved_) return false;
   reserved_ = false;
+  MarkFull();  // puts keep out of what becomes free now
   return env_->Remove(path()).ok();
 }
 

@@ -1,6 +1,6 @@
 // The seam between the core and the world: files, directories, time, randomness and threads. Everything else in the
 // core is deterministic given an Env, so tests can lose unsynced bytes, fail the n-th call and move the clock.
-// Implementations: posix_env.h; in tests, test/native/mem_env.h and fault_env.h.
+// Implementations: posix_env.cc; in tests, test/native/mem_env.h and fault_env.h.
 // An Env outlives every store opened on it. All methods may be called from any thread.
 #pragma once
 
@@ -97,9 +97,9 @@ class Env {
   virtual Status SyncDirectory(const std::string& path) = 0;
   // Bytes an unprivileged process may still allocate on the file system of `path`.
   virtual Status FreeSpace(const std::string& path, uint64_t* bytes) = 0;
-  // kLocked, with the holder's pid in the message, when another process (or another Env user) holds it. Shared locks
-  // exclude exclusive ones only. `path` is the LOCK file, created if missing (if that fails for lack of permission and
-  // the lock is shared, the lock is granted: nobody can write there).
+  // kLocked, with the pid in the message if the holder writes, when another process (or another Env user) holds it.
+  // Shared locks exclude exclusive ones only. `path` is the LOCK file, created if missing (if that fails for lack of
+  // permission and the lock is shared, the lock is granted: nobody can write there).
   virtual Status LockFile(const std::string& path, LockMode mode, std::unique_ptr<DirectoryLock>* lock) = 0;
 
   // --- Time and chance.

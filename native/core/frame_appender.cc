@@ -44,7 +44,7 @@ Status FrameAppender::WriteStart(uint64_t durable_lsn, uint64_t base_lsn) {
 }
 
 // SEAL is for fast opening and for people; the log is whole without it, so a failure to write it is only cleaned up.
-void FrameAppender::WriteSeal(uint64_t durable_lsn, uint64_t last_lsn) {
+Status FrameAppender::WriteSeal(uint64_t durable_lsn, uint64_t last_lsn) {
   char bytes[GroupQueue::kSealBytes];
   SealPayload seal = end_.segment->counts;
   seal.live_bytes =
@@ -58,17 +58,18 @@ void FrameAppender::WriteSeal(uint64_t durable_lsn, uint64_t last_lsn) {
   header.payload_crc = Crc32c(bytes + FrameHeader::kBytes, SealPayload::kBytes);
   Trailer trailer;
   trailer.seal_offset = end_.offset;
-  const End before = end_;
   Status status = WriteFrame(&header, bytes);
-  if (status.ok()) {
+  const bool sealed = status.ok();  // then it is part of the chain, with its trailer or without
+  if (sealed) {
     EncodeTrailer(trailer, end_.segment->salt, bytes);
     status = end_.segment->file->WriteAt(end_.offset, std::string_view(bytes, Trailer::kBytes));
   }
-  if (!status.ok()) end_ = before;
   // Cuts the space made ahead too; a failure leaves zeros or a torn frame at the end, which an opening reads past.
   const uint64_t size = end_.offset + (status.ok() ? Trailer::kBytes : 0);
   Status cut = end_.segment->file->Truncate(size);
   if (cut.ok()) end_.segment->file_bytes.store(size, std::memory_order_relaxed);
+  // All of a SEAL may be there whose writing failed, and nothing could go on behind that.
+  return sealed ? Status::Ok() : cut;
 }
 
 Status FrameAppender::Rotate(Segment* next, uint64_t durable_lsn, uint64_t last_lsn) {
@@ -76,7 +77,7 @@ Status FrameAppender::Rotate(Segment* next, uint64_t durable_lsn, uint64_t last_
   CRABKV_RETURN_IF_ERROR(maker_->TakeFile(next->number, &file));
   CRABKV_RETURN_IF_ERROR(AttachFile(next, std::move(file)));
   space_->End();
-  if (end_.started) WriteSeal(durable_lsn, last_lsn);
+  if (end_.started) CRABKV_RETURN_IF_ERROR(WriteSeal(durable_lsn, last_lsn));
   End end;
   end.segment = next;
   end.offset = SegmentHeader::kBytes;

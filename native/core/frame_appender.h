@@ -48,7 +48,7 @@ class FrameAppender {
 
  private:
   Status WriteStart(uint64_t durable_lsn, uint64_t base_lsn);
-  void WriteSeal(uint64_t durable_lsn, uint64_t last_lsn);
+  Status WriteSeal(uint64_t durable_lsn, uint64_t last_lsn);
   Status WriteFrame(FrameHeader* header, char* frame);
   void FinishDataHeader(Group* group, FrameHeader* header);
 

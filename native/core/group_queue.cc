@@ -80,6 +80,7 @@ Status GroupQueue::Roll(Group* full, uint64_t records, uint64_t bytes, Reservati
   if (FrameHeader::kBytes + bytes > limits_.group_bytes) {
     // A group of its own, in memory of its own, reserved whole before anyone sees it.
     OpenLocked(FrameHeader::kBytes + bytes, Group::kSealed | (records << 32) | bytes);
+    CRABKV_RETURN_IF_ERROR(stopped_);
     Group* large = At(newest_.load(std::memory_order_relaxed));
     Fill(large, 0, reservation);
     reservation->grew_large = true;
@@ -108,15 +109,22 @@ char* GroupQueue::BufferLocked(uint64_t capacity) {
   return buffer;
 }
 
+// Null when every handle is used up. One that is too small stays behind: it never gets a frame.
+Segment* GroupQueue::NextSegmentLocked(uint64_t frame_bytes) {
+  const SegmentHeader header = maker_->HandOut();
+  const uint64_t capacity = SegmentCapacityFor(frame_bytes);
+  Segment* const put_back = segments_->PutBack(header.number);
+  if (put_back != nullptr && put_back->capacity >= capacity) return put_back;
+  return segments_->Add(std::make_unique<Segment>(header.number, header.salt, capacity, maker_->PathOf(header.number)));
+}
+
 void GroupQueue::OpenLocked(uint64_t capacity, uint64_t sealed_reservation) {
   const uint64_t number = newest_.load(std::memory_order_relaxed) + 1;
   Group* group = At(number);
   CRABKV_ASSERT(group->number.load(std::memory_order_acquire) == 0);
   if (end_segment_ || next_.offset >= limits_.segment_bytes ||
       next_.offset + capacity + kSealBytes > next_.segment->capacity) {
-    const SegmentHeader header = maker_->HandOut();
-    Segment* segment = segments_->Add(std::make_unique<Segment>(
-        header.number, header.salt, SegmentCapacityFor(capacity), maker_->PathOf(header.number)));
+    Segment* const segment = NextSegmentLocked(capacity);
     if (segment == nullptr) {
       filling_.store(nullptr, std::memory_order_release);
       stopped_ = Status::Error(Code::kFailed, "every segment handle is used up; reopen the store");
@@ -134,8 +142,8 @@ void GroupQueue::OpenLocked(uint64_t capacity, uint64_t sealed_reservation) {
   group->capacity = capacity;
   group->buffer = BufferLocked(capacity);
   group->published.store(0, std::memory_order_relaxed);
-  group->reservation.store(sealed_reservation, std::memory_order_release);
   group->number.store(number, std::memory_order_seq_cst);
+  group->reservation.store(sealed_reservation, std::memory_order_release);
   newest_.store(number, std::memory_order_release);
   if (sealed_reservation == 0) {
     filling_.store(group, std::memory_order_release);
@@ -186,6 +194,11 @@ uint64_t GroupQueue::pending_bytes() const {
   return sealed_bytes_.load(std::memory_order_relaxed) + (group == nullptr ? 0 : group->bytes());
 }
 
+Status GroupQueue::stopped() const {
+  std::lock_guard<std::mutex> lock(roll_mutex_);
+  return stopped_;
+}
+
 bool GroupQueue::TakeBusyReport() {
   if (!busy_reported_.load(std::memory_order_relaxed) || pending_bytes() * 2 > limits_.pending_bytes_max) return false;
   return busy_reported_.exchange(false, std::memory_order_acq_rel);
@@ -222,7 +235,8 @@ Group* GroupQueue::TakeSealed(uint64_t number, bool even_empty) {
 
 void GroupQueue::Release(Group* group) {
   const uint64_t number = group->number.load(std::memory_order_relaxed);
-  group->number.store(0, std::memory_order_seq_cst);
+  // Nobody's number: readers find nothing here any more, and nobody opens it yet.
+  group->number.store(Group::kReleasing, std::memory_order_seq_cst);
   while (group->pins.load(std::memory_order_seq_cst) != 0) std::this_thread::yield();
   sealed_bytes_.fetch_sub(group->bytes(), std::memory_order_relaxed);
   oldest_.store(number + 1, std::memory_order_release);
@@ -233,6 +247,7 @@ void GroupQueue::Release(Group* group) {
     std::free(group->buffer);
   }
   group->buffer = nullptr;
+  group->number.store(0, std::memory_order_release);
 }
 
 uint64_t GroupQueue::Stop(const Status& status) {
@@ -250,6 +265,8 @@ void GroupQueue::Reopen(Segment* segment, uint64_t offset) {
   next_.segment = segment;
   next_.offset = offset;
   next_skips_ = true;
+  // One without frames is a new segment already; START of the one behind it could not name it.
+  if (!segment->has_frames()) end_segment_ = false;
   OpenLocked(limits_.group_bytes, 0);
 }
 

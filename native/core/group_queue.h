@@ -34,6 +34,7 @@ struct Group {
   std::atomic<uint64_t> published{0};    // payload bytes copied in
   std::atomic<uint32_t> pins{0};         // readers in the buffer
 
+  static constexpr uint64_t kReleasing = UINT64_MAX;  // a number that no group has
   static constexpr uint64_t kSealed = uint64_t{1} << 63;
   static uint64_t BytesOf(uint64_t reservation) { return reservation & 0xffffffff; }
   static uint64_t RecordsOf(uint64_t reservation) { return (reservation >> 32) & 0x7fffffff; }
@@ -109,8 +110,9 @@ class GroupQueue {
   void Start(const LogPosition& position);
 
   // --- Callers. REQUIRES: the latches of all slots that the records will be applied to.
-  // kBusy when too much is pending; kClosed or the failure when stopped. `*retry`: release the latches and try again (a
-  // roll-back is under way and needs them). On OK the caller copies and must Publish, without waiting for anything.
+  // kBusy when too much is pending; kClosed or the failure when stopped. `*retry`: release the latches and try again
+  // (changes are being undone, which needs them). On OK the caller copies and must Publish, without waiting for
+  // anything.
   Status Reserve(uint64_t records, uint64_t bytes, Reservation* reservation, bool* retry);
   void Publish(const Reservation& reservation) {
     reservation.group->published.fetch_add(reservation.bytes, std::memory_order_release);
@@ -123,7 +125,8 @@ class GroupQueue {
   // Where the next record goes. REQUIRES: all latches. Everything before it is in groups up to `*number`.
   void Position(uint64_t* number, LogPosition* position);
   uint64_t pending_bytes() const;
-  bool TakeBusyReport();  // someone got kBusy since the last call, and there is room again
+  Status stopped() const;  // why nothing is taken any more; OK while it is, or will be again
+  bool TakeBusyReport();   // someone got kBusy since the last call, and there is room again
 
   // Whether somebody may know of the group by its number, because it has records, or because it is sealed.
   bool WasGivenOut(uint64_t number) const;
@@ -151,6 +154,7 @@ class GroupQueue {
   // Seals `full` and opens the next group; a batch too large for any standard group gets one of its own, reserved here.
   Status Roll(Group* full, uint64_t records, uint64_t bytes, Reservation* reservation);
   void SealLocked(Group* group);
+  Segment* NextSegmentLocked(uint64_t frame_bytes);
   void OpenLocked(uint64_t capacity, uint64_t sealed_reservation);
   char* BufferLocked(uint64_t capacity);
 
@@ -168,7 +172,7 @@ class GroupQueue {
   LogPosition next_;            // guarded by roll_mutex_: of the group after the newest sealed one
   bool next_skips_ = false;     // likewise
   bool end_segment_ = false;    // likewise
-  Status stopped_;              // likewise; why filling_ is null, OK while rolling back
+  Status stopped_;              // likewise; why filling_ is null, OK while changes are undone
   std::vector<char*> buffers_;  // likewise; spare standard buffers
 };
 

@@ -9,18 +9,14 @@
 #include <cstdint>
 #include <cstring>
 
+#include "native/core/sanitizers.h"
 #include "native/core/status.h"
 
 namespace crabkv {
 
 namespace {
 
-#if defined(__has_feature)
-#define CRABKV_HAS_FEATURE(feature) __has_feature(feature)
-#else
-#define CRABKV_HAS_FEATURE(feature) 0
-#endif
-#if defined(__SANITIZE_THREAD__) || CRABKV_HAS_FEATURE(thread_sanitizer)
+#if CRABKV_TSAN
 // TSan puts a handler of its own in front of ours, which blocks every signal: a jump out of it must open them again.
 constexpr int kSaveSignalMask = 1;
 #else

@@ -27,7 +27,7 @@ class IndexReplay {
   void Finish();
 
  private:
-  // 20 MiB of them. Each slot gets about 32 of a batch, which is what makes fetching its table worth while.
+  // 16 MiB of them. Each slot gets about 32 of a batch, which is what makes fetching its table worth while.
   static constexpr size_t kBatchRecords = 512 << 10;
   static constexpr uint32_t kRanges = 64;
   static constexpr uint32_t kSlotsInRange = kSlotCount / kRanges;

@@ -7,10 +7,6 @@
 namespace crabkv {
 
 namespace {
-// A call that finds nothing to show ends after so much of the log, so that it neither keeps a reader thread nor delays
-// a closing.
-constexpr uint64_t kReadBytesMax = 4 << 20;
-
 uint64_t Written(const Segment* segment) { return segment->written.load(std::memory_order_acquire); }
 // Compacted segments have gaps: a feed reads the log only, and begins behind them.
 bool IsOfLog(const Segment* segment) { return segment->is_log() && segment->has_frames(); }
@@ -22,11 +18,12 @@ Status StoreImpl::NewFeed(const FeedOptions& options, std::unique_ptr<Scan>* fee
   return Status::Ok();
 }
 
+// From the choice of the place on, no compaction takes what lies behind it.
 LogFeed::LogFeed(StoreImpl* store, FeedOptions options) : store_(store), options_(std::move(options)) {
+  std::lock_guard<std::mutex> lock(store_->feeds_mutex_);
   BeginAtEnd();
   if (options_.resume) BeginAfter(options_.after_version);
   behind_max_ = options_.lag_bytes_max + std::min(BytesBehind(), UINT64_MAX - options_.lag_bytes_max);
-  std::lock_guard<std::mutex> lock(store_->feeds_mutex_);
   store_->feeds_.push_back(this);
 }
 
@@ -35,15 +32,33 @@ LogFeed::~LogFeed() {
   store_->feeds_.erase(std::remove(store_->feeds_.begin(), store_->feeds_.end(), this), store_->feeds_.end());
 }
 
-// Changes behind this version stay in the log as long as the feeds that are to show them keep up.
 uint64_t StoreImpl::VersionKeptForFeeds() {
   std::lock_guard<std::mutex> lock(feeds_mutex_);
+  return VersionKept();
+}
+
+// A compaction's last question before it commits, and what lets no feed begin below the floor between the answer and
+// that.
+bool StoreImpl::MoveFeedFloor(uint64_t taken, uint64_t floor) {
+  std::lock_guard<std::mutex> lock(feeds_mutex_);
+  if (taken > VersionKept()) return false;
+  feed_floor_.store(floor, std::memory_order_release);
+  return true;
+}
+
+// Changes behind this version stay in the log as long as the feeds that are to show them keep up. REQUIRES:
+// feeds_mutex_.
+uint64_t StoreImpl::VersionKept() {
   uint64_t kept = UINT64_MAX;
   for (const LogFeed* feed : feeds_) {
     const uint64_t version = feed->version();
+    if (version < FeedFloor()) continue;  // it will say so
     uint64_t behind = 0;
+    bool reads = true;  // the first of them is being read, and how much of it is left is the feed's secret
     segments_.ForEach([&](const Segment* segment) {
-      if (segment->last_lsn.load(std::memory_order_acquire) > version) behind += Written(segment);
+      if (!IsOfLog(segment) || segment->last_lsn.load(std::memory_order_acquire) <= version) return;
+      if (!reads) behind += Written(segment) - SegmentHeader::kBytes;
+      reads = false;
     });
     if (behind <= feed->behind_max()) kept = std::min(kept, version);
   }
@@ -108,7 +123,7 @@ uint64_t LogFeed::BytesBehind() const {
   return behind;
 }
 
-// To the next segment with frames (a rotation that failed leaves segments behind that never get one). False when the
+// To the next segment with frames (a rotation that failed may leave segments behind that never get one). False when the
 // log ends here, for now.
 bool LogFeed::NextSegment() {
   const uint64_t here = pin_ ? pin_->get()->number : 0;
@@ -118,6 +133,7 @@ bool LogFeed::NextSegment() {
   // The writer never comes back to a segment once a later one has frames; but it may have added to it since we looked.
   if (here != 0 && Written(pin_->get()) > offset_) return true;
   reader_.reset();
+  came_from_ = here;
   pin_.emplace(std::move(*next));
   offset_ = SegmentHeader::kBytes;
   return true;
@@ -125,32 +141,33 @@ bool LogFeed::NextSegment() {
 
 Status LogFeed::NextFrame(bool* found) {
   *found = false;
-  for (;;) {
-    if (!pin_ || offset_ >= Written(pin_->get())) {
-      if (!NextSegment()) return Status::Ok();
-      continue;
-    }
-    const Segment* segment = pin_->get();
-    const uint64_t limit = Written(segment);
-    if (reader_ == nullptr) {
-      reader_ = std::make_unique<FrameReader>(segment->file.get(), segment->path, segment->salt, offset_, limit);
-    }
-    reader_->Extend(limit);
-    FrameReader::Result result;
-    std::string why;
-    CRABKV_RETURN_IF_ERROR(reader_->Next(&result, &frame_, &why));
-    if (result != FrameReader::Result::kFrame) {
-      at_ = frame_.payload.size();
-      return Status::Corruption(segment->path, offset_,
-                                result == FrameReader::Result::kEnd ? "a frame is missing" : why);
-    }
-    bytes_read_ += reader_->offset() - offset_;
-    offset_ = reader_->offset();
-    at_ = 0;
-    *found = frame_.header.count != 0 && frame_.header.last_lsn() > options_.after_version;
-    if (*found) return Status::Ok();
-    at_ = frame_.payload.size();
+  while (!pin_ || offset_ >= Written(pin_->get())) {
+    if (!NextSegment()) return Status::Ok();
   }
+  const Segment* segment = pin_->get();
+  const uint64_t limit = Written(segment);
+  if (reader_ == nullptr) {
+    reader_ = std::make_unique<FrameReader>(segment->file.get(), segment->path, segment->salt, offset_, limit);
+  }
+  reader_->Extend(limit);
+  FrameReader::Result result;
+  std::string why;
+  CRABKV_RETURN_IF_ERROR(reader_->Next(&result, &frame_, &why));
+  at_ = frame_.payload.size();
+  if (result != FrameReader::Result::kFrame) {
+    return Status::Corruption(segment->path, offset_, result == FrameReader::Result::kEnd ? "a frame is missing" : why);
+  }
+  // A compaction may have taken what lay between since the position was checked.
+  if (frame_.header.type == FrameType::kStart && came_from_ != 0 &&
+      DecodeStart(frame_.payload.data()).previous_number != came_from_) {
+    return Status::Error(Code::kPositionGone,
+                         "the changes after version " + std::to_string(version()) + " are no longer in the log");
+  }
+  bytes_read_ += reader_->offset() - offset_;
+  offset_ = reader_->offset();
+  if (frame_.header.count != 0 && frame_.header.last_lsn() > options_.after_version) at_ = 0;
+  *found = true;
+  return Status::Ok();
 }
 
 Status LogFeed::Emit(const RecordHeader& record, ReadBuffer* chunk) const {
@@ -195,6 +212,7 @@ Status LogFeed::Next(uint32_t entries_max, uint64_t bytes_max, ReadBuffer* chunk
         if (failure.ok() || *entries != 0) return Status::Ok();
         return failure.WithCode(Code::kFailed, "no changes will come until the store is reopened: ");
       }
+      continue;
     }
     RecordHeader record;
     CRABKV_ASSERT(DecodeRecordHeader(frame_.payload.data() + at_, frame_.payload.size() - at_, &record));

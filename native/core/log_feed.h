@@ -30,7 +30,7 @@ class LogFeed final : public Scan {
   // Bytes of the log between the position and the acknowledged end.
   uint64_t BytesBehind() const;
   bool NextSegment();
-  // Moves to the next frame with something to show; `*found` is false when there is none yet.
+  // Moves to the next frame, which may have nothing to show; `*found` is false when there is none yet.
   Status NextFrame(bool* found);
   Status Emit(const RecordHeader& record, ReadBuffer* chunk) const;
   void PauseAtEnd();
@@ -44,6 +44,7 @@ class LogFeed final : public Scan {
 
   std::optional<SegmentPin> pin_;  // of the segment being read; none before the log's first
   uint64_t offset_ = 0;            // in it, behind the frame being shown
+  uint64_t came_from_ = 0;         // number of the segment before it, if that was read; 0 if not
   std::unique_ptr<FrameReader> reader_;
   Frame frame_;
   uint64_t at_ = 0;          // in frame_.payload

@@ -53,28 +53,29 @@ void LogScan::NextSegment(bool* done) {
   *done = true;
 }
 
-// Moves to the next frame with records.
+// One step: to the next frame, which may have nothing to show, or to the end of a segment.
 Status LogScan::NextFrame(bool* done) {
-  for (;;) {
-    if (reader_ == nullptr) NextSegment(done);
-    if (*done) return Status::Ok();
-    // Where a failed write was undone, frames may lie across the place where the log was to end.
-    if (segment_ == end_segment_ && reader_->offset() >= end_offset_) {
-      reader_.reset();
-      continue;
-    }
-    FrameReader::Result result;
-    std::string why;
-    CRABKV_RETURN_IF_ERROR(reader_->Next(&result, &frame_, &why));
-    if (result == FrameReader::Result::kBad) return Status::Corruption(segment_->path, reader_->offset(), why);
-    if (result == FrameReader::Result::kEnd || frame_.header.type == FrameType::kSeal) {
-      reader_.reset();
-    } else if (frame_.header.count != 0 &&
-               (segment_->compacted != nullptr || frame_.header.last_lsn() > options_.after_version)) {
-      at_ = 0;
-      return Status::Ok();
-    }
+  if (reader_ == nullptr) NextSegment(done);
+  if (*done) return Status::Ok();
+  // Where a failed write was undone, frames may lie across the place where the log was to end.
+  if (segment_ == end_segment_ && reader_->offset() >= end_offset_) {
+    reader_.reset();
+    return Status::Ok();
   }
+  FrameReader::Result result;
+  std::string why;
+  const uint64_t begin = reader_->offset();
+  CRABKV_RETURN_IF_ERROR(reader_->Next(&result, &frame_, &why));
+  at_ = frame_.payload.size();
+  if (result == FrameReader::Result::kBad) return Status::Corruption(segment_->path, begin, why);
+  bytes_read_ += reader_->offset() - begin;
+  if (result == FrameReader::Result::kEnd || frame_.header.type == FrameType::kSeal) {
+    reader_.reset();
+  } else if (frame_.header.count != 0 &&
+             (segment_->compacted != nullptr || frame_.header.last_lsn() > options_.after_version)) {
+    at_ = 0;
+  }
+  return Status::Ok();
 }
 
 bool LogScan::Shows(const RecordHeader& record, std::string_view key) {
@@ -107,10 +108,13 @@ Status LogScan::Next(uint32_t entries_max, uint64_t bytes_max, ReadBuffer* chunk
   *done = false;
   CRABKV_RETURN_IF_ERROR(store_->RefuseRead());
   WaitUntilWritten();
+  bytes_read_ = 0;
   while (*entries < entries_max && chunk->size() < bytes_max) {
     if (at_ >= frame_.payload.size()) {
+      if (bytes_read_ >= kReadBytesMax) return Status::Ok();
       CRABKV_RETURN_IF_ERROR(NextFrame(done));
       if (*done) return Status::Ok();
+      continue;
     }
     RecordHeader record;
     CRABKV_ASSERT(DecodeRecordHeader(frame_.payload.data() + at_, frame_.payload.size() - at_, &record));

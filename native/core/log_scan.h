@@ -42,6 +42,7 @@ class LogScan final : public Scan {
   std::unique_ptr<FrameReader> reader_;
   Frame frame_;
   uint64_t at_ = 0;           // in frame_.payload
+  uint64_t bytes_read_ = 0;   // by this call of Next
   uint64_t deadline_ms_ = 0;  // of the record that Shows accepted
 };
 

@@ -24,13 +24,15 @@ void CommitLog::SyncerMain() {
       lock.lock();
       continue;
     }
+    const bool times_sync = wait != kResidencyMs;
     if (WatermarkIsDue(now, &wait)) {
       last_write_ms_ = now;  // not again before another idle span
       watermark_wanted_.store(true, std::memory_order_release);
       Kick();
       continue;
     }
-    syncer_idle_ = wait == kResidencyMs;
+    // What is written next may have to be durable before the idle span that it waits for is over.
+    syncer_idle_ = sync_ == SyncMode::kInterval ? !times_sync : wait == kResidencyMs;
     env_->WaitFor(syncer_wakes_, lock, wait);
     syncer_idle_ = false;
   }
@@ -44,6 +46,7 @@ bool CommitLog::SyncIsDue(uint64_t now_ms, uint64_t* wait_ms) {
   if (durable_wanted_group_ > durable && written >= durable_wanted_group_) return true;
   if (sync_ == SyncMode::kOs) return !unsynced_.empty();
   if (written <= durable) return false;
+  if (unsynced_.size() >= unsynced_segments_max_) return true;
   const uint64_t due = last_sync_ms_ + sync_every_ms_;
   if (now_ms >= due) return true;
   *wait_ms = std::min(*wait_ms, due - now_ms);

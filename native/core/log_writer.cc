@@ -10,6 +10,8 @@ namespace {
 // After so much of a segment compaction looks for work: small logs are looked after early, fast ones not all the time.
 constexpr uint64_t kGrowthShare = 64;
 constexpr uint64_t kGrowthBytesMin = 128 << 10;
+// After so many times as many segments as make a sync due, writes wait.
+constexpr size_t kUnsyncedStopsTimes = 4;
 }  // namespace
 
 void CommitLog::Kick() {
@@ -26,12 +28,15 @@ Group* CommitLog::NextGroup() {
   for (;;) {
     kicked_.exchange(false, std::memory_order_seq_cst);
     if (!failure().ok()) {
-      RollBack(next_group_, failure(), true);
+      EndByFailure();
       return nullptr;
     }
     const bool watermark = watermark_wanted_.exchange(false, std::memory_order_acq_rel);
+    // Looked at before the groups: when it is set, no more records come, and none can between finding no group and
+    // ending.
+    const bool stopping = stopping_.load(std::memory_order_acquire);
     if (Group* group = queue_.TakeSealed(next_group_, watermark); group != nullptr) return group;
-    if (stopping_.load(std::memory_order_acquire)) return nullptr;
+    if (stopping) return nullptr;
     std::unique_lock<std::mutex> lock(writer_mutex_);
     writer_sleeps_.store(true, std::memory_order_seq_cst);
     while (!kicked_.load(std::memory_order_seq_cst)) writer_wakes_.wait(lock);
@@ -45,25 +50,32 @@ void CommitLog::WriterMain() {
     const Status status = WriteGroup(group);
     if (status.ok()) {
       Finish(group);
-    } else {
-      Settle(group, status);
-      if (!failure().ok()) return;
+    } else if (!Settle(status)) {
+      break;
     }
-    if (queue_.TakeBusyReport()) {
-      std::lock_guard<std::mutex> lock(listeners_mutex_);
-      for (CommitListener* listener : listeners_) listener->OnRoom();
-    }
+    TellRoom();
   }
+  TellRoom();  // who waits for it finds the log stopped
 }
 
-// Backpressure of SyncMode::kInterval: a sync that takes far longer than the promise allows stops the writes behind it.
+void CommitLog::TellRoom() {
+  if (!queue_.TakeBusyReport()) return;
+  std::lock_guard<std::mutex> lock(listeners_mutex_);
+  for (CommitListener* listener : listeners_) listener->OnRoom();
+}
+
+// Backpressure of the lazy modes: a sync that takes far longer than the promise allows stops the writes behind it, and
+// so do syncs that fall behind by more than the next opening could copy.
 void CommitLog::WaitForLaggingSync() {
-  if (sync_ != SyncMode::kInterval) return;
+  if (sync_ == SyncMode::kAlways) return;
+  constexpr uint64_t kLookEveryMs = 100;
   const uint64_t limit_ms = std::max<uint64_t>(2 * sync_every_ms_, 1000);
   std::unique_lock<std::mutex> lock(sync_mutex_);
-  while (sync_began_ms_ != 0 && NowMs() - sync_began_ms_ > limit_ms && !syncer_stops_) {
-    env_->WaitFor(sync_ended_, lock, limit_ms);
-  }
+  const auto lags = [&] {
+    if (unsynced_.size() >= kUnsyncedStopsTimes * unsynced_segments_max_) return true;
+    return sync_ == SyncMode::kInterval && sync_began_ms_ != 0 && NowMs() - sync_began_ms_ > limit_ms;
+  };
+  while (lags() && !syncer_stops_ && failure().ok()) env_->WaitFor(sync_ended_, lock, kLookEveryMs);
 }
 
 Status CommitLog::SyncInline(Segment* segment) {
@@ -175,15 +187,30 @@ Status Indeterminate(const Status& cause) {
 }
 }  // namespace
 
-// The fate of a group that was not written: it and everything behind it is undone. A failed write leaves the log usable
-// if the file can be cut back to its last whole frame; a failed sync never does.
-void CommitLog::Settle(Group* first, const Status& status) {
-  const uint64_t number = first->number.load(std::memory_order_relaxed);
-  if (!failure().ok()) {
-    RollBack(number, failure(), true);
-    return;
+// This group and everything behind it is undone in memory, and nothing is accepted any more: callers get `refusal`, or
+// try again when it is OK. The last of these groups.
+uint64_t CommitLog::Undo(uint64_t first_number, const Status& refusal) {
+  const uint64_t last_number = queue_.Stop(refusal);
+  // Nothing to undo when the log was stopped behind the last group.
+  if (first_number <= last_number) {
+    // Before and after: whoever looks twice must not miss one that was under way at either look.
+    rollbacks_.fetch_add(1, std::memory_order_acq_rel);
+    hooks_.undo_from(queue_.At(first_number)->base_lsn);
+    AnnounceTakenBack(first_number, last_number);
+    std::lock_guard<std::mutex> lock(fate_mutex_);
+    rollbacks_.fetch_add(1, std::memory_order_acq_rel);
+    fate_changed_.notify_all();
   }
-  RollBack(number, status, false);
+  for (uint64_t number = first_number; number <= last_number; number++) queue_.Release(queue_.At(number));
+  next_group_ = last_number + 1;
+  return last_number;
+}
+
+void CommitLog::EndByFailure() {
+  const Status cause = failure();
+  const uint64_t first_number = next_group_;
+  const uint64_t last_number = Undo(first_number, StickyError(cause));
+  AnnounceFailed(first_number, last_number, Indeterminate(cause));
 }
 
 // Whoever is told that a write failed must not find it after a power cut: its frame may have reached the file whole.
@@ -192,32 +219,27 @@ Status CommitLog::CutBackDurably() {
   return TimedSync(appender_.end().segment);
 }
 
-void CommitLog::RollBack(uint64_t first_number, const Status& status, bool sticky) {
-  const uint64_t last_number = queue_.Stop(sticky ? StickyError(status) : Status::Ok());
-  Group* first = queue_.At(first_number);
-  // Nothing to undo when the log was stopped behind the last group.
-  if (first_number <= last_number) {
-    // Before and after: whoever looks twice must not miss one that was under way at either look.
-    rollbacks_.fetch_add(1, std::memory_order_acq_rel);
-    hooks_.undo_from(first->base_lsn);
-    rollbacks_.fetch_add(1, std::memory_order_acq_rel);
+// The fate of a group that was not written. A failed write leaves the log usable if the file can be cut back to its
+// last whole frame; a failed sync never does.
+bool CommitLog::Settle(const Status& status) {
+  if (!failure().ok()) {
+    EndByFailure();
+    return false;
   }
-  for (uint64_t number = first_number; number <= last_number; number++) queue_.Release(queue_.At(number));
-  next_group_ = last_number + 1;
-  Status told = status;
-  if (sticky) {
-    told = Indeterminate(status);
-  } else if (const Status cut = CutBackDurably(); cut.ok()) {
-    const FrameAppender::End& end = appender_.end();
-    queue_.Reopen(end.segment, end.started ? end.offset : GroupQueue::kFirstOffset);
-  } else {
+  const uint64_t first_number = next_group_;
+  const uint64_t last_number = Undo(first_number, Status::Ok());
+  // Before the cut, because callers must not wait for the disk: what they add meanwhile is written behind it.
+  const FrameAppender::End& end = appender_.end();
+  queue_.Reopen(end.segment, end.started ? end.offset : GroupQueue::kFirstOffset);
+  if (const Status cut = CutBackDurably(); !cut.ok()) {
     // What could not be cut off, or not for sure, may be found by the next opening.
     SetFailure(cut);
-    queue_.Stop(StickyError(cut));
-    told = Indeterminate(cut);
+    AnnounceFailed(first_number, Undo(next_group_, StickyError(cut)), Indeterminate(cut));
+    return false;
   }
-  if (!failure().ok() || first_number <= last_number) AnnounceFailed(first_number, last_number, told);
+  AnnounceFailed(first_number, last_number, status);
   if (failure().ok()) PassFailed(last_number);
+  return true;  // also when a sync has failed meanwhile: NextGroup takes back what has come since
 }
 
 // The fate of all groups up to this one is decided, and what of them is in the log is as durable as it was: whoever

@@ -13,20 +13,21 @@ namespace {
 constexpr char kMagic[] = "CrabKVmf";
 constexpr uint64_t kHeaderBytes = 32;
 constexpr uint64_t kEditHeaderBytes = 16;
-constexpr uint64_t kFileBytesMax = uint64_t{64} << 20;
 constexpr uint32_t kHashSipHash13 = 1;
 
 // Of the header: whoever does not know it must not open the directory, least of all for writing.
 constexpr uint32_t kBackupFlag = 1;
 
 // As many as a store may have.
-constexpr uint64_t kCutSegmentsMax = Location::kSegmentHandleMax;
+constexpr uint64_t kSegmentsMax = Location::kSegmentHandleMax;
 // Of LSNs and of segments, at an opening for writing: as many are left for it.
 constexpr uint64_t kNumberMax = uint64_t{1} << 63;
 
 enum class EditType : uint32_t { kStore = 1, kEpoch = 2, kClean = 3, kCompacted = 4, kBackup = 5 };
 constexpr uint64_t kCompactedFields = 10;
 constexpr uint64_t kListedLogFields = 3;
+// What a store with as many segments as it may have needs, all of them compacted: those take most.
+constexpr uint64_t kFileBytesMax = kSegmentsMax * 8 * kCompactedFields + 4096;
 
 std::string PathIn(const std::string& directory) { return directory + "/" + Manifest::kFileName; }
 
@@ -130,7 +131,7 @@ Status ApplyEdit(std::string_view edit, const std::string& path, ManifestState* 
     state->clean = false;
     // An opening makes and removes the files of every number in between.
     const LogCut& cut = state->cut;
-    if (cut.next_segment != 0 && cut.next_segment - cut.segment > kCutSegmentsMax)
+    if (cut.next_segment != 0 && cut.next_segment - cut.segment > kSegmentsMax)
       return Status::Corruption(
           path, 0,
           "the cut is from segment " + std::to_string(cut.segment) + " to " + std::to_string(cut.next_segment));
@@ -166,12 +167,17 @@ Status ApplyEdit(std::string_view edit, const std::string& path, ManifestState* 
   return Status::Ok();
 }
 
+Status CheckSize(uint64_t size, const std::string& path) {
+  if (size <= kFileBytesMax) return Status::Ok();
+  return Status::Error(Code::kFormat, path + " is too large for a manifest");
+}
+
 Status ReadWhole(Env* env, const std::string& path, std::string* bytes) {
   std::unique_ptr<File> file;
   CRABKV_RETURN_IF_ERROR(env->OpenFile(path, OpenMode::kRead, &file));
   uint64_t size = 0;
   CRABKV_RETURN_IF_ERROR(file->Size(&size));
-  if (size > kFileBytesMax) return Status::Error(Code::kFormat, path + " is too large for a manifest");
+  CRABKV_RETURN_IF_ERROR(CheckSize(size, path));
   bytes->resize(size);
   uint64_t got = 0;
   CRABKV_RETURN_IF_ERROR(file->ReadAt(0, size, &(*bytes)[0], &got));
@@ -282,6 +288,7 @@ Status Manifest::Write(Env* env, const std::string& directory, const ManifestSta
     AppendEdit(&bytes, EditType::kClean, CleanFields(state), &crc);
   }
   const std::string path = PathIn(directory);
+  CRABKV_RETURN_IF_ERROR(CheckSize(bytes.size(), path));  // or it could never be read
   const std::string temporary = path + ".tmp";
   bool leftover = false;
   CRABKV_RETURN_IF_ERROR(env->Exists(temporary, &leftover));

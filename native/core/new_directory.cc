@@ -2,34 +2,25 @@
 
 #include <vector>
 
+#include "native/core/paths.h"
+
 namespace crabkv {
 
 namespace {
 
 constexpr char kPartial[] = ".partial";
 
-std::string ParentOf(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
-
-std::string WithoutTrailingSlashes(std::string path) {
-  while (path.size() > 1 && path.back() == '/') path.pop_back();
-  return path;
-}
-
 }  // namespace
 
 Status IsInside(Env* env, std::string path, const std::string& directory, bool* inside) {
   FileId outer, id;
   CRABKV_RETURN_IF_ERROR(env->Identify(directory, &outer));
-  path = WithoutTrailingSlashes(std::move(path));
+  path = WithoutTrailingSlashes(path);
   bool exists = false;
   for (;;) {
     CRABKV_RETURN_IF_ERROR(env->Exists(path, &exists));
     if (exists) break;
-    path = WithoutTrailingSlashes(ParentOf(path));
+    path = ParentOf(path);
   }
   CRABKV_RETURN_IF_ERROR(env->Identify(path, &id));
   *inside = id == outer;

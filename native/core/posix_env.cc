@@ -25,6 +25,7 @@
 #include <limits>
 
 #include "native/core/env.h"
+#include "native/core/paths.h"
 #include "native/core/posix_file.h"
 #include "native/core/posix_lock.h"
 
@@ -34,17 +35,6 @@ namespace {
 
 // Beyond this a condition variable's deadline could overflow. A wait may always end early.
 constexpr uint64_t kWaitMsMax = uint64_t{24} * 3600 * 1000;
-
-std::string WithoutTrailingSlashes(const std::string& path) {
-  const size_t last = path.find_last_not_of('/');
-  return last == std::string::npos ? path.substr(0, 1) : path.substr(0, last + 1);
-}
-
-std::string ParentOf(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : WithoutTrailingSlashes(path.substr(0, slash));
-}
 
 // A process killed between mkdir and the parent's sync leaves a name that only the page cache has, and the next one to
 // come finds it and has nothing to create. So the parent of the deepest directory that exists is synced too. Whoever

@@ -13,6 +13,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "native/core/paths.h"
 #include "native/core/posix_file.h"
 
 namespace crabkv {
@@ -44,12 +45,6 @@ bool TryLock(int fd, int operation) {
 }
 
 bool IsPermission(int error) { return error == EACCES || error == EPERM || error == EROFS; }
-
-std::string DirectoryOf(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
 
 #if defined(__linux__)
 // Field 22 of /proc/self/stat counts clock ticks from boot; the second field, the name, may itself hold ") ".
@@ -99,7 +94,7 @@ void WriteOwner(int fd) {
 }
 
 Status Refused(int fd, const std::string& path, LockMode mode) {
-  const std::string directory = DirectoryOf(path);
+  const std::string directory = ParentOf(path);
   // The line tells who owned it exclusively, perhaps long ago; when a shared lock is to be had, the holders are
   // readers.
   if (mode == LockMode::kExclusive && TryLock(fd, LOCK_SH)) {

@@ -14,6 +14,7 @@ Status Recovery::Run(ManifestState* manifest, RecoveryResult* result) {
   CRABKV_RETURN_IF_ERROR(ListSegments());
   CRABKV_RETURN_IF_ERROR(Walk());
   CRABKV_RETURN_IF_ERROR(CheckCleanEnd());
+  LowerHorizons();
   result->clean = manifest->clean;
   result->counts = counts_;
   result->clock_ms = clock_ms_;
@@ -26,6 +27,16 @@ Status Recovery::Run(ManifestState* manifest, RecoveryResult* result) {
     CRABKV_RETURN_IF_ERROR(RemoveVoid());
   }
   return AttachFiles();
+}
+
+// LSNs behind the log's end were undone, and are given out again: what will be deleted then is behind every horizon.
+// The MANIFEST that is written before that keeps it so.
+void Recovery::LowerHorizons() {
+  for (CompactedSegment& compacted : manifest_->compacted) compacted.horizon = std::min(compacted.horizon, end_.lsn);
+  for (LogFile& file : files_) {
+    if (file.compacted != nullptr && file.segment != nullptr)
+      file.segment->compacted = std::make_unique<CompactedSegment>(*file.compacted);
+  }
 }
 
 // Hands the open files to the segments that readers will find.

@@ -143,6 +143,7 @@ class Recovery {
   Status NewSegment(uint64_t number, uint64_t capacity, LogFile* made);
   Status RemoveUnused();
   Status RemoveVoid();
+  void LowerHorizons();
   Status AttachFiles();
 
   Env* const env_;

@@ -23,10 +23,11 @@ Status Recovery::RemoveVoid() {
           std::none_of(listed.begin(), listed.end(), [&](const auto& segment) { return segment.number == number; });
     }
     if (!is_void) continue;
-    // A file of that name which is not ours is refused, as everywhere, rather than removed.
+    // A file of that name which is not ours is refused, as everywhere, rather than removed; a damaged one nobody
+    // misses.
     LogFile file;
     file.path = directory_ + "/" + name;
-    CRABKV_RETURN_IF_ERROR(OpenFile(&file));
+    if (const Status opened = OpenFile(&file); !opened.ok() && !opened.Is(Code::kCorruption)) return opened;
     file.file.reset();
     CRABKV_RETURN_IF_ERROR(env_->Remove(file.path));
   }

@@ -164,6 +164,12 @@ Status Recovery::Rewrite(RecoveryResult* result) {
   for (size_t i = durable_.file; i <= end_.file && i < files_.size(); i++) {
     if (files_[i].compacted == nullptr) tail_bytes += files_[i].size;
   }
+  if (tail_bytes + StandardSegmentCapacity(options_) > Location::kOffsetMax) {
+    return Status::Error(Code::kTooLarge,
+                         "the log's last " + std::to_string(tail_bytes) +
+                             " bytes are not known to be durable, and no segment can take as many; the store can be "
+                             "read, and repaired into another directory");
+  }
   auto segment = std::make_unique<Segment>(header.number, header.salt,
                                            PadTo8(tail_bytes) + StandardSegmentCapacity(options_), copy.path());
   LogFile made;

@@ -35,7 +35,7 @@ struct Segment {
   // Of a segment that compaction wrote; set before others see it.
   std::unique_ptr<const CompactedSegment> compacted;
 
-  // Set once, before `written` first rises above 0.
+  // Set before `written` first rises above 0, once for each try to begin the segment.
   std::unique_ptr<File> file;
   std::unique_ptr<Mapping> mapping;
 

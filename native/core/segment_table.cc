@@ -25,7 +25,7 @@ Segment* SegmentTable::AddUnplaced(std::unique_ptr<Segment> segment) {
   if (!free_handles_.empty()) {
     handle = free_handles_.back();
     free_handles_.pop_back();
-  } else if (last_handle_ < Location::kSegmentHandleMax) {
+  } else if (last_handle_ < handle_max_) {
     handle = ++last_handle_;
   } else {
     return nullptr;
@@ -54,6 +54,14 @@ void SegmentTable::Replace(const std::vector<Segment*>& inputs, const std::vecto
   order_.insert(order_.erase(first, last + 1), outputs.begin(), outputs.end());
 }
 
+Segment* SegmentTable::PutBack(uint64_t number) const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  auto last = order_.rbegin();
+  while (last != order_.rend() && (*last)->is_log() && (*last)->number > number) ++last;
+  const bool found = last != order_.rend() && (*last)->is_log() && (*last)->number == number;
+  return found ? *last : nullptr;
+}
+
 bool SegmentTable::Remove(Segment* segment) {
   if (segment->pins.load(std::memory_order_acquire) != 0) return false;
   const uint32_t handle = segment->handle;
@@ -73,6 +81,15 @@ std::vector<SegmentPin> SegmentTable::PinAll() const {
   pins.reserve(order_.size());
   for (Segment* segment : order_) pins.emplace_back(segment);
   return pins;
+}
+
+std::vector<SegmentPin> SegmentTable::PinWithFrames() const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  std::vector<Segment*> found;
+  for (auto segment = order_.rbegin(); segment != order_.rend(); ++segment) {
+    if ((*segment)->has_frames()) found.push_back(*segment);
+  }
+  return std::vector<SegmentPin>(found.rbegin(), found.rend());
 }
 
 }  // namespace crabkv

@@ -17,7 +17,8 @@ namespace crabkv {
 
 class SegmentTable {
  public:
-  SegmentTable() = default;
+  // Fewer handles than a location can name are for tests.
+  explicit SegmentTable(uint32_t handle_max = Location::kSegmentHandleMax) : handle_max_(handle_max) {}
   ~SegmentTable();
   SegmentTable(const SegmentTable&) = delete;
   SegmentTable& operator=(const SegmentTable&) = delete;
@@ -42,6 +43,10 @@ class SegmentTable {
         .load(std::memory_order_acquire);
   }
 
+  // The log segment with this number, if it and those with higher ones come last: its number was put back, because it
+  // could not be begun, and is given out again. Null when there is none.
+  Segment* PutBack(uint64_t number) const;
+
   // Calls visit(segment) in LSN order, under the mutex.
   template <typename Visit>
   void ForEach(Visit visit) const {
@@ -50,14 +55,20 @@ class SegmentTable {
   }
   // All of them in LSN order, held.
   std::vector<SegmentPin> PinAll() const;
-  // The first in LSN order that `accept`s, held.
+  // All that have frames, in LSN order, held. They are looked at from behind: the log fills its segments in order, so
+  // whoever finds frames in one finds them in all before it that ever get any. From the front, one might be passed by
+  // that is written, and the next one begun, between the looks at the two.
+  std::vector<SegmentPin> PinWithFrames() const;
+  // The first in LSN order that `accept`s, held; looked at from behind, too.
   template <typename Accept>
   std::optional<SegmentPin> PinFirst(Accept accept) const {
     std::lock_guard<std::mutex> lock(mutex_);
-    for (Segment* segment : order_) {
-      if (accept(segment)) return SegmentPin(segment);
+    Segment* first = nullptr;
+    for (auto segment = order_.rbegin(); segment != order_.rend(); ++segment) {
+      if (accept(*segment)) first = *segment;
     }
-    return std::nullopt;
+    if (first == nullptr) return std::nullopt;
+    return SegmentPin(first);
   }
   template <typename Accept>
   std::optional<SegmentPin> PinLast(Accept accept) const {
@@ -75,6 +86,7 @@ class SegmentTable {
     std::atomic<Segment*> segments[kChunk] = {};
   };
 
+  const uint32_t handle_max_;
   std::atomic<Chunk*> chunks_[kChunks] = {};
   mutable std::mutex mutex_;
   std::vector<Segment*> order_;         // guarded by mutex_

@@ -29,7 +29,7 @@ enum class Code : uint8_t {
   kFailed = 15,          // the store has taken a sticky failure: no writes until it is reopened
   kAborted = 16,         // cancelled by the caller
   kNotResident = 17,     // internal: the read would have to wait for the disk
-  kInternal = 18,        // an invariant broke, or memory ran out
+  kInternal = 18,        // a bug; the core itself never gives it
   kPositionGone = 19,    // a feed was to begin, or go on, where the log no longer has the changes
   kLagged = 20,          // a feed fell behind by more than its bound
 };

@@ -1,4 +1,4 @@
-// The store: one log, its index, and the threads that serve them. This header is all that the addon and the server see.
+// The store: one log, its index, and the threads that serve them. Who works on an open store needs no other header.
 //
 // Threads: every method may be called from any thread unless it says otherwise. No method waits for the disk unless it
 // says so ("may block"). Callbacks run on native threads with no latch held.
@@ -47,7 +47,8 @@ struct Commit {
   uint64_t group = 0;
   uint64_t version = 0;  // LSN of the batch's last record; 0 when nothing was written
   bool committed = true;
-  uint32_t failed_index = 0;  // of the operation whose guard did not hold, when !committed
+  // Of the operation whose guard did not hold, when !committed; their count: changes were taken back, see Write.
+  uint32_t failed_index = 0;
 };
 
 // kNever: fail with kNotResident rather than touch a page that may not be in memory. kAllowed: may block.
@@ -117,6 +118,11 @@ class CommitListener {
   // These groups are not acknowledged and never will be, and a write among them that asked for durability after being
   // acknowledged (Store::RequestDurable) fails too. Watermarks passing them later do not change that.
   virtual void OnFailed(uint64_t first_group, uint64_t last_group, const Status& status) = 0;
+  // These groups are undone in memory: nobody sees them any more. OnFailed says why, when the disk is done with them.
+  virtual void OnTakenBack(uint64_t first_group, uint64_t last_group) {
+    static_cast<void>(first_group);
+    static_cast<void>(last_group);
+  }
   // Fewer than half of pending_bytes_max are pending again, after a kBusy.
   virtual void OnRoom() = 0;
   // A compaction, requested or automatic, has ended well.
@@ -133,10 +139,14 @@ struct ScanOptions {
 // thread-safe. Holds memory and segments until destroyed; the store must not be closed before.
 class Scan {
  public:
+  // A call ends after about so much of the log, so that one that finds little to show neither keeps a reader thread nor
+  // delays a closing.
+  static constexpr uint64_t kReadBytesMax = 4 << 20;
+
   virtual ~Scan() = default;
-  // Appends entries to `chunk` until about `bytes_max` bytes or `entries_max` entries; `*done` after the last one.
-  // Each entry: key length u32, value length u32, version u64, expires_at_ms u64, key, value; unpadded little-endian.
-  // May block.
+  // Appends entries to `chunk` until about `bytes_max` bytes, `entries_max` entries, or kReadBytesMax of the log: that
+  // may be none, also before the end. `*done` after the last one. Each entry: key length u32, value length u32, version
+  // u64, expires_at_ms u64, key, value; unpadded little-endian. May block.
   virtual Status Next(uint32_t entries_max, uint64_t bytes_max, ReadBuffer* chunk, uint32_t* entries, bool* done) = 0;
   // Of a feed: the version after which it goes on.
   virtual uint64_t version() const { return 0; }
@@ -234,7 +244,13 @@ class Store {
   // OK with commit->committed == false when a guard did not hold. kNotResident (with DiskWait::kNever) when a version
   // guard needs a page that may not be in memory. kBusy when pending_bytes_max is reached; kDiskFull, kFailed,
   // kReadOnly, kClosed; kTooLarge. On any error nothing has changed.
-  virtual Status Write(Operation* operations, uint32_t count, DiskWait wait, Commit* commit) = 0;
+  // Nor is it committed when Rollbacks() is not `rollbacks` any more: who has looked at the store, and writes by what
+  // it saw, does not write by what was taken back since.
+  virtual Status Write(Operation* operations, uint32_t count, DiskWait wait, uint64_t rollbacks, Commit* commit) = 0;
+  Status Write(Operation* operations, uint32_t count, DiskWait wait, Commit* commit) {
+    return Write(operations, count, wait, kAnyRollbacks, commit);
+  }
+  static constexpr uint64_t kAnyRollbacks = UINT64_MAX;
   // Write of one unguarded put. `hash`: what PrefetchSlot has given for the key.
   virtual Status Put(std::string_view key, const KeyHash& hash, std::string_view value, uint64_t expires_at_ms,
                      Commit* commit) = 0;
@@ -256,6 +272,12 @@ class Store {
   // The newest group with a change that readers see and that is not acknowledged yet; 0 when there is none. Who must
   // not show what may still be taken back waits for it.
   virtual uint64_t VisibleGroup() const = 0;
+  // Changes before changes are taken back in memory, which is before listeners are told of it: what was read is of
+  // before that when this stands where it stood when all earlier failures were known.
+  virtual uint64_t Rollbacks() const = 0;
+  // The same, between two roll-backs: listeners have been told (OnTakenBack) of all that there were. Waits for one that
+  // is under way, as a write does, and for no disk.
+  virtual uint64_t RollbacksDone() = 0;
   // Blocks until the group is acknowledged or failed (for callers without an event loop). `durable`: until synced.
   // REQUIRES: a group that this store has named.
   virtual Status WaitFor(uint64_t group, bool durable) = 0;
@@ -305,9 +327,9 @@ class Store {
 
   // --- Compaction.
   // Looks through all that is in the log now and drops what is dead. `done` is called once, on a native thread (or at
-  // once, when the store is closed): with what was done, or with kReadOnly, kClosed (closed or cancelled), kBusy
-  // (writes failed meanwhile: try again), kDiskFull, kCorruption (in which segment), kIo. Requests that wait share one
-  // run.
+  // once, when the store is closed or read-only): with what was done, or with kReadOnly, kClosed (closed or cancelled),
+  // kBusy (writes failed meanwhile: try again), kFailed (the store's sticky failure), kDiskFull, kCorruption (in which
+  // segment), kIo. Requests that wait share one run.
   virtual uint64_t StartCompaction(CompactionDone done) = 0;
   // Answers the request with kClosed and gives up its run if nobody else waits for it. No effect on one that is
   // answered.
@@ -316,10 +338,10 @@ class Store {
   // --- Backup.
   // Makes `directory` a backup of the store as of a version that has everything acknowledged before the call, or brings
   // the backup that is there up to it; see native/FORMAT.md, Backups. Writes go on; no compaction runs meanwhile.
-  // `done` is called once, on a native thread, when nothing more is done: with kReadOnly, kClosed, kAborted
-  // (cancelled), kBusy (writes failed meanwhile: try again), kFailed (the store's sticky failure), what
-  // BackupTarget::Prepare says of the directory, kDiskFull, kCorruption, kIo. After an error the backup that was there
-  // is there, or none (or, if it was the last step that failed, the new one).
+  // `done` is called once, on a native thread (or at once, as above), when nothing more is done: with kReadOnly,
+  // kClosed, kAborted (cancelled), kBusy (writes failed meanwhile: try again), kFailed (the store's sticky failure),
+  // what BackupTarget::Prepare says of the directory, kDiskFull, kCorruption, kIo. After an error the backup that was
+  // there is there, or none (or, if it was the last step that failed, the new one).
   virtual uint64_t StartBackup(const std::string& directory, BackupDone done) = 0;
   // Has the request end soon with kAborted, unless it is done first.
   virtual void CancelBackup(uint64_t request) = 0;

@@ -1,4 +1,4 @@
-// Active expiry: expired keys leave the index by deletes in the log, so that replicas, feeds and a reopening agree. The
+// Active expiry: expired keys leave the index by deletes in the log, so that feeds, backups and a reopening agree. The
 // index knows fingerprints only, so each key is read from its record first.
 #include <algorithm>
 
@@ -24,15 +24,28 @@ Status StoreImpl::ReadKeyOf(uint16_t slot, const Fingerprint& fingerprint, bool 
   return ReadRecordKey(SourceOf(record), *record.segment, record.location, key);
 }
 
-// One batch of deletes; what was removed is appended to `keys`.
-Status StoreImpl::DeleteExpired(const ExpiredKey* expired, size_t count, ReadBuffer* keys, uint32_t* removed,
-                                Commit* commit) {
+// One batch of deletes, of keys from *next on; what was removed is appended to `keys`. A key whose record is damaged is
+// left out, and *unreadable says why.
+Status StoreImpl::DeleteExpired(const std::vector<ExpiredKey>& expired, size_t* next, ReadBuffer* keys,
+                                uint32_t* removed, Commit* commit, Status* unreadable) {
+  // A batch holds the latches of nearly all shards: small ones, so that nobody waits long.
+  const size_t keys_max = std::min<size_t>(256, options_.batch_operations_max);
   ReadBuffer found_keys;
   std::vector<uint64_t> ends;
-  for (size_t i = 0; i < count; i++) {
+  uint64_t record_bytes = 0;
+  for (const size_t end = std::min(expired.size(), *next + keys_max); *next < end; (*next)++) {
+    const ExpiredKey& key = expired[*next];
+    const uint64_t begin = found_keys.size();
     bool found = false;
-    CRABKV_RETURN_IF_ERROR(ReadKeyOf(expired[i].slot, expired[i].fingerprint, true, &found_keys, &found));
-    if (found) ends.push_back(found_keys.size());
+    if (const Status read = ReadKeyOf(key.slot, key.fingerprint, true, &found_keys, &found); !read.ok()) {
+      found_keys.Shrink(begin);
+      *unreadable = read;
+      continue;
+    }
+    if (!found) continue;
+    record_bytes += RecordBytes(found_keys.size() - begin, 0);
+    if (record_bytes > options_.batch_bytes_max && !ends.empty()) break;  // the next batch begins with it
+    ends.push_back(found_keys.size());
   }
   std::vector<Operation> operations(ends.size());
   for (size_t i = 0; i < ends.size(); i++) {
@@ -91,22 +104,21 @@ bool StoreImpl::HasDue(size_t keys_max) {
 }
 
 Status StoreImpl::RemoveExpired(uint32_t keys_max, ReadBuffer* keys, uint32_t* removed, bool* more, Commit* commit) {
-  // A batch holds the latches of nearly all shards: small ones, so that nobody waits long.
-  constexpr size_t kBatch = 256;
   *removed = 0;
   *more = false;
   *commit = Commit();
   CRABKV_RETURN_IF_ERROR(RefuseWrite());
   std::vector<ExpiredKey> expired;
   TakeDue(keys_max, &expired);
-  Status status;
-  for (size_t i = 0; i < expired.size() && status.ok(); i += kBatch) {
-    status = DeleteExpired(&expired[i], std::min(kBatch, expired.size() - i), keys, removed, commit);
+  Status status, unreadable;
+  for (size_t next = 0; next < expired.size() && status.ok();) {
+    status = DeleteExpired(expired, &next, keys, removed, commit, &unreadable);
   }
   *more = HasDue(keys_max);
   Kick();
-  // What was removed before a failure is told; the failure comes again with the next call.
-  return *removed != 0 ? Status::Ok() : status;
+  // What was removed is told; a failure comes again with the next call.
+  if (*removed != 0) return Status::Ok();
+  return status.ok() ? unreadable : status;
 }
 
 }  // namespace crabkv

@@ -34,7 +34,8 @@ class StoreImpl final : public Store {
 
   Status OpenFiles(OnOpenProgress on_progress);
 
-  Status Write(Operation* operations, uint32_t count, DiskWait wait, Commit* commit) override;
+  using Store::Write;
+  Status Write(Operation* operations, uint32_t count, DiskWait wait, uint64_t rollbacks, Commit* commit) override;
   KeyHash PrefetchSlot(std::string_view key) const override {
     const KeyHash hash = Hash(key);
     index_.PrefetchSlot(hash);
@@ -49,6 +50,8 @@ class StoreImpl final : public Store {
   void Kick() override;
   Status RequestDurable(uint64_t* group) override;
   uint64_t VisibleGroup() const override { return log_ == nullptr ? 0 : log_->VisibleGroup(); }
+  uint64_t Rollbacks() const override { return log_ == nullptr ? 0 : log_->rollbacks(); }
+  uint64_t RollbacksDone() override { return log_ == nullptr ? 0 : log_->RollbacksDone(); }
   Status WaitFor(uint64_t group, bool durable) override;
 
   Status RemoveExpired(uint32_t keys_max, ReadBuffer* keys, uint32_t* removed, bool* more, Commit* commit) override;
@@ -106,6 +109,8 @@ class StoreImpl final : public Store {
   Status NoteCleanEnd();
   void StartCompactor();
   uint64_t VersionKeptForFeeds();
+  bool MoveFeedFloor(uint64_t taken, uint64_t floor);
+  uint64_t VersionKept();
   Status VerifyManifest(VerifyReport* report) const;
   Status VerifyHeaders(const std::vector<CheckedSegment>& segments, VerifyReport* report) const;
 
@@ -148,7 +153,8 @@ class StoreImpl final : public Store {
   void CollectDue(size_t keys_max);
   void TakeDue(size_t keys_max, std::vector<ExpiredKey>* expired);
   bool HasDue(size_t keys_max);
-  Status DeleteExpired(const ExpiredKey* expired, size_t count, ReadBuffer* keys, uint32_t* removed, Commit* commit);
+  Status DeleteExpired(const std::vector<ExpiredKey>& expired, size_t* next, ReadBuffer* keys, uint32_t* removed,
+                       Commit* commit, Status* unreadable);
 
   // --- Reading.
   // Everything needed to read a record after the latch is released.
@@ -181,9 +187,9 @@ class StoreImpl final : public Store {
   std::unique_ptr<CommitLog> log_;        // null when read-only
   std::unique_ptr<Compactor> compactor_;  // null when read-only
   BackupProgress backup_progress_;
-  std::atomic<uint64_t> feed_floor_{0};
   std::mutex feeds_mutex_;
-  std::vector<const LogFeed*> feeds_;  // guarded by feeds_mutex_
+  std::atomic<uint64_t> feed_floor_{0};  // written under feeds_mutex_
+  std::vector<const LogFeed*> feeds_;    // guarded by feeds_mutex_
   std::mutex due_mutex_;
   std::vector<ExpiredKey> due_;  // earliest deadlines first, of which due_taken_ are taken; guarded by due_mutex_
   size_t due_taken_ = 0;         // likewise

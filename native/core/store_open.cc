@@ -81,7 +81,7 @@ void StoreImpl::StartCompactor() {
   target.segments = &segments_;
   target.index = &index_;
   target.log = log_.get();
-  target.feed_floor = &feed_floor_;
+  target.move_feed_floor = [this](uint64_t taken, uint64_t floor) { return MoveFeedFloor(taken, floor); };
   compactor_ = std::make_unique<Compactor>(target, [this] { return VersionKeptForFeeds(); });
   log_->Start();
   compactor_->Start();

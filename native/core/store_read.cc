@@ -77,7 +77,7 @@ void StoreImpl::PrefetchValues(const KeyHash* const* hashes, size_t count) {
       const Location location = index_.Find(hash);
       if (!location) continue;
       const Segment& segment = *segments_.Get(location.segment_handle());
-      if (location.offset() < segment.written.load(std::memory_order_relaxed)) places[i] = PlaceOf(segment, location);
+      if (location.offset() < segment.written.load(std::memory_order_acquire)) places[i] = PlaceOf(segment, location);
     }
     for (size_t i = 0; i < some; i++) Prefetch(places[i]);
   }

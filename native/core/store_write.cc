@@ -298,7 +298,7 @@ Status StoreImpl::PrepareAll(const Operation* operations, uint32_t count, std::v
   return Status::Ok();
 }
 
-Status StoreImpl::Write(Operation* operations, uint32_t count, DiskWait wait, Commit* commit) {
+Status StoreImpl::Write(Operation* operations, uint32_t count, DiskWait wait, uint64_t rollbacks, Commit* commit) {
   *commit = Commit();
   CRABKV_RETURN_IF_ERROR(RefuseWrite());
   if (count > options_.batch_operations_max) {
@@ -314,6 +314,12 @@ Status StoreImpl::Write(Operation* operations, uint32_t count, DiskWait wait, Co
   for (;;) {
     Index::LatchSet latches;
     latches.Acquire(&index_, count, [&prepared](size_t i) { return prepared[i].hash.slot; });
+    // Under the latches, which taking back needs: what they guard is of before that when this does not say otherwise.
+    if (rollbacks != kAnyRollbacks && rollbacks != log_->rollbacks()) {
+      commit->committed = false;
+      commit->failed_index = count;
+      return Status::Ok();
+    }
     for (const Prepared& one : prepared) loads_.Count(one.hash.slot);
     if (!plain) {
       CRABKV_RETURN_IF_ERROR(CheckGuards(operations, prepared, count, wait, commit));

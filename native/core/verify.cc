@@ -49,13 +49,12 @@ Status StoreImpl::VerifyManifest(VerifyReport* report) const {
 Status StoreImpl::Verify(const StepDone& step, VerifyReport* report) {
   CRABKV_RETURN_IF_ERROR(RefuseRead());
   CRABKV_RETURN_IF_ERROR(VerifyManifest(report));
-  const std::vector<SegmentPin> pins = segments_.PinAll();
+  const std::vector<SegmentPin> pins = segments_.PinWithFrames();
   ManifestState state;
   state.epoch = epoch_;
   std::vector<CheckedSegment> segments;
   for (const SegmentPin& pin : pins) {
     Segment& segment = *pin.get();
-    if (!segment.has_frames()) continue;
     // What lies before a segment with frames takes no more of them.
     if (!segments.empty() && segments.back().file != nullptr) {
       CRABKV_RETURN_IF_ERROR(segments.back().file->Size(&segments.back().limit));

@@ -32,8 +32,7 @@ enum CommandFlag : uint32_t {
   kFast = 1 << 8,
   kNoAuth = 1 << 9,
   kNoMulti = 1 << 10,  // not allowed, or never queued, inside of MULTI
-  kMovableKeys = 1 << 11,
-  kAllowBusy = 1 << 12,
+  kAllowBusy = 1 << 11,
   // Ours:
   kTextOnly = 1 << 16,    // a verb of the text protocol
   kUp = 1 << 17,          // runs in TypeScript

@@ -63,7 +63,7 @@ constexpr Command kCommands[] = {
     {"touch", -2, kRead, 1, -1, 1, "generic", "key [key ...]", "the same as EXISTS", Exists},
     {"type", 2, kRead, 1, 1, 1, "generic", "key", "string or none", Type},
     {"dbsize", 1, kRead, 0, 0, 0, "server", "", "the number of keys", DbSize},
-    {"object", -2, kReadonly | kContainer, 2, 2, 1, "generic", "ENCODING key|REFCOUNT key|HELP",
+    {"object", -2, kReadonly | kContainer, 2, 2, 1, "generic", "ENCODING key|FREQ key|IDLETIME key|REFCOUNT key|HELP",
      "how Redis would keep a value", Object},
     {"memory", -2, kReadonly | kContainer, 2, 2, 1, "server", "USAGE key|DOCTOR|HELP", "the bytes that a key takes",
      Memory},
@@ -185,11 +185,9 @@ struct Names {
 constexpr struct {
   uint32_t flag;
   const char* name;
-} kFlagNames[] = {{kWrite, "write"},         {kReadonly, "readonly"}, {kDenyOom, "denyoom"},
-                  {kAdmin, "admin"},         {kPubSub, "pubsub"},     {kNoScript, "noscript"},
-                  {kLoading, "loading"},     {kStale, "stale"},       {kFast, "fast"},
-                  {kNoAuth, "no_auth"},      {kNoMulti, "no_multi"},  {kMovableKeys, "movablekeys"},
-                  {kAllowBusy, "allow_busy"}};
+} kFlagNames[] = {{kWrite, "write"},   {kReadonly, "readonly"}, {kDenyOom, "denyoom"},  {kAdmin, "admin"},
+                  {kPubSub, "pubsub"}, {kNoScript, "noscript"}, {kLoading, "loading"},  {kStale, "stale"},
+                  {kFast, "fast"},     {kNoAuth, "no_auth"},    {kNoMulti, "no_multi"}, {kAllowBusy, "allow_busy"}};
 
 }  // namespace
 

@@ -2,7 +2,9 @@
 // and keep nothing between calls; what a walk promises is what Store::NextKeys does. So KEYS and FLUSHALL are not one
 // moment: keys that others put meanwhile may be among theirs or not.
 #include <atomic>
+#include <chrono>
 #include <memory>
+#include <thread>
 
 #include "native/core/coding.h"
 #include "native/protocol/commands.h"
@@ -15,11 +17,13 @@ namespace crabkv::protocol {
 namespace {
 
 constexpr uint32_t kKeysOfStep = 1024;
+constexpr std::chrono::milliseconds kBusyWait(1);
 
 struct WalkResult {
   ReadBuffer keys;  // each: length u32, bytes
   uint64_t count = 0;
   uint64_t next_cursor = 0;
+  bool picked = false;  // by PickJob
   Status status;
 
   template <typename Visit>
@@ -73,6 +77,7 @@ class WalkJob : public SessionJob {
 class PickJob : public SessionJob {
  public:
   PickJob(std::shared_ptr<WalkResult> result, uint64_t cursor) : result_(std::move(result)) {
+    result_->picked = true;
     result_->next_cursor = cursor;
   }
   bool Step(Store& store) override {
@@ -95,28 +100,40 @@ class FlushJob : public SessionJob {
   explicit FlushJob(std::shared_ptr<WalkResult> result) : result_(std::move(result)) {}
 
   bool Step(Store& store) override {
-    result_->keys.Clear();
-    uint32_t count = 0;
-    result_->status = store.NextKeys(result_->next_cursor, kKeysOfStep, &result_->keys, &count, &result_->next_cursor);
-    if (!result_->status.ok()) return true;
-    std::vector<Operation> operations;
-    result_->ForEach([&operations](std::string_view key) {
-      Operation operation;
-      operation.kind = Operation::Kind::kDelete;
-      operation.key = key;
-      operations.push_back(operation);
-    });
-    Commit commit;
-    if (!operations.empty()) {
-      result_->status =
-          store.Write(operations.data(), static_cast<uint32_t>(operations.size()), DiskWait::kAllowed, &commit);
-      if (result_->status.ok()) result_->status = store.WaitFor(commit.group, false);
+    if (operations_.empty()) result_->status = NextBatch(store);
+    if (result_->status.ok() && !operations_.empty()) {
+      Commit commit;
+      const Status status =
+          store.Write(operations_.data(), static_cast<uint32_t>(operations_.size()), DiskWait::kAllowed, &commit);
+      if (status.Is(Code::kBusy)) {
+        // Not for the session to wait for: it would run FLUSHALL again, and that only finds how this job ended.
+        store.Kick();
+        std::this_thread::sleep_for(kBusyWait);
+        return false;
+      }
+      operations_.clear();
+      result_->status = status.ok() ? store.WaitFor(commit.group, false) : status;
     }
     return !result_->status.ok() || result_->next_cursor == 0;
   }
 
  private:
+  Status NextBatch(Store& store) {
+    result_->keys.Clear();
+    uint32_t count = 0;
+    CRABKV_RETURN_IF_ERROR(
+        store.NextKeys(result_->next_cursor, kKeysOfStep, &result_->keys, &count, &result_->next_cursor));
+    result_->ForEach([this](std::string_view key) {
+      Operation operation;
+      operation.kind = Operation::Kind::kDelete;
+      operation.key = key;
+      operations_.push_back(operation);
+    });
+    return Status::Ok();
+  }
+
   const std::shared_ptr<WalkResult> result_;
+  std::vector<Operation> operations_;  // of the keys in result_; kept while the store is busy
 };
 
 // The result of the walk that ran before this call; null when it has yet to run.
@@ -137,6 +154,22 @@ std::vector<std::string_view> KeysAsSeen(Call& call, const WalkResult& result, s
   });
   call.keys.ForEachWrite([&](std::string_view key, bool found) {
     if (found && MatchesGlob(pattern, key)) keys.push_back(key);
+  });
+  return keys;
+}
+
+// The same for SCAN, which may be midway: what the store has comes at its place in the index, so that it comes once,
+// and what only the transaction has comes at the beginning.
+std::vector<std::string_view> KeysOfScan(Call& call, const WalkResult& result, std::string_view pattern, bool begins) {
+  std::vector<std::string_view> keys;
+  result.ForEach([&](std::string_view key) {
+    if (!call.keys.HasDeleted(key)) keys.push_back(key);
+  });
+  if (!begins) return keys;
+  call.keys.ForEachWrite([&](std::string_view key, bool found) {
+    EntryInfo info;
+    const bool in_store = call.store.Has(key, &info).ok() && info.found;
+    if (found && !in_store && MatchesGlob(pattern, key)) keys.push_back(key);
   });
   return keys;
 }
@@ -181,8 +214,10 @@ Run Scan(Call& call) {
   if (!result->status.ok()) return call.Stop(result->status);
   call.reply.Array(2);
   call.reply.Bulk(std::to_string(result->next_cursor));
-  call.reply.Array(strings ? result->count : 0);
-  if (strings) result->ForEach([&call](std::string_view key) { call.reply.Bulk(key); });
+  std::vector<std::string_view> keys;
+  if (strings) keys = KeysOfScan(call, *result, pattern, cursor == 0);
+  call.reply.Array(keys.size());
+  for (const std::string_view key : keys) call.reply.Bulk(key);
   return Run::kDone;
 }
 
@@ -199,15 +234,15 @@ Run RandomKey(Call& call) {
     return call.session.StartJob(std::make_unique<PickJob>(fresh, mixed >> 2), fresh);
   }
   if (!result->status.ok()) return call.Stop(result->status);
-  if (result->count == 0) {
-    call.reply.Null();
-  } else {
-    bool first = true;
-    result->ForEach([&](std::string_view key) {
-      if (first) call.reply.Bulk(key);
-      first = false;
-    });
+  const std::vector<std::string_view> keys = KeysAsSeen(call, *result, "*");
+  if (!keys.empty()) {
+    call.reply.Bulk(keys.front());
+    return Run::kDone;
   }
+  // The transaction has written what was picked, and left nothing: any other key will do, the index's first one.
+  if (result->picked && result->count != 0) return StartWalk(call, "*", 0, kKeysOfStep);
+  if (!result->picked && result->next_cursor != 0) return StartWalk(call, "*", result->next_cursor, kKeysOfStep);
+  call.reply.Null();
   return Run::kDone;
 }
 

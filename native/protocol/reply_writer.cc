@@ -120,14 +120,17 @@ void ReplyWriter::Array(uint64_t count) {
   Integer(static_cast<int64_t>(count));
 }
 
-void ReplyWriter::Map(uint64_t pairs) {
-  if (form_ == ReplyForm::kResp3) return Header('%', static_cast<int64_t>(pairs));
-  Array(pairs * 2);
-}
-
 void ReplyWriter::Lines(std::string_view text) {
-  if (is_text()) return Raw(text);
-  Bulk(text);
+  if (is_text()) {
+    Raw(text);
+    if (text.empty() || text.back() != '\n') Raw("\n");
+    return;
+  }
+  if (form_ != ReplyForm::kResp3) return Bulk(text);
+  Header('=', static_cast<int64_t>(kTextMark.size() + text.size()));
+  Raw(kTextMark);
+  Raw(text);
+  Raw("\r\n");
 }
 
 }  // namespace crabkv::protocol

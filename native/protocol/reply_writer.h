@@ -16,13 +16,18 @@ enum class ReplyForm : uint8_t {
   kBareText = 3,  // the value, nil
 };
 
+inline bool IsText(ReplyForm form) { return form == ReplyForm::kText || form == ReplyForm::kBareText; }
+
+// Before the text of a verbatim string of RESP3.
+inline constexpr std::string_view kTextMark = "txt:";
+
 class ReplyWriter {
  public:
   ReplyWriter(ReadBuffer* out, ReplyForm form) : out_(out), form_(form) {}
 
   ReplyForm form() const { return form_; }
   void set_form(ReplyForm form) { form_ = form; }
-  bool is_text() const { return form_ == ReplyForm::kText || form_ == ReplyForm::kBareText; }
+  bool is_text() const { return IsText(form_); }
 
   void Ok() { Simple("OK"); }
   void Simple(std::string_view text);
@@ -33,11 +38,10 @@ class ReplyWriter {
   void Null();
   void NullArray();
   void Array(uint64_t count);
-  void Map(uint64_t pairs);  // followed by twice as many
   // What comes behind this place in the buffer is the value of a bulk reply.
   uint64_t BeginBulk() const { return out_->size(); }
   void EndBulk(uint64_t begin);
-  // Lines for people; in RESP one bulk with all of them.
+  // Lines for people; in RESP one bulk with all of them, in RESP3 a verbatim string.
   void Lines(std::string_view text);
 
   // From here on so many bytes fit; what would not is left out, and the reply cannot be sent.

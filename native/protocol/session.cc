@@ -3,6 +3,7 @@
 #include "native/protocol/commands.h"
 #include "native/protocol/key_scout.h"
 #include "native/protocol/session_multi.h"
+#include "native/protocol/text_printer.h"
 
 namespace crabkv::protocol {
 
@@ -174,9 +175,15 @@ bool Session::IsForbidden(const Command& command) const {
   return command.run == &protocol::Debug && !settings_->allows_debug;
 }
 
+// Nobody could read the one reply of EXEC if it began as text and went on as RESP.
+bool Session::IsNotForMulti(const Command& command) const {
+  const bool changes_text = speaks_text() && command.name == "hello";
+  return multi_ != nullptr && ((command.flags & kNoMulti) != 0 || changes_text);
+}
+
 // Why the command cannot run; empty when it can.
 std::string Session::RefusalOf(const Command& command) {
-  std::string misfit = MisfitOf(command, parser_.Arguments(), reply_.is_text());
+  std::string misfit = MisfitOf(command, parser_.Arguments(), speaks_text());
   if (!misfit.empty()) return misfit;
   if (IsForbidden(command)) return kDebugIsOff;
   if (!authenticated_ && (command.flags & kNoAuth) == 0) return "NOAUTH Authentication required.";
@@ -184,7 +191,7 @@ std::string Session::RefusalOf(const Command& command) {
     return "ERR Can't execute '" + FullName(command, parser_.Arguments()) +
            "': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context";
   }
-  if (multi_ != nullptr && (command.flags & kNoMulti) != 0) return "ERR Command not allowed inside a transaction";
+  if (IsNotForMulti(command)) return "ERR Command not allowed inside a transaction";
   return std::string();
 }
 
@@ -192,7 +199,7 @@ void Session::RefuseUnknown() {
   constexpr size_t kShown = 128;
   const auto shown = [](std::string_view text, size_t most) { return text.substr(0, text.find('\0')).substr(0, most); };
   const std::vector<std::string_view>& arguments = parser_.Arguments();
-  if (reply_.is_text()) {
+  if (speaks_text()) {
     reply_.Error("ERR unknown command '" + std::string(shown(arguments[0], kShown)) + "', HELP shows all of them");
     return;
   }
@@ -241,6 +248,16 @@ Status Session::TooLarge() const {
                                             std::to_string(settings_->reply_bytes_max) + " bytes");
 }
 
+// What was captured is to be printed yet; when it turns out too large only then, the command has run.
+bool Session::PrintsTooLarge() const {
+  if (!captures_ || !speaks_text()) return false;
+  ReadBuffer text;
+  ReplyWriter writer(&text, form_);
+  writer.Bound(settings_->reply_bytes_max);
+  PrintAsText(output_.view().substr(reply_begin_), &writer);
+  return writer.overflowed();
+}
+
 Session::Outcome Session::RunHere(const Command& command) {
   reply_begin_ = output_.size();
   for (;;) {
@@ -251,7 +268,7 @@ Session::Outcome Session::RunHere(const Command& command) {
     if (multi_ != nullptr && multi_->executing) return RunQueued();  // this was EXEC
     if (run == Run::kJob) return waits_ = Outcome::kJob;
     Transaction::Fate fate = Transaction::Fate::kStopped;
-    if (IsTooLarge() && run != Run::kStopped) {
+    if (run != Run::kStopped && (IsTooLarge() || PrintsTooLarge())) {
       transaction_.Stop(TooLarge());
     } else if (run != Run::kStopped) {
       fate = transaction_.is_empty() ? Transaction::Fate::kCommitted : transaction_.Commit(false, &group_);
@@ -343,8 +360,13 @@ uint32_t Session::TakeReplyCount() {
 }
 
 uint64_t Session::TakeGroup() {
-  uint64_t group = group_;
+  const uint64_t group = Group();
   group_ = 0;
+  return group;
+}
+
+uint64_t Session::Group() const {
+  uint64_t group = group_;
   // What was read may be another's write that power loss could still take.
   if (store_->options().sync == SyncMode::kAlways && output_.size() != 0) {
     const uint64_t visible = store_->VisibleGroup();

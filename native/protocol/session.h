@@ -75,7 +75,8 @@ class Session {
   // The reply of the command that went up; more than one in a row is possible (SUBSCRIBE).
   Outcome Answer(std::string_view reply);
   // The command that went up runs here. `captures`: its reply is not for the client yet, see kReplied; to a connection
-  // of text it is that of RESP2. Its group is that of what Answer gives.
+  // of text it is that of RESP3, and so has to be what an EXEC that is captured gets by Answer (PrintAsText makes text
+  // of it). Its group is that of what Answer gives.
   Outcome Proceed(bool captures);
   // The command that went up, or the `queued`-th that its EXEC would run, becomes another. False: it cannot run there,
   // and nothing has changed.
@@ -83,6 +84,7 @@ class Session {
   bool ReplaceQueued(size_t queued, const std::vector<std::string_view>& words);
   // What the EXEC that went up would run; 0 of any other command.
   size_t QueuedCount() const;
+  uint64_t QueuedWords() const;  // all of them together
   const std::vector<std::string_view>& QueuedArguments(size_t queued) const;
   // Nothing more is read; what is in output() still goes out, and so does the reply of a command that went up.
   void CloseAfterReplies();
@@ -93,6 +95,8 @@ class Session {
   // Replies in it, and the commit group that must be acknowledged before they may be seen; both begin anew.
   uint32_t TakeReplyCount();
   uint64_t TakeGroup();
+  // The same, and nothing begins anew.
+  uint64_t Group() const;
   // What became of the first EXEC that has ended since: what its commands did up there may count, or not.
   enum class Fate : uint8_t { kNone = 0, kCommitted = 1, kDropped = 2 };
   Fate TakeExecFate() { return std::exchange(exec_fate_, Fate::kNone); }
@@ -107,13 +111,14 @@ class Session {
 
   // --- State that TypeScript sets.
   ReplyForm form() const { return form_; }
+  // Also while what it answers is captured.
+  bool speaks_text() const { return IsText(form_); }
   // From now on the connection speaks RESP, in this form.
   void set_form(ReplyForm form) {
     form_ = form;
     reply_.set_form(form);
     spoke_resp_ = true;
   }
-  bool authenticated() const { return authenticated_; }
   void set_authenticated(bool authenticated);
   // Whether the connection has subscribed to something.
   void set_subscribed(bool subscribed) { subscribed_ = subscribed; }
@@ -126,8 +131,7 @@ class Session {
   void Forget();
   // Whether a request has begun that is not there in full.
   bool is_midway() const { return parser_.is_midway(); }
-  bool in_multi() const { return multi_ != nullptr; }
-  // Memory that the connection makes the server hold: for an unfinished request, MULTI and WATCH.
+  // Memory that the connection makes the server hold: for an unfinished request, MULTI, EXEC and WATCH.
   uint64_t held_bytes() const;
   // The connection is quiet: gives back what is kept to be used again.
   void Trim();
@@ -168,6 +172,7 @@ class Session {
   Outcome RunHere(const Command& command);
   Outcome RunQueued();
   bool WatchedStandStill() const;
+  void RestorePartial();
   Outcome PauseExec(Outcome outcome);
   Outcome AbandonExec(const Status& why);
   Outcome FinishExec();
@@ -179,12 +184,14 @@ class Session {
   // The bound on what a command makes, after it has run.
   bool IsTooLarge() const { return reply_.overflowed() || transaction_.held_bytes() > settings_->reply_bytes_max; }
   Status TooLarge() const;
+  bool PrintsTooLarge() const;
   void SpeakResp();
   Outcome Fail(std::string_view message);
   bool IsPaused(const Command& command) const;
   bool Refuses(const Command* command);
   std::string RefusalOf(const Command& command);
   bool IsForbidden(const Command& command) const;
+  bool IsNotForMulti(const Command& command) const;
   void RefuseUnknown();
   bool IsHooked(const Command& command) const;
   bool IsUnknownToHook();

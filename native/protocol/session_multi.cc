@@ -66,6 +66,7 @@ void Session::Queue(const Command& command) {
     return reply_.Error("ERR the transaction is too large");
   }
   multi_->queued_bytes += bytes;
+  multi_->queued_words += parser_.Arguments().size();
   multi_->writes = multi_->writes || (command.flags & kWrite) != 0;
   Queued queued;
   queued.command = &command;
@@ -109,9 +110,11 @@ void Session::Unwatch() {
 }
 
 uint64_t Session::held_bytes() const {
-  uint64_t bytes = parser_.held_bytes() + watched_bytes_ + watched_.capacity() * sizeof(Watched);
-  if (multi_ != nullptr) bytes += multi_->queued_bytes + multi_->queue.capacity() * sizeof(Queued);
-  return bytes;
+  const uint64_t bytes =
+      parser_.held_bytes() + watched_bytes_ + watched_.capacity() * sizeof(Watched) + transaction_.memory_bytes();
+  if (multi_ == nullptr) return bytes;
+  return bytes + multi_->queued_bytes + multi_->queued_words * sizeof(std::string_view) +
+         multi_->queue.capacity() * sizeof(Queued) + multi_->answered_bytes + multi_->partial.capacity();
 }
 
 void Session::EndExec(Fate fate) {
@@ -183,9 +186,9 @@ bool Session::WatchedStandStill() const {
 Session::Outcome Session::RunQueued() {
   reply_begin_ = output_.size();
   reply_.Bound(settings_->reply_bytes_max);
-  if (multi_->next != 0) reply_.Raw(multi_->partial);
-  multi_->partial.clear();
-  if (multi_->next == 0) {
+  if (multi_->next != 0) {
+    RestorePartial();
+  } else {
     transaction_.Reset();
     ForgetNoted();
     if (!WatchedStandStill()) {
@@ -218,10 +221,26 @@ Session::Outcome Session::RunQueued() {
   return FinishExec();
 }
 
+// Mostly there is nothing else in the output, and the buffers change places: copied there and back for each command
+// that goes up, the replies before it would take time by the square of their number.
 Session::Outcome Session::PauseExec(Outcome outcome) {
-  multi_->partial = output_.view().substr(reply_begin_);
-  output_.Shrink(reply_begin_);
+  multi_->partial.Clear();
+  if (reply_begin_ == 0) {
+    std::swap(output_, multi_->partial);
+  } else {
+    const std::string_view reply = output_.view().substr(reply_begin_);
+    reply.copy(multi_->partial.Extend(reply.size()), reply.size());
+    output_.Shrink(reply_begin_);
+  }
   return waits_ = outcome;
+}
+
+void Session::RestorePartial() {
+  if (output_.size() == 0) {
+    std::swap(output_, multi_->partial);
+  } else {
+    reply_.Raw(multi_->partial.view());
+  }
 }
 
 // Waits and begins anew, or answers with an error.
@@ -234,6 +253,7 @@ Session::Outcome Session::AbandonExec(const Status& why) {
 }
 
 Session::Outcome Session::FinishExec() {
+  if (PrintsTooLarge()) return AbandonExec(TooLarge());
   Fate fate = Fate::kDropped;
   switch (transaction_.Commit(true, &group_)) {
     case Transaction::Fate::kStopped:

@@ -24,12 +24,15 @@ struct Session::Queued {
 struct Session::MultiState {
   std::vector<Queued> queue;
   uint64_t queued_bytes = 0;
-  bool writes = false;     // a command of the queue does
-  bool spoiled = false;    // a command was refused: EXEC will be, too
-  bool executing = false;  // EXEC is under way
-  size_t next = 0;         // the command that EXEC is at
-  // The reply so far, while EXEC waits: nobody may see it before the end, which can still be another one.
-  std::string partial;
+  uint64_t queued_words = 0;
+  uint64_t answered_bytes = 0;  // kept of commands that went up
+  bool writes = false;          // a command of the queue does
+  bool spoiled = false;         // a command was refused: EXEC will be, too
+  bool executing = false;       // EXEC is under way
+  size_t next = 0;              // the command that EXEC is at
+  // The reply so far, while EXEC waits (with `next` 0: of no use): nobody may see it before the end, which can still be
+  // another one.
+  ReadBuffer partial;
 };
 
 }  // namespace crabkv::protocol

@@ -39,10 +39,10 @@ const std::vector<std::string_view>& Session::arguments() {
 Session::Outcome Session::Answer(std::string_view reply) {
   if (waits_ != Outcome::kUp && waits_ != Outcome::kReplied) return waits_;
   if (multi_ != nullptr && multi_->executing) {
-    Queued& queued = multi_->queue[multi_->next++];
+    Queued& queued = multi_->queue[multi_->next];
     queued.answered = true;
     queued.answer = reply;
-    multi_->partial += reply;
+    multi_->answered_bytes += reply.size();
     const Outcome outcome = RunQueued();
     return outcome == Outcome::kNeedMore ? RunRequests() : outcome;
   }
@@ -65,7 +65,7 @@ Session::Outcome Session::Proceed(bool captures) {
     return outcome == Outcome::kNeedMore ? RunRequests() : outcome;
   }
   captures_ = captures;
-  if (captures && reply_.is_text()) reply_.set_form(ReplyForm::kResp2);
+  if (captures && speaks_text()) reply_.set_form(ReplyForm::kResp3);
   if (command_ == nullptr) {
     reply_begin_ = output_.size();
     RefuseUnknown();
@@ -85,7 +85,7 @@ const Command* Session::FindReplacement(const std::vector<std::string_view>& wor
   const Command* const command = words.empty() ? nullptr : FindCommand(words[0]);
   if (command == nullptr) return nullptr;
   const bool misfit = !MisfitOf(*command, words, false).empty() || IsForbidden(*command);
-  return misfit || (multi_ != nullptr && (command->flags & kNoMulti) != 0) ? nullptr : command;
+  return misfit || IsNotForMulti(*command) ? nullptr : command;
 }
 
 bool Session::Replace(const std::vector<std::string_view>& words) {
@@ -111,6 +111,8 @@ size_t Session::QueuedCount() const {
   const bool is_exec = command_ != nullptr && command_->run == &protocol::Exec;
   return waits_ == Outcome::kUp && is_exec && multi_ != nullptr ? multi_->queue.size() : 0;
 }
+
+uint64_t Session::QueuedWords() const { return QueuedCount() == 0 ? 0 : multi_->queued_words; }
 
 const std::vector<std::string_view>& Session::QueuedArguments(size_t queued) const {
   return multi_->queue[queued].arguments;

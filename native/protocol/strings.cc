@@ -156,7 +156,7 @@ Run PutFor(Call& call, bool seconds, std::string_view name) {
 // People write the value first: where only the other order can be meant, the text protocol takes it.
 Run SetEx(Call& call) {
   int64_t number = 0;
-  if (call.reply.is_text() && !ParseInteger(call[2], &number) && ParseInteger(call[3], &number)) {
+  if (call.session.speaks_text() && !ParseInteger(call[2], &number) && ParseInteger(call[3], &number)) {
     uint64_t deadline_ms = 0;
     const TimeCheck check = ParseDeadline(call[3], {true, false}, call.now_ms(), &deadline_ms);
     if (check != TimeCheck::kGood) return AnswerTimeError(call, check, "setex");

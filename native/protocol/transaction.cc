@@ -107,6 +107,7 @@ void Transaction::SetDeadline(std::string_view key, uint64_t expires_at_ms) {
 char* Transaction::Allocate(uint64_t bytes) {
   if (made_used_ == made_.size()) made_.emplace_back();
   ReadBuffer& buffer = made_[made_used_++];
+  kept_bytes_ -= buffer.capacity();  // it is in use
   buffer.Clear();
   held_bytes_ += bytes;
   return buffer.Extend(bytes);
@@ -139,6 +140,8 @@ Transaction::Fate Transaction::Commit(bool whole, uint64_t* group) {
     required = required || nodes_[i].required;
   }
   if (writes == 0 && !required && !(whole && nodes_used_ > 1)) return Fate::kCommitted;
+  // Nobody writes to a store that is open read-only, so reads agree; and it takes no batch, not even to check them.
+  if (writes == 0 && store_->options().read_only) return Fate::kCommitted;
   operations_.assign(nodes_used_, Operation());
   for (size_t i = 0; i < nodes_used_; i++) {
     const Node& node = nodes_[i];
@@ -163,22 +166,36 @@ Transaction::Fate Transaction::Commit(bool whole, uint64_t* group) {
   return Fate::kCommitted;
 }
 
+uint64_t Transaction::memory_bytes() const {
+  constexpr uint64_t kEntryBytes = 64;  // of the map, about
+  return held_bytes_ + kept_bytes_ + nodes_.size() * sizeof(Node) + by_key_.size() * kEntryBytes +
+         operations_.capacity() * sizeof(Operation);
+}
+
 void Transaction::Reset() {
   if (nodes_used_ > kNodesKept) {
+    for (const Node& node : nodes_) kept_bytes_ -= node.kept_bytes;
     nodes_.clear();
+    std::vector<Operation>().swap(operations_);
+    by_key_ = {};
   } else {
     for (size_t i = 0; i < nodes_used_; i++) {
       ReadBuffer value = std::move(nodes_[i].value);
       value.Clear();
       value.Trim(kBytesKept);
+      kept_bytes_ += value.capacity() - nodes_[i].kept_bytes;
       nodes_[i] = Node();
+      nodes_[i].kept_bytes = value.capacity();
       nodes_[i].value = std::move(value);
     }
   }
   nodes_used_ = 0;
   if (!by_key_.empty()) by_key_.clear();
   if (made_used_ > kNodesKept) made_.clear();
-  for (size_t i = 0; i < made_used_ && i < made_.size(); i++) made_[i].Trim(kBytesKept);
+  for (size_t i = 0; i < made_used_ && i < made_.size(); i++) {
+    made_[i].Trim(kBytesKept);
+    kept_bytes_ += made_[i].capacity();
+  }
   made_used_ = 0;
   held_bytes_ = 0;
   status_ = Status::Ok();
@@ -190,6 +207,7 @@ void Transaction::Trim() {
   nodes_.shrink_to_fit();
   made_.clear();
   made_.shrink_to_fit();
+  kept_bytes_ = 0;
   std::vector<Operation>().swap(operations_);
 }
 

@@ -60,17 +60,23 @@ class Transaction {
   // Why Read or Commit stopped: kNotResident (CollectCold says which keys), or a failure.
   const Status& status() const { return status_; }
   void Stop(Status status) { status_ = std::move(status); }
-  void ClearStatus() { status_ = Status::Ok(); }
   // Begins anew.
   void Reset();
   // Between commands: gives back what is kept to be used again.
   void Trim();
   // Of values read and made.
   uint64_t held_bytes() const { return held_bytes_; }
+  // All of its memory, about: also what is kept to be used again.
+  uint64_t memory_bytes() const;
   bool is_empty() const { return nodes_used_ == 0; }
   bool HasWrite(std::string_view key) {
     const Node* node = Find(key);
     return node != nullptr && node->write != Write::kNone;
+  }
+  // Whether the write that the key has leaves nothing there.
+  bool HasDeleted(std::string_view key) {
+    const Node* node = Find(key);
+    return node != nullptr && node->write != Write::kNone && !node->now.found;
   }
   // Keys with a write in this transaction, for walks over all keys: visit(key, found).
   template <typename Visit>
@@ -92,8 +98,9 @@ class Transaction {
     uint64_t base_version = 0;
     uint64_t base_expires_at_ms = 0;
     KeyView now;
-    bool has_value = false;  // `now.value` is the value
-    ReadBuffer value;        // what was read
+    bool has_value = false;   // `now.value` is the value
+    ReadBuffer value;         // what was read
+    uint64_t kept_bytes = 0;  // of it, when the transaction before ended
   };
 
   Node* Find(std::string_view key);
@@ -103,7 +110,8 @@ class Transaction {
   Store* const store_;
   const uint64_t read_bytes_max_;
   uint64_t held_bytes_ = 0;
-  std::deque<Node> nodes_;  // the first nodes_used_ are in use, the others keep their memory
+  uint64_t kept_bytes_ = 0;  // of buffers that are kept from transaction to transaction
+  std::deque<Node> nodes_;   // the first nodes_used_ are in use, the others keep their memory
   size_t nodes_used_ = 0;
   std::unordered_map<std::string_view, size_t> by_key_;  // only when there are many
   std::vector<Operation> operations_;

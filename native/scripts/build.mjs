@@ -1,10 +1,9 @@
 // Builds the native targets with node-gyp, incrementally. One description (native/crabkv.gypi), several trees:
 //
 //   node native/scripts/build.mjs                        build/Release
-//   node native/scripts/build.mjs --sanitize=address     build-variants/asan/build/Release   (ASan and UBSan)
+//   node native/scripts/build.mjs --sanitize=address     build-variants/asan/build/Release   (clang; ASan, UBSan and counters of what runs)
 //   node native/scripts/build.mjs --sanitize=thread      build-variants/tsan/build/Release
 //   node native/scripts/build.mjs --sanitize=fuzzer      build-variants/fuzzer/build/Release (clang, --target=crabkv_fuzz)
-//   node native/scripts/build.mjs --sanitize=coverage    build-variants/coverage/build/Release (clang, --target=crabkv_tests)
 //   node native/scripts/build.mjs --define=NAME          build-variants/NAME/build/Release, with -DNAME in our own code
 //   node native/scripts/build.mjs --prebuild=TARGET      build-variants/prebuild-TARGET/build/Release, by the cross compiler
 //                                                        that native/scripts/prebuild.mjs sets up, which see
@@ -35,12 +34,11 @@ const { values: options } = parseArgs({
   },
 });
 
-const variantOf = { "": "", address: "asan", thread: "tsan", fuzzer: "fuzzer", coverage: "coverage" };
+const variantOf = { "": "", address: "asan", thread: "tsan", fuzzer: "fuzzer" };
 
 function treeOfVariant() {
   const sanitizer = variantOf[options.sanitize];
-  if (sanitizer === undefined)
-    throw new Error(`--sanitize is address, thread, fuzzer or coverage, not ${options.sanitize}`);
+  if (sanitizer === undefined) throw new Error(`--sanitize is address, thread or fuzzer, not ${options.sanitize}`);
   if (options.define !== "" && !/^[A-Za-z_]\w*$/.test(options.define)) throw new Error("--define takes one C name");
   if (options.prebuild !== "" && !targets.has(options.prebuild))
     throw new Error(`--prebuild is one of ${[...targets.keys()].join(", ")}, not ${options.prebuild}`);
@@ -94,7 +92,7 @@ function configuration() {
 }
 
 function build(tree) {
-  const needsClang = ["fuzzer", "coverage"].includes(options.sanitize);
+  const needsClang = ["fuzzer", "address"].includes(options.sanitize);
   const isClang = (process.env.CC ?? "").includes("clang");
   if (needsClang && !isClang) Object.assign(process.env, { CC: "clang", CXX: "clang++" });
   const compiler = options.prebuild === "" ? [] : useCrossCompiler(options.prebuild, tree);

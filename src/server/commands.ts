@@ -11,6 +11,7 @@ import { debug, functionCommand, monitor, shutdown, slowlog, wait } from "./comm
 import { psubscribe, publish, pubsub, punsubscribe, subscribe, unsubscribe } from "./commands/pubsub.js";
 import type { Connection } from "./connection.js";
 import type { ConnectionHost } from "./server.js";
+import { WORDS_UP_MAX } from "./native-session.js";
 import { ErrorReply } from "./replies.js";
 import type { Reply } from "./replies.js";
 
@@ -57,12 +58,18 @@ const functions: ReadonlyMap<string, CommandFunction> = new Map<string, CommandF
   ["monitor", monitor],
 ]);
 
+/** More than WORDS_UP_MAX. */
+export const TOO_MANY_WORDS = new ErrorReply(
+  `ERR too many arguments: ${WORDS_UP_MAX - 1} are the most for this command`,
+);
+
 export function runCommand(context: CommandContext): CommandResult {
   const name = context.arguments[0]!.toString("latin1").toLowerCase();
   const run = functions.get(name);
   if (run === undefined) return undefined;
   context.server.counters.commandsUp++;
   context.connection.lastCommand = name;
+  if (context.arguments.length > WORDS_UP_MAX) return TOO_MANY_WORDS;
   try {
     return run(context);
   } catch (error) {

@@ -2,8 +2,6 @@
 // come out in order and wait here until the commit group that they tell of is acknowledged. A client that does not read its
 // replies is not read from.
 import type { Socket } from "node:net";
-import type { CommandContext } from "./commands.js";
-import { runCommand } from "./commands.js";
 import { addressOf } from "./commands/shared.js";
 import type { Listener } from "./listener.js";
 import {
@@ -17,15 +15,16 @@ import {
   OUTCOME_UP,
 } from "../native.js";
 import type { Group, SessionOutcome } from "../native.js";
+import { CommandsUp } from "./commands-up.js";
+import { CommittedNews } from "./committed-news.js";
 import { ConnectionTimes } from "./connection-times.js";
-import { nameOf } from "./hooked-command.js";
-import { HookedRun } from "./hooked-run.js";
 import { NativeSession } from "./native-session.js";
-import { Output } from "./output.js";
-import { encodeReply, ErrorReply, FORM_RESP2 } from "./replies.js";
+import { Output, untakenBytes } from "./output.js";
+import { encodeReply, ErrorReply, FORM_RESP2, FORM_RESP3 } from "./replies.js";
 import type { ReplyForm } from "./replies.js";
 import { REPLY_SLACK_BYTES } from "./reply-slabs.js";
 import type { ConnectionHost } from "./server.js";
+import { Turn } from "./turn.js";
 
 export class Connection {
   readonly id: number;
@@ -51,16 +50,15 @@ export class Connection {
   readonly #listener: Pick<Listener, "path" | "trusted">;
   readonly #session: NativeSession;
   readonly #output: Output;
-  /** What the session waits for, if not for bytes. */
+  readonly #news: CommittedNews;
+  readonly #commandsUp: CommandsUp;
+  readonly #turn = new Turn();
+  /** The session waits for something else than bytes. */
   #parked = false;
-  /** It wants a turn, but the client has to read first. */
-  #turnWaits = false;
   #paused = false;
   #ending = false;
   #closed = false;
   #sessionBytes = 0;
-  /** From the first command on that was hooked. */
-  #hookedRun: HookedRun | undefined;
 
   constructor(host: ConnectionHost, socket: Socket, id: number, listener: Pick<Listener, "path" | "trusted">) {
     this.#host = host;
@@ -73,6 +71,12 @@ export class Connection {
     this.isSpared = listener.trusted;
     if (listener.trusted) this.#session.setAuthenticated(true);
     this.#output = new Output(host, this, socket);
+    this.#news = new CommittedNews(this, host, this.#session);
+    this.#commandsUp = new CommandsUp(this, host, this.#session, {
+      call: (call) => this.#call(call),
+      park: () => this.#park(),
+      goOn: (outcome) => this.#goOn(outcome),
+    });
     socket.on("data", this.#onData);
     socket.on("drain", this.#onDrain);
     socket.on("end", this.#onEnd);
@@ -97,14 +101,19 @@ export class Connection {
     return this.#output.waitingBytes;
   }
 
-  /** What the server holds for it. */
-  get heldBytes(): number {
-    return this.waitingBytes + this.#sessionBytes + this.subscribedBytes;
+  /** The newest group that its replies wait for; 0 for none. */
+  get awaitedGroup(): Group {
+    return this.#output.awaitedGroup;
   }
 
-  /** Bytes that are no reply, in order with the replies, and not before this group is acknowledged. */
+  /** What the server holds for it. */
+  get heldBytes(): number {
+    return this.waitingBytes + this.#sessionBytes + this.subscribedBytes + this.#commandsUp.heldBytes;
+  }
+
+  /** Bytes that are no reply, in order with the replies, and not before this group is acknowledged. Not after the end. */
   push(bytes: Buffer, group: Group): void {
-    if (!this.#closed) this.#send(bytes, group, 0);
+    if (!this.#closed && !this.socket.writableEnded) this.#send(bytes, group, 0);
   }
 
   /** Whether it has subscribed to something. */
@@ -118,6 +127,7 @@ export class Connection {
   }
 
   setAuthenticated(authenticated: boolean): void {
+    if (this.authenticated && !authenticated) this.times.isAskedAgain();
     this.authenticated = authenticated;
     this.#session.setAuthenticated(authenticated);
   }
@@ -141,17 +151,23 @@ export class Connection {
 
   /** Ends the connection if it takes too long over something. A quiet one keeps no room. */
   checkTime(nowMs: number): void {
-    const { authenticated } = this;
-    const doing = { authenticated, parked: this.#parked, ended: this.socket.writableEnded };
+    const { authenticated, socket } = this;
+    const doing = { authenticated, reads: !this.#ending && !socket.isPaused(), untaken: untakenBytes(socket) };
     if (this.times.isLate(nowMs, this.#host.options, doing)) this.destroy();
-    else if (!this.#parked && this.times.becameQuiet(nowMs)) this.#session.trim();
+    else if (!this.#parked && this.times.becameQuiet(nowMs)) this.#trim();
   }
 
-  /** As after connecting: no MULTI, no WATCH, RESP2, and the password has to be said again. */
+  #trim(): void {
+    if (!this.#session.trim()) return;
+    this.#sessionBytes = this.#session.heldBytes;
+    this.#host.clientMemory.count(this);
+  }
+
+  /** As after connecting: no MULTI, no WATCH, RESP2 for who spoke RESP, and the password has to be said again. */
   reset(): void {
     this.setAuthenticated(this.#host.password === undefined || this.#listener.trusted);
     this.#session.forget();
-    this.setForm(FORM_RESP2);
+    if (this.form === FORM_RESP3) this.setForm(FORM_RESP2); // one of text stays one
     this.#host.pubsub.forget(this);
     this.#host.monitors.delete(this);
     this.setSubscribed(false);
@@ -182,9 +198,10 @@ export class Connection {
     this.#closed = true;
     this.#output.clear();
     this.#session.end();
-    this.#hookedRun?.close();
+    this.#commandsUp.close();
     this.socket.destroy();
     this.#host.closed(this);
+    this.#news.tell();
   }
 
   readonly #onData = (chunk: Buffer): void => {
@@ -193,6 +210,7 @@ export class Connection {
     this.times.isActive();
     this.#host.counters.inputBytes += chunk.length;
     this.#host.hooks.checkChannel();
+    this.#turn.begin();
     this.#goOn(this.#call(() => this.#session.feed(chunk)));
   };
 
@@ -207,7 +225,7 @@ export class Connection {
   };
 
   /** A native call of the session; undefined when the store is closed, and with it the connection. */
-  #call(call: () => SessionOutcome): SessionOutcome | undefined {
+  #call<Result>(call: () => Result): Result | undefined {
     try {
       return call();
     } catch {
@@ -221,7 +239,9 @@ export class Connection {
     let outcome = first;
     while (outcome !== undefined && !this.#closed) {
       if (outcome === OUTCOME_REPLIED) {
-        this.#hookedRun?.takeReply();
+        this.#news.collect();
+        this.#commandsUp.takeReply();
+        this.#host.clientMemory.count(this);
         return;
       }
       if (!this.#takeReplies()) return;
@@ -230,20 +250,21 @@ export class Connection {
           this.#unpark();
           return;
         }
-        case OUTCOME_UP:
-          outcome = this.#runUp();
+        case OUTCOME_UP: {
+          const { isExecuting } = this.#session; // after another session's turn it would be about that
+          this.#turn.addCommandUp();
+          if (this.#turn.isOver || !this.#mayGetMore) {
+            this.#yield(() => this.#commandsUp.run(isExecuting));
+            return;
+          }
+          outcome = this.#commandsUp.run(isExecuting);
           break;
-        case OUTCOME_CLOSE: {
-          // It may have waited for something until now, and the client may have ended meanwhile.
-          this.#parked = false;
-          this.#ending = false;
-          this.end();
-          return;
         }
+        case OUTCOME_CLOSE:
+          this.#endAfterWaiting();
+          return;
         case OUTCOME_BUDGET:
-          this.#park();
-          if (this.waitingBytes > this.#host.options.replyBytesPause) this.#turnWaits = true;
-          else setImmediate(this.#resume);
+          this.#yield(this.#resumeSession);
           return;
         case OUTCOME_BUSY:
           this.#park();
@@ -263,16 +284,36 @@ export class Connection {
   }
 
   readonly #resume = (): void => {
-    if (this.#closed) return;
-    this.#goOn(this.#call(() => this.#session.resume()));
+    this.#takeTurn(this.#resumeSession);
   };
+
+  readonly #resumeSession = (): SessionOutcome | undefined => this.#call(() => this.#session.resume());
+
+  #takeTurn(run: () => SessionOutcome | undefined): void {
+    if (this.#closed) return;
+    this.#turn.begin();
+    this.#goOn(run());
+  }
+
+  /** Others have their turn, and the client reads what waits for it; then this runs. */
+  #yield(run: () => SessionOutcome | undefined): void {
+    this.#park();
+    this.#turn.yield(() => this.#takeTurn(run), this.#mayGetMore);
+  }
+
+  /** Whether so little waits for the client that another reply may be made for it. */
+  get #mayGetMore(): boolean {
+    return this.waitingBytes <= this.#host.options.replyBytesPause;
+  }
 
   #runJob(): void {
     const sinceMs = performance.now();
-    this.#session.runJob().then(() => {
-      if (this.#closed) return;
+    const finish = (): SessionOutcome => {
       this.#host.slowCommands.addIfSlow(sinceMs, this, () => this.#session.arguments());
-      this.#resume();
+      return this.#session.resume();
+    };
+    this.#session.runJob().then(() => {
+      this.#takeTurn(() => this.#call(finish));
     }, this.#failJob);
   }
 
@@ -280,50 +321,14 @@ export class Connection {
   readonly #failJob = (error: unknown): void => {
     if (this.#closed) return;
     this.#send(encodeReply(new ErrorReply(`ERR ${(error as Error).message}`), this.form), 0, 1);
-    this.closeAfterReply();
-    this.#parked = false;
-    this.end();
+    this.#endAfterWaiting();
   };
 
-  /** Runs the command that went up. Undefined when its reply comes later. */
-  #runUp(): SessionOutcome | undefined {
-    const isExecuting = this.#session.isExecuting;
-    const words = this.#session.arguments();
-    if (!isExecuting && this.#host.monitors.any) {
-      this.#host.monitors.show(this, words, () => this.#session.queued());
-    }
-    const queuedNames = (): readonly string[] => this.#session.queued().map(nameOf);
-    if (!isExecuting && this.#host.hooks.concern(nameOf(words), queuedNames)) {
-      this.#runHooked(words);
-      return undefined;
-    }
-    const context: CommandContext = { connection: this, server: this.#host, isExecuting, arguments: words };
-    const sinceMs = performance.now();
-    const reply = runCommand(context);
-    if (reply === undefined) return this.#call(() => this.#session.proceed(false));
-    if (!(reply instanceof Promise)) return this.#answer(encodeReply(reply, this.form));
-    this.#park();
-    void reply
-      .catch((error: unknown) => new ErrorReply(`ERR ${(error as Error).message}`))
-      .then((later) => {
-        this.#host.slowCommands.addIfSlow(sinceMs, this, () => context.arguments);
-        this.#goOn(this.#answer(encodeReply(later, this.form)));
-      });
-    return undefined;
-  }
-
-  #runHooked(words: readonly Buffer[]): void {
-    this.#park();
-    this.#hookedRun ??= new HookedRun(this, this.#host, this.#session, (outcome) => {
-      this.#goOn(outcome);
-    });
-    void this.#hookedRun.run(words).then((bytes) => {
-      this.#goOn(this.#answer(bytes));
-    });
-  }
-
-  #answer(reply: Buffer): SessionOutcome | undefined {
-    return this.#closed ? undefined : this.#call(() => this.#session.answer(reply));
+  // It has waited for something, maybe, and the client may have ended meanwhile.
+  #endAfterWaiting(): void {
+    this.#parked = false;
+    this.#ending = false;
+    this.end();
   }
 
   #park(): void {
@@ -347,10 +352,12 @@ export class Connection {
   // Reads from the client only as long as it reads.
   #readWhileItMay(): void {
     if (this.#ending || this.#parked || this.#closed) return;
-    const mayRead = this.waitingBytes <= this.#host.options.replyBytesPause;
+    const mayRead = this.#mayGetMore;
     if (mayRead === this.socket.isPaused()) {
-      if (mayRead) this.socket.resume();
-      else this.socket.pause();
+      if (mayRead) {
+        this.times.readsAgain();
+        this.socket.resume();
+      } else this.socket.pause();
     }
   }
 
@@ -359,12 +366,11 @@ export class Connection {
     const session = this.#session;
     this.form = session.form;
     this.times.setMidway(session.isMidway, session.hasReplied);
-    const ended = session.endedExec;
     this.#sessionBytes = session.heldBytes;
-    const noted = session.takeNotifications();
+    this.#turn.addReplies(session.replyBytes);
+    this.#news.collect();
     session.takeReplies(this.#output);
-    if (noted !== undefined) this.#host.keyspaceEvents.publishAll(noted.bytes, noted.group);
-    if (ended !== undefined) this.#host.pubsub.settle(this, ended.group);
+    this.#news.tell();
     this.#checkWaiting();
     return !this.#closed;
   }
@@ -384,10 +390,7 @@ export class Connection {
 
   #afterWrites(): void {
     this.#host.clientMemory.count(this);
-    if (this.#turnWaits && this.waitingBytes <= this.#host.options.replyBytesPause) {
-      this.#turnWaits = false;
-      setImmediate(this.#resume);
-    }
+    if (this.#mayGetMore) this.#turn.goOn();
     this.#readWhileItMay();
     this.#endWhenSent();
   }
@@ -395,6 +398,7 @@ export class Connection {
   #endWhenSent(): void {
     if (!this.#ending || this.#parked || this.#output.isHolding || this.socket.writableEnded) return;
     this.socket.end();
+    this.times.hasEnded();
     this.socket.resume(); // what still comes is thrown away: unread, it would hide the client's end
   }
 }

@@ -10,7 +10,7 @@ import type { Connection } from "./connection.js";
 const CONNECTIONS_TOGETHER = 8;
 
 /** What there is to know of a connection here. */
-export type Holder = Pick<Connection, "release" | "fail">;
+export type Holder = Pick<Connection, "release" | "fail" | "awaitedGroup">;
 
 export class HeldReplies {
   readonly #session: Pick<Session, "acknowledgedGroup">;
@@ -50,6 +50,13 @@ export class HeldReplies {
   /** What these groups wrote is not there. */
   fail(first: Group, last: Group, error: Error): void {
     for (const connection of this.#awaiting) connection.fail(first, last, error);
+  }
+
+  /** The newest group that a connection waits for; 0 for none. */
+  get awaitedGroup(): Group {
+    let newest = 0;
+    for (const { awaitedGroup } of this.#awaiting) newest = Math.max(newest, awaitedGroup);
+    return newest;
   }
 
   /** The connection is closed. What is ready is let go at the end of the turn anyway; a group may take long. */

@@ -112,10 +112,12 @@ export class Hooks {
   }
 
   /** Whether this command, one of those that came up, is to go through here. */
-  concern(name: string, queued: () => readonly string[]): boolean {
+  concern(name: string, queued: () => readonly string[] | undefined): boolean {
     if (this.#publishes) return true;
     if (this.#hooks.length === 0) return false;
-    const names = name === "EXEC" ? [name, ...queued()] : [name];
+    const inner = name === "EXEC" ? queued() : [];
+    if (inner === undefined) return true; // too many to look at: it will be refused
+    const names = [name, ...inner];
     return this.#hooks.some((hook) => isFor(hook, names));
   }
 

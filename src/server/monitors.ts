@@ -4,6 +4,12 @@ import type { Connection } from "./connection.js";
 import { nameOf } from "./hooked-command.js";
 import type { Hooks } from "./hooks.js";
 import { encodeReply, Status } from "./replies.js";
+import { shortened } from "./shortened.js";
+
+/** What is shown of a command: to escape and send all of a large one takes longer than to run it. */
+const SHOWN_MAX = { words: 128, wordBytes: 1024 };
+/** Of what an EXEC runs, together. */
+const QUEUED_BYTES_MAX = 256 * 1024;
 
 const escapes: Readonly<Record<string, string>> = {
   "\\": "\\\\",
@@ -37,8 +43,8 @@ export class Monitors {
   }
 
   /** This command is about to run, after those of the transaction that it ends. */
-  show(by: Connection, words: readonly Buffer[], queued: () => readonly (readonly Buffer[])[]): void {
-    const commands = nameOf(words) === "EXEC" ? [...queued(), words] : [words];
+  show(by: Connection, words: readonly Buffer[], queued: () => readonly (readonly Buffer[])[] | undefined): void {
+    const commands = nameOf(words) === "EXEC" ? [...shownOf(queued() ?? []), words] : [words];
     const nowMicroseconds = Math.round((performance.timeOrigin + performance.now()) * 1000);
     const seconds = Math.floor(nowMicroseconds / 1e6);
     const time = `${seconds}.${String(nowMicroseconds % 1e6).padStart(6, "0")}`;
@@ -51,17 +57,36 @@ export class Monitors {
   }
 }
 
+/** The first of the commands. */
+function* shownOf(queued: readonly (readonly Buffer[])[]): Generator<readonly Buffer[]> {
+  let bytes = 0;
+  for (const words of queued) {
+    for (const word of words) bytes += Math.min(word.length, SHOWN_MAX.wordBytes);
+    if (bytes > QUEUED_BYTES_MAX) return;
+    yield words;
+  }
+}
+
 /** Operators' commands are not, as in Redis. */
 const isShown = (words: readonly Buffer[]): boolean => describedBy(words)?.flags.includes("admin") === false;
 
 function withoutSecrets(words: readonly Buffer[]): string[] {
-  const name = nameOf(words);
-  let secretFrom = name === "AUTH" ? 1 : words.length;
-  if (name === "HELLO") secretFrom = words.findIndex((word) => word.toString("latin1").toLowerCase() === "auth") + 1;
-  if (secretFrom === 0) secretFrom = words.length;
-  return words.map((word, i) =>
-    i >= secretFrom && i < secretFrom + 2 ? '"(redacted)"' : `"${quoted(word.toString("latin1"))}"`,
+  const secrets = new Set(secretsOf(words));
+  return shortened(words, SHOWN_MAX).map((word, i) =>
+    secrets.has(i) ? '"(redacted)"' : `"${quoted(word.toString("latin1"))}"`,
   );
+}
+
+/** Places of users and passwords: of HELLO, behind each of its AUTH, also if it is refused for what is wrong before that. */
+function* secretsOf(words: readonly Buffer[]): Generator<number> {
+  const name = nameOf(words);
+  if (name === "AUTH") yield* [1, 2];
+  if (name !== "HELLO") return;
+  for (let i = 1; i < words.length; i++) {
+    const option = words[i]!.toString("latin1").toLowerCase();
+    if (option === "setname") i++;
+    else if (option === "auth") yield* [++i, ++i];
+  }
 }
 
 const quoted = (latin1: string): string =>

@@ -28,6 +28,9 @@ import type { Output } from "./output.js";
 import type { ReplyForm } from "./replies.js";
 import { currentSlab, slabWithRoom } from "./reply-slabs.js";
 
+/** Of a command, or what an EXEC runs, in TypeScript: each is a value of its own, which takes time to make. A name, and 65,536 more. */
+export const WORDS_UP_MAX = 65_537;
+
 export class NativeSession {
   readonly #store: Session;
   readonly #id: number;
@@ -102,6 +105,11 @@ export class NativeSession {
     return results[RESULT_MIDWAY] !== 0;
   }
 
+  /** After the last call: of the replies that it gave. */
+  get replyBytes(): number {
+    return results[RESULT_REPLY_BYTES]!;
+  }
+
   /** After the last call: whether it gave replies. */
   get hasReplied(): boolean {
     return results[RESULT_REPLIES] !== 0;
@@ -129,14 +137,14 @@ export class NativeSession {
     return results[RESULT_EXECUTING] !== 0;
   }
 
-  /** Of the command that went up. */
+  /** Of the command that went up; of more than WORDS_UP_MAX the first, and one too many. */
   arguments(): Buffer[] {
-    return native.sessionArguments(this.#store.handle, this.#id);
+    return native.sessionArguments(this.#store.handle, this.#id, WORDS_UP_MAX + 1);
   }
 
-  /** What the EXEC that went up would run. */
-  queued(): Buffer[][] {
-    return native.sessionQueued(this.#store.handle, this.#id);
+  /** What the EXEC that went up would run; undefined when that is more than WORDS_UP_MAX words. */
+  queued(): Buffer[][] | undefined {
+    return native.sessionQueued(this.#store.handle, this.#id, WORDS_UP_MAX);
   }
 
   /** Makes another command of the one that went up, or of one that its EXEC would run. False when that cannot run there. */
@@ -166,9 +174,11 @@ export class NativeSession {
     this.#set(SET_SUBSCRIBED, subscribed ? 1 : 0);
   }
 
-  /** The connection is quiet: memory that is kept to be used again is given back. */
-  trim(): void {
-    if (this.#store.handle !== 0) this.#set(SET_TRIM, 0);
+  /** The connection is quiet: memory that is kept to be used again is given back. Then heldBytes is of now. */
+  trim(): boolean {
+    if (this.#store.handle === 0) return false;
+    this.#set(SET_TRIM, 0);
+    return true;
   }
 
   /** No MULTI, no WATCH. */

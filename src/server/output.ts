@@ -17,6 +17,22 @@ export interface Outgoing {
   readonly slab?: ReplySlab | undefined;
 }
 
+/** What a socket writes with. Not documented; the socket's own timeout goes by it. */
+interface StreamHandle {
+  readonly writeQueueSize?: number;
+}
+
+/**
+ * What a client has yet to take, about: it changes whenever something has been taken, also while the socket works on one large
+ * write, which `writableLength` counts in full until it is over.
+ */
+export function untakenBytes(socket: Socket): number {
+  const handle = (socket as { _handle?: StreamHandle | null })._handle;
+  return socket.writableLength + (handle?.writeQueueSize ?? 0);
+}
+
+const NOTHING = Buffer.alloc(0);
+
 export class Output {
   readonly #host: ConnectionHost;
   readonly #connection: Connection;
@@ -40,6 +56,11 @@ export class Output {
     return this.#held.length > 0;
   }
 
+  /** The newest group that something waits for; 0 for none. */
+  get awaitedGroup(): Group {
+    return this.#held.reduce((newest, { group }) => Math.max(newest, group), 0);
+  }
+
   /** Not at once: see {@link HeldReplies}. */
   send(outgoing: Outgoing): void {
     const { heldReplies, session } = this.#host;
@@ -55,9 +76,16 @@ export class Output {
 
   #write({ bytes, slab }: Outgoing): void {
     this.#host.counters.outputBytes += bytes.length;
-    this.#socket.write(bytes);
+    const socket = this.#socket;
+    socket.write(bytes);
     // Taken at once. A socket that has to wait keeps what it has.
-    if (this.#socket.writableLength === 0) slab?.giveBack(bytes.length);
+    if (socket.writableLength === 0) slab?.giveBack(bytes.length);
+    else if (socket.writableLength > this.#host.options.replyBytesPause && !socket.writableNeedDrain) {
+      // For the socket that is so little that it will not tell when it has been taken; the connection is paused for it.
+      socket.write(NOTHING, (error) => {
+        if (!error) socket.emit("drain");
+      });
+    }
   }
 
   /** The groups up to this one are acknowledged. True when something went out. */

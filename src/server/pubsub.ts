@@ -7,7 +7,7 @@ import { encodeReply, PushReply } from "./replies.js";
 import type { Reply, ReplyForm } from "./replies.js";
 
 /** Of one connection, channels and patterns together. */
-export const SUBSCRIPTIONS_MAX = 65_536;
+const SUBSCRIPTIONS_MAX = 65_536;
 
 /** What a subscription takes beside its name, about. */
 const SUBSCRIPTION_BYTES = 200;
@@ -103,13 +103,14 @@ export class PubSub {
     else deferred.push({ channel, message });
   }
 
-  /** The connection's transaction has been committed in this group, or (undefined) was not. */
-  settle(connection: Connection, group: Group | undefined): void {
+  /** The connection's transaction has been committed in this group, or (undefined) was not. What publishes it, if there is something. */
+  settle(connection: Connection, group: Group | undefined): (() => void) | undefined {
     const deferred = this.#deferred.get(connection);
-    if (deferred === undefined) return;
     this.#deferred.delete(connection);
-    if (group === undefined) return;
-    for (const { channel, message } of deferred) this.publish(channel, message, group);
+    if (deferred === undefined || group === undefined) return undefined;
+    return () => {
+      for (const { channel, message } of deferred) this.publish(channel, message, group);
+    };
   }
 
   /** Channels that somebody has subscribed to. */

@@ -1,7 +1,8 @@
 // Replies of commands that run in TypeScript: values, and their bytes in the form that a connection speaks (the native side
-// has its own, native/protocol/reply_writer.h). These commands are rare; what counts here is that it is right.
-import { isUtf8 } from "node:buffer";
+// has its own, native/protocol/reply_writer.h, and makes text of those in RESP3). These commands are rare; what counts here is
+// that it is right.
 import { describe } from "../errors.js";
+import { native } from "../native.js";
 
 /** +text */
 export class Status {
@@ -28,9 +29,9 @@ export class TextReply {
   constructor(readonly text: string) {}
 }
 
-/** Bytes that are a complete reply already, or several. */
-export class RawReply {
-  constructor(readonly bytes: Buffer) {}
+/** One after the other, of a command that is not answered once: none, too. */
+export class ManyReplies {
+  constructor(readonly replies: readonly Reply[]) {}
 }
 
 export type Reply =
@@ -39,7 +40,7 @@ export type Reply =
   | SetReply
   | PushReply
   | TextReply
-  | RawReply
+  | ManyReplies
   | string
   | Buffer
   | number
@@ -50,14 +51,17 @@ export type Reply =
 
 export const OK = new Status("OK");
 
+/** Of an integer on the wire. */
+const INTEGER_BITS = 64;
+
 /** Of what code outside of the server made. Throws a `TypeError` when it is no reply. */
 export function checkReply(value: unknown): Reply {
-  if (value === null || typeof value === "string" || typeof value === "bigint" || Number.isSafeInteger(value)) {
-    return value as Reply;
-  }
-  const isSimple = [Status, ErrorReply, TextReply, RawReply, Buffer].some((type) => value instanceof type);
+  if (value === null || typeof value === "string" || Number.isSafeInteger(value)) return value as Reply;
+  if (typeof value === "bigint" && BigInt.asIntN(INTEGER_BITS, value) === value) return value;
+  const isSimple = [Status, ErrorReply, TextReply, Buffer].some((type) => value instanceof type);
   if (isSimple) return value as Reply;
   if (value instanceof SetReply || value instanceof PushReply) value.items.forEach(checkReply);
+  else if (value instanceof ManyReplies) value.replies.forEach(checkReply);
   else if (value instanceof Map) for (const item of flatten(value as ReadonlyMap<string, Reply>)) checkReply(item);
   else if (Array.isArray(value)) value.forEach(checkReply);
   else throw new TypeError(`a reply cannot be ${describe(value)}`);
@@ -71,23 +75,77 @@ export const FORM_TEXT = 2 as const;
 export const FORM_BARE_TEXT = 3 as const;
 export type ReplyForm = 0 | 1 | 2 | 3;
 
-export function encodeReply(reply: Reply, form: ReplyForm): Buffer {
-  if (reply instanceof RawReply) return reply.bytes;
-  const parts: Buffer[] = [];
-  if (form === FORM_TEXT || form === FORM_BARE_TEXT) addText(parts, reply, form);
-  else addResp(parts, reply, form);
-  return Buffer.concat(parts);
+export const isText = (form: ReplyForm): boolean => form === FORM_TEXT || form === FORM_BARE_TEXT;
+
+const BYTES_BEGIN = 256;
+
+/** Where a reply is put together, as long as it stays within its bound. */
+class ReplyBytes {
+  readonly #bytesMax: number;
+  #bytes = Buffer.allocUnsafe(BYTES_BEGIN);
+  #used = 0;
+  overflowed = false;
+
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+  }
+
+  add(part: string | Buffer): void {
+    const length = typeof part === "string" ? Buffer.byteLength(part) : part.length;
+    this.overflowed ||= this.#used + length > this.#bytesMax;
+    if (this.overflowed) return;
+    if (length > this.#bytes.length - this.#used) this.#grow(this.#used + length);
+    if (typeof part === "string") this.#bytes.write(part, this.#used);
+    else part.copy(this.#bytes, this.#used);
+    this.#used += length;
+  }
+
+  #grow(needed: number): void {
+    const grown = Buffer.allocUnsafe(Math.max(needed, this.#bytes.length * 2));
+    this.#bytes.copy(grown, 0, 0, this.#used);
+    this.#bytes = grown;
+  }
+
+  /** In memory of just their size. */
+  copy(): Buffer {
+    return Buffer.from(this.#bytes.subarray(0, this.#used));
+  }
 }
+
+/** A reply of more than `bytesMax` becomes an error, and no more than that is put together of it. */
+export function encodeReply(reply: Reply, form: ReplyForm, bytesMax = Number.MAX_SAFE_INTEGER): Buffer {
+  const parts = new ReplyBytes(bytesMax);
+  const asText = isText(form);
+  addResp(parts, reply, asText ? FORM_RESP3 : form);
+  if (parts.overflowed) return encodeReply(tooLarge(bytesMax), form);
+  return asText ? printReplies(parts.copy(), form, bytesMax) : parts.copy();
+}
+
+/** The bytes of replies in RESP3, in a form of text. */
+export function printReplies(bytes: Buffer, form: ReplyForm, bytesMax: number): Buffer {
+  return native.printReplies(bytes, form, bytesMax) ?? encodeReply(tooLarge(bytesMax), form);
+}
+
+/** The words of Session::TooLarge. */
+export const tooLarge = (bytesMax: number): ErrorReply =>
+  new ErrorReply(`ERR the reply, or what the command needs for it, is larger than ${bytesMax} bytes`);
 
 const oneLine = (text: string): string => text.replace(/[\r\n]/g, " ");
 
-function addResp(parts: Buffer[], reply: Reply, form: ReplyForm): void {
+function addResp(parts: ReplyBytes, reply: Reply, form: ReplyForm): void {
   const isResp3 = form === FORM_RESP3;
-  const line = (text: string): unknown => parts.push(Buffer.from(`${text}\r\n`));
-  const bulk = (bytes: Buffer): unknown => parts.push(Buffer.from(`$${bytes.length}\r\n`), bytes, Buffer.from("\r\n"));
+  const line = (text: string): void => parts.add(`${text}\r\n`);
+  const bulk = (bytes: Buffer, head = `$${bytes.length}\r\n`): void => {
+    parts.add(head);
+    parts.add(bytes);
+    parts.add("\r\n");
+  };
   const all = (type: string, count: number, items: Iterable<Reply>): void => {
     line(`${type}${count}`);
-    for (const item of items) addResp(parts, item, form);
+    for (const item of items) {
+      if (parts.overflowed) return;
+      addResp(parts, item, form);
+    }
   };
   if (reply === null) line(isResp3 ? "_" : "$-1");
   else if (typeof reply === "number" || typeof reply === "bigint") line(`:${reply}`);
@@ -97,12 +155,12 @@ function addResp(parts: Buffer[], reply: Reply, form: ReplyForm): void {
   else if (reply instanceof ErrorReply) line(`-${oneLine(reply.message)}`);
   else if (reply instanceof SetReply) all(isResp3 ? "~" : "*", reply.items.length, reply.items);
   else if (reply instanceof PushReply) all(isResp3 ? ">" : "*", reply.items.length, reply.items);
-  else if (reply instanceof RawReply) parts.push(reply.bytes);
+  else if (reply instanceof ManyReplies) for (const one of reply.replies) addResp(parts, one, form);
   else if (reply instanceof Map) all(isResp3 ? "%" : "*", isResp3 ? reply.size : reply.size * 2, flatten(reply));
   else if (Array.isArray(reply)) all("*", reply.length, reply as Reply[]);
   else if (reply instanceof TextReply) {
     const text = Buffer.from(reply.text);
-    if (isResp3) parts.push(Buffer.from(`=${text.length + 4}\r\ntxt:`), text, Buffer.from("\r\n"));
+    if (isResp3) bulk(text, `=${text.length + 4}\r\ntxt:`);
     else bulk(text);
   }
 }
@@ -112,67 +170,4 @@ function* flatten(map: ReadonlyMap<string, Reply>): Generator<Reply> {
     yield key;
     yield value;
   }
-}
-
-/** Text goes out a line a value; arrays say how many lines follow. */
-function addText(parts: Buffer[], reply: Reply, form: ReplyForm): void {
-  const line = (text: string): unknown => parts.push(Buffer.from(`${text}\n`));
-  const word = form === FORM_TEXT ? "VALUE " : "";
-  const all = (count: number, items: Iterable<Reply>): void => {
-    line(`ARRAY ${count}`);
-    for (const item of items) addText(parts, item, form);
-  };
-  if (reply === null) line(form === FORM_TEXT ? "NOT_FOUND" : "nil");
-  else if (typeof reply === "number" || typeof reply === "bigint") line(String(reply));
-  else if (typeof reply === "string" || Buffer.isBuffer(reply)) line(`${word}${quoteText(Buffer.from(reply), form)}`);
-  else if (reply instanceof Status) line(oneLine(reply.text));
-  else if (reply instanceof ErrorReply) line(`ERR ${oneLine(reply.message.replace(/^ERR /, ""))}`);
-  else if (reply instanceof SetReply || reply instanceof PushReply) all(reply.items.length, reply.items);
-  else if (reply instanceof RawReply) parts.push(reply.bytes);
-  else if (reply instanceof Map) all(reply.size * 2, flatten(reply));
-  else if (Array.isArray(reply)) all(reply.length, reply as Reply[]);
-  else if (reply instanceof TextReply)
-    parts.push(Buffer.from(reply.text.endsWith("\n") ? reply.text : `${reply.text}\n`));
-}
-
-const escapes: ReadonlyMap<string, string> = new Map([
-  ['"', '\\"'],
-  ["\\", "\\\\"],
-  ["\n", "\\n"],
-  ["\r", "\\r"],
-  ["\t", "\\t"],
-]);
-
-// What would not show, or turns the direction of a line around: as in native/protocol/text.cc.
-// eslint-disable-next-line no-control-regex -- these are meant
-const HIDDEN = /[\0-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff]/u;
-const REPLY_LIKE = /^(?:nil$|ERR(?: |$))/;
-const CHARACTER_BYTES_MAX = 4;
-
-/** Quoted where it is not plain text. */
-function quoteText(bytes: Buffer, form: ReplyForm): string {
-  const text = bytes.toString();
-  const isPlain = isUtf8(bytes) && /^(?![ "])[^]*[^ ]$/.test(text) && !HIDDEN.test(text);
-  if (isPlain && !(form === FORM_BARE_TEXT && REPLY_LIKE.test(text))) return text;
-  let quoted = "";
-  for (const piece of charactersOf(bytes)) quoted += quoteCharacter(piece);
-  return `"${quoted}"`;
-}
-
-/** Characters, and single bytes where there is none. */
-function* charactersOf(bytes: Buffer): Generator<Buffer> {
-  for (let at = 0; at < bytes.length;) {
-    let length = 1;
-    while (length <= CHARACTER_BYTES_MAX && !isUtf8(bytes.subarray(at, at + length))) length++;
-    if (length > CHARACTER_BYTES_MAX) length = 1;
-    yield bytes.subarray(at, (at += length));
-  }
-}
-
-function quoteCharacter(bytes: Buffer): string {
-  const text = bytes.toString();
-  const escape = escapes.get(text);
-  if (escape !== undefined) return escape;
-  if (isUtf8(bytes) && !HIDDEN.test(text)) return text;
-  return bytes.toString("hex").replace(/../g, "\\x$&");
 }

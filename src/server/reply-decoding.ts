@@ -1,10 +1,15 @@
 // The bytes of a reply in RESP 2 or 3, as the value that they stand for. They are this server's own, so they are well formed.
-import { ErrorReply, SetReply, Status, TextReply } from "./replies.js";
+import { ErrorReply, ManyReplies, PushReply, SetReply, Status, TextReply } from "./replies.js";
 import type { Reply } from "./replies.js";
 
-/** The first reply in these bytes. Bulk strings are buffers that share the bytes' memory. */
+/**
+ * The reply in these bytes. Bulk strings are buffers that share the bytes' memory. An array may hold fewer replies than it says, or
+ * more behind it: in an EXEC there are commands that are not answered, and such as are answered more than once.
+ */
 export function decodeReply(bytes: Buffer): Reply {
-  return new ReplyDecoder(bytes).next();
+  const [first, ...behind] = new ReplyDecoder(bytes).all();
+  if (Array.isArray(first)) return [...(first as Reply[]), ...behind];
+  return first ?? new ManyReplies([]);
 }
 
 class ReplyDecoder {
@@ -15,7 +20,15 @@ class ReplyDecoder {
     this.#bytes = bytes;
   }
 
-  next(): Reply {
+  *all(): Generator<Reply> {
+    while (!this.#isAtEnd) yield this.#next();
+  }
+
+  get #isAtEnd(): boolean {
+    return this.#at === this.#bytes.length;
+  }
+
+  #next(): Reply {
     const type = String.fromCharCode(this.#bytes[this.#at++]!);
     const line = this.#line();
     switch (type) {
@@ -35,6 +48,8 @@ class ReplyDecoder {
         return Number(line) < 0 ? null : this.#many(Number(line));
       case "~":
         return new SetReply(this.#many(Number(line)));
+      case ">":
+        return new PushReply(this.#many(Number(line)));
       case "%":
         return this.#map(Number(line));
       default:
@@ -57,12 +72,14 @@ class ReplyDecoder {
   }
 
   #many(count: number): Reply[] {
-    return Array.from({ length: count }, () => this.next());
+    const replies: Reply[] = [];
+    while (replies.length < count && !this.#isAtEnd) replies.push(this.#next());
+    return replies;
   }
 
   #map(count: number): ReadonlyMap<string, Reply> {
     const map = new Map<string, Reply>();
-    for (let i = 0; i < count; i++) map.set((this.next() as Buffer).toString(), this.next());
+    for (let i = 0; i < count; i++) map.set((this.#next() as Buffer).toString(), this.#next());
     return map;
   }
 }

@@ -249,7 +249,8 @@ export class Server implements ConnectionHost, CommitObserver, ListenerHost {
    * or change what comes in and what goes out. `EXEC` is one command, which has what it runs in `queued`; a hook for a command is also
    * called for an `EXEC` that would run it. Commands that nobody hooked run as fast as before, so say which ones are meant.
    *
-   * What is refused anyway is not shown: a wrong number of arguments, a missing password. When `next()` resolves, the command has run;
+   * What is refused anyway is not shown: a wrong number of arguments, a missing password; nor is a command of more than 65,536 arguments,
+   * or an `EXEC` of more words, which a hook would be called for: these are refused, too. When `next()` resolves, the command has run;
    * that its writes are durable is what the client's reply waits for, not the hook. While a hook takes its time, its connection waits,
    * and no other.
    *
@@ -315,6 +316,11 @@ export class Server implements ConnectionHost, CommitObserver, ListenerHost {
   /** @internal */
   acknowledgedUpTo(group: Group): void {
     this.heldReplies.release(group);
+  }
+
+  /** @internal */
+  get awaitedGroup(): Group {
+    return this.heldReplies.awaitedGroup;
   }
 
   /** @internal */

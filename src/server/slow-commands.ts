@@ -1,6 +1,7 @@
 // The commands that took long, for SLOWLOG: those that waited for something, a reader thread or what TypeScript had to wait for.
 // What runs at once is bounded and is not timed one by one.
 import type { Connection } from "./connection.js";
+import { shortened } from "./shortened.js";
 
 export interface SlowCommand {
   readonly id: number;
@@ -14,8 +15,7 @@ export interface SlowCommand {
 }
 
 export const SLOW_COMMANDS_MAX = 128;
-const WORDS_MAX = 32;
-const WORD_BYTES_MAX = 128;
+const SHOWN_MAX = { words: 32, wordBytes: 128 };
 /** From here on a command is slow. */
 export const SLOW_MS = 10;
 /** Commands whose arguments nobody may read later. */
@@ -39,9 +39,7 @@ export class SlowCommands {
   }
 
   #add(tookMs: number, words: readonly Buffer[], address: string, name: string): void {
-    const kept = words.length > WORDS_MAX ? words.slice(0, WORDS_MAX - 1) : words;
-    const shown = kept.map(shortened);
-    if (kept.length < words.length) shown.push(Buffer.from(`... (${words.length - kept.length} more arguments)`));
+    const shown = shortened(words, SHOWN_MAX);
     this.#entries.unshift({ id: this.#idsGiven++, atMs: Date.now(), tookMs, words: shown, address, name });
     if (this.#entries.length > SLOW_COMMANDS_MAX) this.#entries.length = SLOW_COMMANDS_MAX;
   }
@@ -53,10 +51,4 @@ export class SlowCommands {
   clear(): void {
     this.#entries = [];
   }
-}
-
-function shortened(word: Buffer): Buffer {
-  if (word.length <= WORD_BYTES_MAX) return word;
-  const rest = Buffer.from(`... (${word.length - WORD_BYTES_MAX} more bytes)`);
-  return Buffer.concat([word.subarray(0, WORD_BYTES_MAX), rest]);
 }

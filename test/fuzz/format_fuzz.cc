@@ -81,9 +81,8 @@ FUZZ(frame) {
     CHECK(frame.offset == offset && reader.offset() == offset + frame.header.frame_bytes());
     offset = reader.offset();
     if (frame.header.type != FrameType::kData && frame.header.type != FrameType::kBlock) continue;
-    ForEachRecord(frame.payload, [&](const RecordHeader& record, uint64_t at) {
-      ReadRecord(record, frame.payload.substr(at));
-    });
+    ForEachRecord(frame.payload,
+                  [&](const RecordHeader& record, uint64_t at) { ReadRecord(record, frame.payload.substr(at)); });
   }
   bool found = false;
   uint64_t at = 0;

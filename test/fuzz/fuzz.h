@@ -1,5 +1,6 @@
-// Fuzzers: FUZZ(name) { … } gets `input`, bytes that nobody vouches for, and may do anything but crash, hang, touch memory
-// that is not its own, or break a CHECK. One program holds all of them; CRABKV_FUZZ names the one to run (run.mjs does).
+// Fuzzers: FUZZ(name) { … } gets `input`, bytes that nobody vouches for, and may do anything but crash, hang, touch
+// memory that is not its own, or break a CHECK. One program holds all of them; CRABKV_FUZZ names the one to run
+// (run.mjs does).
 #pragma once
 
 #include <cstdio>
@@ -35,16 +36,16 @@ class Input {
 
 }  // namespace crabkv::fuzz
 
-#define FUZZ(name)                                                                \
-  static void Fuzz_##name(std::string_view input);                                \
-  static ::crabkv::fuzz::Fuzzer fuzzer_##name = {#name, Fuzz_##name, nullptr};    \
-  static const ::crabkv::fuzz::Registration registration_##name(&fuzzer_##name);  \
+#define FUZZ(name)                                                               \
+  static void Fuzz_##name(std::string_view input);                               \
+  static ::crabkv::fuzz::Fuzzer fuzzer_##name = {#name, Fuzz_##name, nullptr};   \
+  static const ::crabkv::fuzz::Registration registration_##name(&fuzzer_##name); \
   static void Fuzz_##name(std::string_view input)
 
-#define CHECK(condition)                                                             \
-  do {                                                                               \
-    if (!(condition)) {                                                              \
-      std::fprintf(stderr, "%s:%d: expected %s\n", __FILE__, __LINE__, #condition);  \
-      std::abort();                                                                  \
-    }                                                                                \
+#define CHECK(condition)                                                            \
+  do {                                                                              \
+    if (!(condition)) {                                                             \
+      std::fprintf(stderr, "%s:%d: expected %s\n", __FILE__, __LINE__, #condition); \
+      std::abort();                                                                 \
+    }                                                                               \
   } while (false)

@@ -18,7 +18,8 @@ const Fuzzer& Chosen() {
     if (name != nullptr && std::strcmp(fuzzer->name, name) == 0) return *fuzzer;
   }
   std::fprintf(stderr, "CRABKV_FUZZ is one of");
-  for (const Fuzzer* fuzzer = first; fuzzer != nullptr; fuzzer = fuzzer->next) std::fprintf(stderr, " %s", fuzzer->name);
+  for (const Fuzzer* fuzzer = first; fuzzer != nullptr; fuzzer = fuzzer->next)
+    std::fprintf(stderr, " %s", fuzzer->name);
   std::fprintf(stderr, "\n");
   std::exit(2);
 }

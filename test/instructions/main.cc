@@ -1,5 +1,5 @@
-// Runs the workload that the argument names; without one, says which there are. The last line is what the count depends on beside the code:
-// compiler, C library, processor, and which CRC the processor has instructions for.
+// Runs the workload that the argument names; without one, says which there are. The last line is what the count depends
+// on beside the code: compiler, C library, processor, and which CRC the processor has instructions for.
 #if __has_include(<gnu/libc-version.h>)
 #include <gnu/libc-version.h>
 #endif
@@ -41,7 +41,7 @@ Registration::Registration(Workload* workload) {
 
 // Called through a pointer that the compiler cannot see through, so that it is a call in every build.
 extern "C" __attribute__((noinline, used, visibility("default"))) void CrabkvCounted(void (*body)(void*),
-                                                                                      void* context) {
+                                                                                     void* context) {
   body(context);
 }
 

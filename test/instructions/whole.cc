@@ -1,5 +1,5 @@
-// Whole paths through the store and the session, on a disk in memory. Groups are as many as rounds: the writer is woken once a round, when all
-// of the round is there, and the next begins when it has been written.
+// Whole paths through the store and the session, on a disk in memory. Groups are as many as rounds: the writer is woken
+// once a round, when all of the round is there, and the next begins when it has been written.
 #include <string>
 #include <vector>
 

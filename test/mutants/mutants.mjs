@@ -45,6 +45,15 @@ export const mutants = [
     tests: ["A_write_is_acknowledged_only_when_its_sync_has_returned"],
   },
   {
+    name: "the writer looks whether to end after it has looked for a group",
+    file: "native/core/log_writer.cc",
+    find: "if (stopping) return nullptr;",
+    replace:
+      "std::this_thread::sleep_for(std::chrono::milliseconds(5));\n" +
+      "    if (stopping || stopping_.load()) return nullptr;",
+    tests: ["What_is_put_just_before_the_store_is_closed"],
+  },
+  {
     name: "recovery ignores the durable mark and cuts",
     file: "native/core/recovery.cc",
     find: "const uint64_t missing = end_.lsn + 1;",
@@ -378,6 +387,34 @@ export const mutants = [
     find: "    last_lsn = record.lsn;\n",
     replace: "    last_lsn = last_lsn_ = record.lsn;\n",
     tests: ["Records_that_are_passed_over"],
+  },
+  {
+    name: "a horizon stays among LSNs that are given out again",
+    file: "native/core/recovery.cc",
+    find: "  LowerHorizons();\n",
+    replace: "",
+    tests: ["LSNs_that_were_undone_before_a_compaction"],
+  },
+  {
+    name: "a group's slot is free while the group is being released",
+    file: "native/core/group_queue.cc",
+    find: "store(Group::kReleasing, std::memory_order_seq_cst)",
+    replace: "store(0, std::memory_order_seq_cst)",
+    tests: ["A_slot_is_not_given_out"],
+  },
+  {
+    name: "a segment whose beginning was taken back is passed over",
+    file: "native/core/group_queue.cc",
+    find: "  if (!segment->has_frames()) end_segment_ = false;\n",
+    replace: "",
+    tests: ["A_segment_whose_beginning_is_taken_back"],
+  },
+  {
+    name: "the log goes on behind a SEAL as if that were not there",
+    file: "native/core/frame_appender.cc",
+    find: "  return sealed ? Status::Ok() : cut;\n",
+    replace: "  return Status::Ok();\n",
+    tests: ["The_log_goes_on_behind_a_SEAL"],
   },
 ];
 

@@ -106,5 +106,45 @@ TEST(A_key_that_was_put_again_or_got_a_new_deadline_is_not_removed) {
   EXPECT_OK(store->Close());
 }
 
+TEST(A_key_whose_record_is_damaged_keeps_no_other_from_expiring) {
+  test::MemEnv env;
+  auto store = Open(&env);
+  for (int i = 0; i < 600; i++) Put(store.get(), "k" + std::to_string(100 + i), kNow + 1000 + static_cast<uint64_t>(i));
+  EXPECT_OK(store->Close());
+  store.reset();
+  std::string content;
+  const std::string path = "/db/00000001.log";
+  store = Open(&env);
+  REQUIRE(env.Content(path, &content));
+  content[content.find("k100")] = 'K';
+  env.SetContent(path, content);
+  env.AdvanceMs(5000);
+  bool more = true;
+  size_t removed = 0;
+  for (int turn = 0; turn < 10 && removed < 599; turn++) removed += RemoveExpired(store.get(), 256, &more).size();
+  EXPECT_EQ(removed, 599u);
+  ReadBuffer keys;
+  uint32_t none = 0;
+  Commit commit;
+  EXPECT_CODE(store->RemoveExpired(256, &keys, &none, &more, &commit), Code::kCorruption);
+  EXPECT_EQ(none, 0u);
+  EXPECT_OK(store->Close());
+}
+
+TEST(Keys_expire_whatever_the_bounds_of_a_batch_are) {
+  test::MemEnv env;
+  Options options;
+  options.batch_operations_max = 10;
+  options.batch_bytes_max = 4096;
+  std::shared_ptr<Store> store;
+  REQUIRE_OK(Store::Open(&env, "/db", options, &store));
+  for (int i = 0; i < 100; i++) Put(store.get(), std::to_string(i) + std::string(1000, 'k'), kNow + 1000);
+  env.AdvanceMs(5000);
+  bool more = true;
+  EXPECT_EQ(RemoveExpired(store.get(), 4096, &more).size(), 100u);
+  EXPECT(!more);
+  EXPECT_OK(store->Close());
+}
+
 }  // namespace
 }  // namespace crabkv

@@ -281,6 +281,26 @@ TEST(A_sync_that_fails_under_load_leaves_what_was_acknowledged_and_ends_every_wa
   }
 }
 
+// What is new in a segment is only seen by whoever sees that there is something in it. TSan is who fails this.
+TEST(Values_may_be_asked_for_ahead_while_segments_begin) {
+  MemEnv env;
+  auto store = OpenStore(&env, SmallOptions(SyncMode::kOs));
+  const auto key = [](uint64_t i) { return "key" + std::to_string(i % 100); };
+  const auto look_ahead = [&](uint64_t, std::atomic<bool>& stop) {
+    for (uint64_t i = 0; !stop; i++) {
+      const KeyHash hash = store->PrefetchSlot(key(i));
+      const KeyHash* const hashes[] = {&hash};
+      store->PrefetchValues(hashes, 1);
+    }
+  };
+  OnThreads(2, look_ahead, [&] {
+    for (uint64_t i = 0; i < Rounds(2000); i++)
+      EXPECT_OK(WriteAndWait(store.get(), {Put(key(i), std::string(500, 'v'))}));
+  });
+  EXPECT(store->Stats().segments > 2u);
+  EXPECT_OK(store->Close());
+}
+
 TEST(A_store_closed_under_load_keeps_what_it_acknowledged_and_ends_every_wait) {
   for (uint64_t round = 0; round < Rounds(60); round++) {
     const SyncMode mode = static_cast<SyncMode>(round % 3);
@@ -325,6 +345,21 @@ TEST(A_store_closed_under_load_keeps_what_it_acknowledged_and_ends_every_wait) {
     REQUIRE(reopened != nullptr);
     EXPECT(reopened->Stats().clean_open);
     EXPECT_EQ(reopened->Stats().keys, told.size());
+  }
+}
+
+// The writer may just have found nothing to write.
+TEST(What_is_put_just_before_the_store_is_closed_is_written_and_acknowledged) {
+  for (uint64_t round = 0; round < Rounds(40); round++) {
+    MemEnv env;
+    auto store = OpenStore(&env, SmallOptions(static_cast<SyncMode>(round % 3)));
+    Auditor auditor;
+    store->AddListener(&auditor);
+    Commit commit;
+    EXPECT_OK(store->Put("key", "value", 0, &commit));
+    EXPECT_OK(store->Close());
+    EXPECT(auditor.acknowledged >= commit.group);
+    EXPECT(auditor.durable >= commit.group);
   }
 }
 

@@ -10,6 +10,7 @@
 #include <cstdlib>
 #include <sstream>
 
+#include "native/core/sanitizers.h"
 #include "test/native/crash_disks.h"
 #include "test/native/temp_directory.h"
 
@@ -35,10 +36,10 @@ uint64_t CountHints(const Trace& trace) {
 }
 
 void LookAtCrashDisks(SyncMode sync) {
-#if defined(__SANITIZE_THREAD__)
+#if CRABKV_TSAN
   // An opening takes several times as long, and a test is at least one trace.
   constexpr uint64_t kOperations = 40;
-#elif defined(__SANITIZE_ADDRESS__)
+#elif CRABKV_ASAN
   constexpr uint64_t kOperations = 120;
 #else
   constexpr uint64_t kOperations = 200;

@@ -131,5 +131,23 @@ TEST(A_sync_that_finds_no_space_is_a_failed_sync) {
   EXPECT(!store->Close().ok());
 }
 
+TEST(Puts_keep_out_of_the_reserve_when_what_frees_space_needed_it_first) {
+  MemEnv memory;
+  FaultEnv env(&memory);
+  auto store = OpenStore(&env, SmallOptions(SyncMode::kOs));
+  EXPECT_OK(WriteAndWait(store.get(), {Put("a", "1"), Put("b", "2")}));
+  env.SetSpace(0);               // others took the rest
+  const auto free_space = [&] {  // more than a block
+    Changes changes;
+    for (uint64_t i = 0; i < 100; i++) changes.push_back(Expire("a", 1'900'000'000'000 + i));
+    return WriteAndWait(store.get(), changes);
+  };
+  EXPECT_OK(free_space());
+  EXPECT(store->Stats().disk_full);
+  EXPECT_CODE(WriteAndWait(store.get(), {Put("new", std::string(3000, 'n'))}), Code::kDiskFull);
+  for (int i = 0; i < 5; i++) EXPECT_OK(free_space());
+  EXPECT_OK(store->Close());
+}
+
 }  // namespace
 }  // namespace crabkv::test

@@ -91,7 +91,7 @@ bool GoesOn(MemEnv* env) {
 TEST(A_MANIFEST_with_a_number_as_high_as_can_be_is_refused_or_goes_on) {
   int opened = 0, refused = 0;
   for (const bool clean : {true, false}) {
-    for (const uint64_t compacted : {2, 4}) {
+    for (const uint64_t compacted : {2U, 4U}) {
       auto made = Made(clean, compacted);
       for (const Number& number : Numbers()) {
         for (const uint64_t n : kExtremes) {

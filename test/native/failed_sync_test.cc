@@ -23,7 +23,7 @@ void ExpectNoRetry(const FaultEnv& env) {
 }
 
 TEST(A_failed_sync_is_not_retried_and_takes_back_what_waited_for_it) {
-  for (const uint64_t seed : {0, 1, 2, 3}) {
+  for (const uint64_t seed : {0U, 1U, 2U, 3U}) {
     MemEnv memory;
     FaultEnv env(&memory);
     auto store = OpenStore(&env, SmallOptions());
@@ -146,6 +146,44 @@ TEST(A_lazy_mode_that_fails_to_sync_fails_only_what_waits_to_be_durable) {
   EXPECT_OK(store->WaitFor(first.group, false));
   EXPECT_CODE(store->WaitFor(first.group, true), Code::kIndeterminate);
   EXPECT_EQ(Get(store.get(), "a"), "1");
+  EXPECT(!store->Close().ok());
+}
+
+// The writer is taking a failed write back when the syncer learns that the disk has lost what was written before.
+TEST(A_sync_that_fails_while_a_failed_write_is_taken_back_ends_the_log) {
+  MemEnv memory;
+  FaultEnv env(&memory);
+  auto store = OpenStore(&env, SmallOptions(SyncMode::kOs));
+  EXPECT_OK(WriteAndWait(store.get(), {Put("a", "1")}));
+  std::atomic<bool> syncing{false}, cutting{false};
+  const auto nap = [] { std::this_thread::sleep_for(std::chrono::milliseconds(1)); };
+  env.SetHook([&](const Call& call) {
+    if (call.path.find(".log") == std::string::npos) return;
+    if (call.kind == kSyncCall && !call.ok) {
+      syncing = true;
+      while (!cutting) nap();
+    } else if (call.kind == kTruncateCall) {
+      cutting = true;
+      for (int i = 0; i < 5000 && store->Failure().ok(); i++) nap();
+    }
+  });
+  env.FailNth(1, kSyncCall);
+  uint64_t group = 0;
+  EXPECT_OK(store->RequestDurable(&group));
+  while (!syncing) nap();
+  env.Inject(FailedAppend(EIO));
+  EXPECT(!WriteAndWait(store.get(), {Put("b", "2")}).ok());
+  env.SetHook(nullptr);
+  EXPECT(!store->Failure().ok());
+  // Whatever is accepted still is told of; and soon nothing is.
+  Status status;
+  for (int i = 0; i < 1000 && status.ok(); i++) {
+    Commit commit;
+    status = Write(store.get(), {Put("c", "3")}, &commit);
+    if (status.ok()) EXPECT(!store->WaitFor(commit.group, false).ok());
+  }
+  EXPECT_CODE(status, Code::kFailed);
+  EXPECT_EQ(Get(store.get(), "c"), "(none)");
   EXPECT(!store->Close().ok());
 }
 

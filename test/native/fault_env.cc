@@ -3,6 +3,8 @@
 
 #include <algorithm>
 
+#include "native/core/format.h"
+
 namespace crabkv::test {
 
 namespace {
@@ -124,6 +126,7 @@ Fault FailedAppend(int error) {
   Fault fault;
   fault.kinds = kWriteCall;
   fault.path_part = ".log";
+  fault.length_from = FrameHeader::kBytes + RecordBytes(1, 0);
   fault.length_below = 4096;
   fault.error = error;
   return fault;
@@ -180,11 +183,6 @@ void FaultEnv::ClearFaults() {
 void FaultEnv::SetSpace(uint64_t bytes) {
   const std::lock_guard<std::mutex> hold(mutex_);
   blocks_left_ = bytes / kBlockBytes;
-}
-
-void FaultEnv::ClearSpace() {
-  const std::lock_guard<std::mutex> hold(mutex_);
-  blocks_left_.reset();
 }
 
 uint64_t FaultEnv::space_left() const {

@@ -64,7 +64,8 @@ struct Fault {
   uint64_t sync_keeps_seed = 0;
 };
 
-// Of a write to a segment's file (not the reserve, not the space made ahead: that is a whole window).
+// Of a write of records to the log: not of the space made ahead (a whole window), nor of a frame without records, which
+// may still be under way when the test injects this.
 Fault FailedAppend(int error = ENOSPC);
 
 class FaultEnv final : public Env {
@@ -85,7 +86,6 @@ class FaultEnv final : public Env {
   // Lets files grow by this much in total, in blocks of 4 KiB; a write that does not fit writes what does and fails
   // with ENOSPC. Truncate and Remove give back. Adding is calling it again; FreeSpace reports what is left.
   void SetSpace(uint64_t bytes);
-  void ClearSpace();
   uint64_t space_left() const;
 
   // --- Watching

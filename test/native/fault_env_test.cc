@@ -2,7 +2,11 @@
 // happened.
 #include "test/native/fault_env.h"
 
+#include <chrono>
+#include <thread>
+
 #include "test/native/harness.h"
+#include "test/native/store_fixture.h"
 
 namespace crabkv::test {
 namespace {
@@ -145,6 +149,21 @@ TEST(The_hook_can_cut_the_power_after_any_call) {
   EXPECT_OK(machine.env.SyncDirectory("data"));
   REQUIRE(cuts.size() == 4);
   for (size_t index = 0; index < 4; ++index) EXPECT_EQ(cuts[index]->AllFiles().size(), size_t{index == 3 ? 1U : 0U});
+}
+
+// A store writes these by itself when it is idle, and after the end of a segment.
+TEST(A_failed_append_is_of_records_though_a_frame_without_any_comes_first) {
+  Machine machine;
+  auto store = OpenStore(&machine.env, SmallOptions());
+  EXPECT_OK(WriteAndWait(store.get(), {Put("a", "1")}));
+  machine.env.Inject(FailedAppend());
+  const uint64_t writes = machine.env.calls(kWriteCall);
+  machine.memory.AdvanceMs(60);
+  while (machine.env.calls(kWriteCall) == writes) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  EXPECT_EQ(machine.env.faults_hit(), uint64_t{0});
+  EXPECT_CODE(WriteAndWait(store.get(), {Put("a", "")}), Code::kDiskFull);
+  EXPECT_EQ(machine.env.faults_hit(), uint64_t{1});
+  EXPECT_OK(store->Close());
 }
 
 }  // namespace

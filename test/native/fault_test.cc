@@ -189,8 +189,9 @@ std::string FirstFailure(const FaultEnv& env) {
   return ", the first of kind " + std::to_string(failed->kind) + " on " + failed->path;
 }
 
-// One life with one fault, and every way to end it. Returns the calls that were made.
-uint64_t LiveWith(const Image& killed, SyncMode mode, const Fault* fault, std::string what, uint64_t seed) {
+// One life with one fault, and every way to end it. Returns the calls of these kinds that were made.
+uint64_t LiveWith(const Image& killed, SyncMode mode, const Fault* fault, uint32_t kinds, std::string what,
+                  uint64_t seed) {
   const Context context(what);
   Image image{killed.env->KillProcess(), killed.log, killed.acknowledged, killed.durable, killed.backups};
   FaultEnv env(image.env.get());
@@ -204,7 +205,7 @@ uint64_t LiveWith(const Image& killed, SyncMode mode, const Fault* fault, std::s
     open = life.Open() || life.Open();
     if (open) Work(&life, image.env.get(), 200, 236);
   }
-  const uint64_t calls = env.calls();
+  const uint64_t calls = env.calls(kinds);
   what += FirstFailure(env);
   env.ClearFaults();
   life.ExpectVisible();
@@ -229,8 +230,9 @@ struct Way {
 void FailEachCall(SyncMode mode, const Way& way, uint64_t step) {
   const Image killed = KilledStore(mode);
   Random random;
-  const uint64_t calls = LiveWith(killed, mode, nullptr, "no fault", random.Next());
-  for (uint64_t n = 1 + random.Below(step); n <= calls; n += step) {
+  const uint64_t calls = LiveWith(killed, mode, nullptr, way.kinds, "no fault", random.Next());
+  // One at least, however long the steps.
+  for (uint64_t n = 1 + random.Below(std::min(step, calls)); n <= calls; n += step) {
     Fault fault;
     fault.nth = n;
     fault.kinds = way.kinds;
@@ -240,7 +242,7 @@ void FailEachCall(SyncMode mode, const Way& way, uint64_t step) {
     fault.sync_keeps_seed = random.OneIn(2) ? random.Next() : 0;
     const std::string what =
         std::string(way.name) + ", call " + std::to_string(n) + ", sync mode " + std::to_string(static_cast<int>(mode));
-    LiveWith(killed, mode, &fault, what, random.Next());
+    LiveWith(killed, mode, &fault, way.kinds, what, random.Next());
   }
 }
 

@@ -204,7 +204,7 @@ TEST(Threads_read_through_the_guard_at_once_without_taking_each_others_faults) {
   mapped.Cut(1);
   std::atomic<int> wrong{0};
   std::vector<std::thread> threads;
-  for (int index = 0; index < 4; ++index) {
+  for (uint64_t index = 0; index < 4; ++index) {
     // Threads of the Env block signals; SIGBUS must not be among them.
     threads.push_back(DefaultEnv()->StartThread("guard-test", [&, index] {
       for (int round = 0; round < 500; ++round) {

@@ -1,5 +1,6 @@
 // The native test harness: TEST(A_sentence) { EXPECT(...); } registers a test, main.cc runs them one after the other in
-// one thread. A failed expectation is printed and counted, and the test goes on; FATAL ones return from the test.
+// one thread of each of its processes. A failed expectation is printed and counted, and the test goes on; FATAL ones
+// return from the test.
 #pragma once
 
 #include <cstdint>
@@ -44,7 +45,7 @@ class Context {
 // How much of a long loop to run: 1 in the release build, less where a sanitizer makes everything several times slower,
 // more with CRABKV_TEST_LONG=1 (for scripts, not CI). CRABKV_TEST_STRIDE sets the stride. Steps through cases by
 // Stride(), those that differ in a byte of a file by ByteStride(); counts of rounds go through Rounds(). TSan looks for
-// races, so it runs the fewest of the cases that differ in bytes, and the most rounds.
+// races, so it runs the fewest of the cases that differ in bytes.
 bool LongRun();
 uint64_t Stride();
 uint64_t ByteStride();

@@ -92,7 +92,7 @@ TEST(A_hint_of_another_salt_length_number_or_seed_is_not_believed) {
   Random random;
   auto env = Closed(&random, false);
   REQUIRE(env != nullptr);
-  for (const uint64_t field : {24, 32, 40, 48, 56, 72, 104, 108}) {
+  for (const uint64_t field : {24U, 32U, 40U, 48U, 56U, 72U, 104U, 108U}) {
     ExpectSameWhen(*env, "field at " + std::to_string(field), [&](const std::string&, std::string* content) {
       (*content)[field] = static_cast<char>((*content)[field] ^ 1);
       // The head's own CRC has to be right for the blocks to be found.
@@ -233,7 +233,8 @@ TEST(A_large_store_is_opened_by_two_threads_and_tells_how_far_it_is) {
     for (int j = 0; j < 1000; j++) {
       const std::string key = std::to_string(i % 600) + ":" + std::to_string(j);
       if (i % 50 == 49 && j % 3 == 0) batch.push_back(Delete(std::to_string(i - 7) + ":" + std::to_string(j)));
-      batch.push_back(Put(key, "a value of some length", j % 5 == 0 ? 1'800'000'000'000 + j : 0));
+      batch.push_back(
+          Put(key, "a value of some length", j % 5 == 0 ? 1'800'000'000'000U + static_cast<uint64_t>(j) : 0));
     }
     EXPECT_OK(WriteAndWait(store.get(), batch));
   }

@@ -1,9 +1,12 @@
 // Feeds beside failures: never a change that was taken back, or that a power cut could still take in SyncMode::kAlways,
 // and none lost or shown twice.
+#include <atomic>
+#include <chrono>
 #include <mutex>
 #include <thread>
 #include <vector>
 
+#include "test/native/compaction_fixture.h"
 #include "test/native/fault_env.h"
 #include "test/native/feed_fixture.h"
 #include "test/native/harness.h"
@@ -53,7 +56,11 @@ TEST(Failures_around_a_rotation_neither_lose_nor_repeat_a_change) {
   std::vector<uint64_t> versions;
   AllShown shown;
   for (uint64_t i = 0; i < Rounds(400) || store->Stats().segments < 2; i++) {
-    if (random.OneIn(4)) env.Inject(FailedAppend());
+    if (random.OneIn(4)) {
+      Fault fault = FailedAppend();
+      fault.length_from = 0;  // frames without records, too
+      env.Inject(fault);
+    }
     Commit commit;
     // More than a few of these fill a segment.
     if (WriteAndWait(store.get(), {Put("k", random.Bytes(random.Below(3500)))}, &commit).ok())
@@ -158,5 +165,103 @@ TEST(A_read_that_fails_is_reported_and_the_feed_can_go_on) {
   feed.reset();
   EXPECT_OK(store->Close());
 }
+
+// Four segments of three keys each, the last one open; their keys, each with a space behind it.
+std::string FillFourSegments(Store* store) {
+  std::string keys;
+  for (int segment = 0; segment < 4; segment++) {
+    for (int i = 0; i < 3; i++) {
+      const std::string key = std::to_string(segment) + std::to_string(i);
+      EXPECT_OK(WriteAndWait(store, {Put(key, "v")}));
+      keys += key + " ";
+    }
+    if (segment < 3) EXPECT_OK(EndSegment(store));
+  }
+  return keys;
+}
+
+// It was within its lag when its position was checked, and is not when the compaction asks.
+TEST(A_feed_that_a_compaction_overtakes_says_so_and_skips_nothing) {
+  MemEnv memory;
+  FaultEnv env(&memory);
+  auto store = OpenStore(&env, ManualOptions());
+  const std::string expected = FillFourSegments(store.get());
+  FeedOptions options;
+  options.resume = true;
+  options.lag_bytes_max = 1;
+  auto feed = FeedWith(store.get(), options);
+  std::atomic<bool> compacted{false}, reading{false};
+  std::atomic<std::thread::id> reader_id;
+  AllShown shown;
+  Status status;
+  const auto nap = [] { std::this_thread::sleep_for(std::chrono::milliseconds(1)); };
+  env.SetHook([&](const Call& call) {
+    if (call.kind != kReadCall || std::this_thread::get_id() != reader_id.load() || reading.exchange(true)) return;
+    while (!compacted) nap();
+  });
+  std::thread reader([&] {
+    reader_id = std::this_thread::get_id();
+    status = TakeAll(feed.get(), &shown);
+  });
+  while (!reading) nap();
+  EXPECT_OK(WriteAndWait(store.get(), {Put("more", std::string(8 << 10, 'v'))}));
+  EXPECT_OK(CompactRun(store.get(), 1, 1));
+  compacted = true;
+  reader.join();
+  env.SetHook(nullptr);
+  EXPECT(store->FeedFloor() > 0);
+  EXPECT_CODE(status, Code::kPositionGone);
+  EXPECT_EQ(expected.find(KeysOf(shown)), 0u);
+  feed.reset();
+  EXPECT_OK(store->Close());
+}
+
+// The compaction has looked at the feeds that there are, and reads what this one is to show.
+TEST(A_feed_begun_while_a_compaction_is_under_way_is_left_what_it_has_to_show) {
+  for (const bool chosen : {false, true}) {
+    MemEnv memory;
+    FaultEnv env(&memory);
+    auto store = OpenStore(&env, ManualOptions());
+    std::string expected = FillFourSegments(store.get());
+    EXPECT_OK(WriteAndWait(store.get(), {Delete("00")}));
+    expected += "00 ";
+    std::atomic<bool> begun{false};
+    std::unique_ptr<Scan> feed;
+    env.SetHook([&](const Call& call) {
+      if (call.kind == kReadCall && !begun.exchange(true)) feed = FeedAfter(store.get(), 0);
+    });
+    EXPECT_OK(chosen ? CompactRun(store.get(), 0, 2) : Compact(store.get()));
+    env.SetHook(nullptr);
+    REQUIRE(feed != nullptr);
+    EXPECT_EQ(store->FeedFloor(), 0u);
+    EXPECT_EQ(KeysOf(Take(feed.get())), expected);
+    // It has shown them: now they may go, and with them a feed that nobody has asked yet.
+    EXPECT_OK(Compact(store.get()));
+    EXPECT(store->FeedFloor() > 0);
+    AllShown shown;
+    EXPECT_CODE(TakeAll(FeedAfter(store.get(), 0).get(), &shown), Code::kPositionGone);
+    feed.reset();
+    EXPECT_OK(store->Close());
+  }
+}
+
+// A floor that is passed before the commit comes back down with what is still there.
+TEST(A_compaction_that_can_not_commit_leaves_feeds_where_they_may_begin) {
+  MemEnv memory;
+  FaultEnv env(&memory);
+  auto store = OpenStore(&env, ManualOptions());
+  const std::string expected = FillFourSegments(store.get());
+  Fault fault;
+  fault.kinds = kOpenCall;
+  fault.path_part = "MANIFEST";
+  env.Inject(fault);
+  EXPECT_CODE(CompactRun(store.get(), 0, 2), Code::kIo);
+  EXPECT_EQ(store->FeedFloor(), 0u);
+  auto feed = FeedAfter(store.get(), 0);
+  EXPECT_EQ(KeysOf(Take(feed.get())), expected);
+  feed.reset();
+  EXPECT_OK(store->Close());
+}
+
 }  // namespace
 }  // namespace crabkv::test

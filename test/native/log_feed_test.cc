@@ -3,6 +3,7 @@
 #include <thread>
 #include <vector>
 
+#include "test/native/compaction_fixture.h"
 #include "test/native/feed_fixture.h"
 #include "test/native/harness.h"
 #include "test/native/store_fixture.h"
@@ -213,6 +214,23 @@ TEST(While_threads_write_a_feed_shows_each_of_their_changes_once_in_order) {
     EXPECT_EQ(shown[i].value, std::to_string(next[writer]++));
     if (i + 1 < shown.size()) EXPECT_EQ(shown[i + 1].key, shown[i].key + " too");
   }
+  feed.reset();
+  EXPECT_OK(store->Close());
+}
+
+// All but the rest of the segment that it is in counts, and no more.
+TEST(Compaction_leaves_what_a_feed_within_its_lag_has_still_to_show) {
+  MemEnv env;
+  auto store = OpenStore(&env, ManualOptions());
+  FeedOptions options;
+  options.lag_bytes_max = 64 << 10;  // as long as a segment
+  auto feed = FeedWith(store.get(), options);
+  EXPECT_EQ(KeysOf(Take(feed.get())), "");
+  for (int i = 0; i < 58; i++) EXPECT_OK(WriteAndWait(store.get(), {Put("k", std::string(1000, 'v'))}));
+  EXPECT_EQ(Take(feed.get()).size(), 58u);
+  for (int i = 0; i < 10; i++) EXPECT_OK(WriteAndWait(store.get(), {Put("k", std::string(1000, 'w'))}));
+  EXPECT_OK(Compact(store.get()));
+  EXPECT_EQ(Take(feed.get()).size(), 10u);
   feed.reset();
   EXPECT_OK(store->Close());
 }

@@ -21,6 +21,7 @@
 #include <thread>
 #include <vector>
 
+#include "native/core/sanitizers.h"
 #include "test/native/harness.h"
 
 namespace crabkv::test {
@@ -145,7 +146,7 @@ bool RunTest(const Test& test) {
 // Runs tests until none is left.
 void Work(const std::vector<Test*>& tests, unsigned job) {
   std::signal(SIGABRT, [](int) { EndRun("aborts"); });
-#if !defined(__SANITIZE_THREAD__) && !defined(__SANITIZE_ADDRESS__)  // these say more themselves
+#if !CRABKV_TSAN && !CRABKV_ASAN  // these say more themselves
   std::signal(SIGSEGV, [](int) { EndRun("crashes"); });
 #endif
   Watchdog watchdog;
@@ -240,9 +241,9 @@ struct Strides {
   uint64_t bytes;
   uint64_t rounds;
 };
-#if defined(__SANITIZE_THREAD__)
-constexpr Strides kUsual = {6, 16, 4};
-#elif defined(__SANITIZE_ADDRESS__)
+#if CRABKV_TSAN
+constexpr Strides kUsual = {8, 64, 4};
+#elif CRABKV_ASAN
 constexpr Strides kUsual = {4, 4, 4};
 #else
 constexpr Strides kUsual = {1, 1, 1};

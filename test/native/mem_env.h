@@ -67,7 +67,6 @@ class MemEnv : public Env {
   // --- The test's hand on the world.
   void SetWallMs(uint64_t wall_ms);  // jumps either way; the monotonic clock does not notice
   void AdvanceMs(uint64_t ms);       // both clocks; waits whose time has come end within about a millisecond
-  void SetFreeSpace(uint64_t bytes);
   // A file's bytes as processes see them; false when there is none. Flips and cuts go through SetContent, which is
   // durable at once, name and all (rot, not a write).
   bool Content(const std::string& path, std::string* content) const;
@@ -153,7 +152,6 @@ class MemEnv : public Env {
   std::atomic<uint64_t> wall_ms_;
   std::atomic<uint64_t> monotonic_ns_;
   std::atomic<uint64_t> random_state_;
-  std::atomic<uint64_t> free_space_;
   std::atomic<uint64_t> open_handles_{0};  // files and locks; none may outlive the Env
 
   mutable std::mutex mutex_;                      // guards everything below, and every MemFile

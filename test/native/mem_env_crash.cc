@@ -62,7 +62,6 @@ std::unique_ptr<MemEnv> MemEnv::Restart(Crash crash, PowerCut* cut) const {
   env->wall_ms_ = wall_ms_.load();
   env->monotonic_ns_ = monotonic_ns_.load();
   env->random_state_ = random_state_.load();
-  env->free_space_ = free_space_.load();
 
   const std::lock_guard<std::mutex> hold(mutex_);
   env->last_inode_ = last_inode_;

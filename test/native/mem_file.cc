@@ -8,9 +8,10 @@
 #include <mutex>
 
 #include "native/core/coding.h"
+#include "native/core/sanitizers.h"
 
 // Whoever still reads a file that is gone is found by ASan.
-#if defined(__SANITIZE_ADDRESS__)
+#if CRABKV_ASAN
 #include <sanitizer/asan_interface.h>
 #define POISON(space, bytes) ASAN_POISON_MEMORY_REGION(space, bytes)
 #define UNPOISON(space, bytes) ASAN_UNPOISON_MEMORY_REGION(space, bytes)

@@ -35,7 +35,6 @@ class MemFile {
   // What Linux does when fdatasync fails: what was not synced stays readable and counts as clean, so no later Sync
   // makes it durable. With `cut`, a part reached the disk before the failure.
   void DropDirty(PowerCut* cut);
-  bool dirty() const { return !journal_.empty(); }
   void AddUnsynced(std::vector<uint64_t>* sequences) const;
 
   // The durable bytes; with `cut`, and a part of what was not synced (see CutContent in the .cc).

@@ -21,15 +21,6 @@ bool MoveTo(Store* store, std::string_view key, uint32_t to) {
   return moved;
 }
 
-Fault FailedAppend() {
-  Fault fault;
-  fault.kinds = kWriteCall;
-  fault.path_part = ".log";
-  fault.length_below = 4096;
-  fault.error = EIO;
-  return fault;
-}
-
 TEST(A_moved_slot_keeps_its_keys_and_its_new_shard_has_it) {
   MemEnv env;
   auto store = OpenStore(&env, SmallOptions());
@@ -77,7 +68,7 @@ TEST(Writes_that_fail_after_their_slot_moved_are_taken_back_in_their_order) {
       MoveTo(store.get(), "a{t}", home);
       EXPECT_OK(WriteAndWait(store.get(), {Put("a{t}", "1"), Put("b{t}", "1"), Put("x", "1")}));
       // However the writer cuts what follows into groups, all of it fails.
-      Fault fault = FailedAppend();
+      Fault fault = FailedAppend(EIO);
       fault.forever = true;
       env.Inject(fault);
       Commit commit;
@@ -197,7 +188,8 @@ TEST(Slots_that_move_under_load_and_failing_writes_lose_nothing_and_show_no_half
     });
   }
   for (uint64_t i = 0; i < Rounds(400) || moves < 1000 || failures < 20; i++) {
-    Fault fault = FailedAppend();
+    Fault fault = FailedAppend(EIO);
+    fault.length_from = 0;  // frames without records, too
     fault.nth = 1 + random.Below(4);
     fault.write_prefix = random.Below(100);
     env.Inject(fault);

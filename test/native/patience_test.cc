@@ -20,12 +20,6 @@ void Overwrite(Store* store, uint64_t bytes) {
   }
 }
 
-template <typename Holds>
-bool Within5s(Holds holds) {
-  for (int i = 0; i < 5000 && !holds(); i++) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  return holds();
-}
-
 Options FastOptions() {
   Options options = SmallOptions(SyncMode::kOs);
   options.segment_bytes = 1 << 20;

@@ -95,7 +95,7 @@ TEST(A_group_that_was_never_given_out_is_not_waited_for) {
   auto store = OpenStore(&env, SmallOptions());
   constexpr int kAborted = 3;
   // The open one, which has no record yet, and one that is not there.
-  for (const uint64_t group : {1, 2}) {
+  for (const uint64_t group : {1U, 2U}) {
     EXPECT_EQ(InChild([&] {
                 std::signal(SIGABRT, [](int) { ::_exit(kAborted); });
                 ::alarm(10);
@@ -202,6 +202,28 @@ TEST(An_opening_removes_the_half_written_files_of_its_own_kind_and_no_others) {
     EXPECT_OK(env.Exists(path(name), &exists));
     if (exists) Fail(__FILE__, __LINE__, name + " is still there");
   }
+}
+
+TEST(Damage_in_what_compaction_has_replaced_and_could_not_remove_keeps_no_store_from_opening) {
+  MemEnv memory;
+  FaultEnv env(&memory);
+  auto store = OpenStore(&env, ManualOptions());
+  EXPECT_OK(WriteAndWait(store.get(), {Put("a", "1"), Put("b", "2")}));
+  EXPECT_OK(EndSegment(store.get()));
+  env.FailNth(1, kRemoveCall);
+  EXPECT_OK(CompactRun(store.get(), 0, 1));
+  EXPECT_OK(store->Close());
+  store.reset();
+  const std::string path = std::string(kDirectory) + "/00000001.log";
+  std::string content;
+  REQUIRE(memory.Content(path, &content));
+  content[50] = static_cast<char>(content[50] ^ 1);
+  memory.SetContent(path, content);
+  store = OpenStore(&env, ManualOptions());
+  REQUIRE(store != nullptr);
+  EXPECT_EQ(Get(store.get(), "a"), "1");
+  EXPECT(!memory.Content(path, &content));
+  EXPECT_OK(store->Close());
 }
 
 TEST(After_a_failed_sync_compactions_and_backups_say_that_the_store_takes_no_more) {

@@ -1,9 +1,11 @@
 // What a failed write leaves behind: nothing of it, in memory, in scans, in the log's numbering, or in what waiters are
 // told; and the store goes on as if it had never been asked.
+#include <atomic>
 #include <chrono>
 #include <thread>
 
 #include "test/native/call_gate.h"
+#include "test/native/compaction_fixture.h"
 #include "test/native/fault_env.h"
 #include "test/native/harness.h"
 #include "test/native/store_fixture.h"
@@ -186,11 +188,79 @@ class Recorder : public CommitListener {
     if (failed_first == 0 || first < failed_first) failed_first = first;
     if (last > failed_last) failed_last = last;
   }
+  void OnTakenBack(uint64_t first, uint64_t last) override {
+    taken_back_first = first;
+    taken_back_last = last;
+  }
   void OnRoom() override {}
+  std::atomic<uint64_t> taken_back_first{0};
+  std::atomic<uint64_t> taken_back_last{0};
   std::atomic<uint64_t> durable{0};
   std::atomic<uint64_t> failed_first{0};
   std::atomic<uint64_t> failed_last{0};
 };
+
+TEST(Who_writes_by_what_it_saw_does_not_write_by_what_was_taken_back_since) {
+  MemEnv memory;
+  FaultEnv env(&memory);
+  auto store = OpenStore(&env, SmallOptions());
+  EXPECT_OK(WriteAndWait(store.get(), {Put("a", "1")}));
+  const uint64_t before = store->Rollbacks();
+  EXPECT_EQ(store->RollbacksDone(), before);
+  env.Inject(FailedAppend(EIO));
+  EXPECT_CODE(WriteAndWait(store.get(), {Put("a", "2"), Put("b", "2")}), Code::kIo);
+  const auto write = [&](uint64_t rollbacks, Commit* commit) {
+    Operation operations[2];
+    operations[0].kind = Operation::Kind::kDelete;
+    operations[0].key = "b";
+    operations[1].key = "c";
+    operations[1].value = "3";
+    operations[1].guard = Guard::kAbsent;
+    EXPECT_OK(store->Write(operations, 2, DiskWait::kNever, rollbacks, commit));
+  };
+  Commit commit;
+  write(before, &commit);
+  EXPECT(!commit.committed);
+  EXPECT_EQ(commit.failed_index, 2u);
+  EXPECT_EQ(commit.group, 0u);
+  EXPECT_EQ(Get(store.get(), "c"), "(none)");
+  const uint64_t done = store->RollbacksDone();
+  EXPECT(done != before);
+  EXPECT_EQ(done, store->Rollbacks());
+  write(done, &commit);
+  EXPECT(commit.committed);
+  EXPECT_OK(store->WaitFor(commit.group, false));
+  EXPECT_EQ(Get(store.get(), "c"), "3");
+}
+
+TEST(Listeners_are_told_of_what_was_taken_back_before_the_disk_is_done_with_it) {
+  for (const bool sticky : {false, true}) {
+    MemEnv memory;
+    FaultEnv env(&memory);
+    auto store = OpenStore(&env, SmallOptions());
+    Recorder recorder;
+    store->AddListener(&recorder);
+    EXPECT_OK(WriteAndWait(store.get(), {Put("a", "1")}));
+    const uint64_t before = store->Rollbacks();
+    env.Inject(FailedAppend(EIO));
+    CallGate gate(&env, kTruncateCall);
+    if (sticky) env.FailNth(1, kTruncateCall);
+    Commit commit;
+    EXPECT_OK(Write(store.get(), {Put("a", "2")}, &commit));
+    store->Kick();
+    while (Get(store.get(), "a") != "1") std::this_thread::yield();
+    EXPECT(store->Rollbacks() != before);
+    EXPECT_EQ(store->RollbacksDone(), store->Rollbacks());
+    EXPECT_EQ(recorder.taken_back_first.load(), commit.group);
+    EXPECT(recorder.taken_back_last >= commit.group);  // and the group that was open behind it
+    EXPECT_EQ(recorder.failed_last.load(), 0u);
+    gate.Open();
+    EXPECT_CODE(store->WaitFor(commit.group, false), sticky ? Code::kIndeterminate : Code::kIo);
+    EXPECT(Within5s([&] { return recorder.failed_last >= commit.group; }));
+    EXPECT_EQ(store->Failure().ok(), !sticky);
+    store->RemoveListener(&recorder);
+  }
+}
 
 TEST(A_sync_that_fails_while_the_store_closes_is_told_to_those_who_wait_for_it) {
   MemEnv memory;
@@ -218,6 +288,37 @@ TEST(A_sync_that_fails_while_the_store_closes_is_told_to_those_who_wait_for_it) 
   EXPECT(recorder.failed_first <= group && recorder.failed_first != 0);
   EXPECT(recorder.failed_last >= group);
   EXPECT_EQ(recorder.durable.load(), 0u);
+}
+
+// What was undone is given out again by the next opening: a compaction that had counted it must not have the store
+// forget what is deleted, or gets another deadline, then.
+TEST(LSNs_that_were_undone_before_a_compaction_are_behind_it_when_they_are_given_out_again) {
+  MemEnv memory;
+  FaultEnv env(&memory);
+  auto store = OpenStore(&env, ManualOptions());
+  const uint64_t soon = store->NowMs() + 5000;
+  EXPECT_OK(WriteAndWait(store.get(), {Put("deleted", "old"), Put("kept", "k", soon), Put("other", "1")}));
+  EXPECT_OK(EndSegment(store.get()));
+  env.Inject(FailedAppend(EIO));
+  Changes undone;
+  for (int i = 0; i < 10; i++) undone.push_back(Put("undone:" + std::to_string(i), "1"));
+  EXPECT_CODE(WriteAndWait(store.get(), undone), Code::kIo);
+  EXPECT_OK(CompactRun(store.get(), 0, 1));
+  const auto reopen = [&] {
+    EXPECT_OK(store->Close());
+    store.reset();
+    store = OpenStore(&env, ManualOptions());
+  };
+  reopen();
+  EXPECT_OK(WriteAndWait(store.get(), {Delete("deleted"), Expire("kept", 0)}));
+  EXPECT_OK(EndSegment(store.get()));
+  reopen();  // twice: the first opening has written down what it found
+  EXPECT_OK(CompactRun(store.get(), 1, 1));
+  reopen();
+  memory.AdvanceMs(6000);
+  EXPECT_EQ(Get(store.get(), "deleted"), "(none)");
+  EXPECT_EQ(Get(store.get(), "kept"), "k");
+  EXPECT_OK(store->Close());
 }
 
 }  // namespace

@@ -2,11 +2,13 @@
 // the log to compare with: which changes were accepted, in log order, so that any prefix of them can be computed.
 #pragma once
 
+#include <chrono>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include "native/core/store.h"
@@ -85,5 +87,12 @@ class ModelLog {
 // The store holds exactly what the log says up to some end of a batch at or behind `at_least`. False after a failure of
 // the test. What lies behind that end is forgotten, so that the test can go on with this store.
 bool ExpectPrefix(Store* store, ModelLog* log, uint64_t at_least);
+
+// Whether it holds within five seconds of real time, for what other threads do.
+template <typename Holds>
+bool Within5s(Holds holds) {
+  for (int i = 0; i < 5000 && !holds(); i++) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  return holds();
+}
 
 }  // namespace crabkv::test

@@ -156,3 +156,10 @@ test("crabkv serve takes the password from a file, and refuses what is not safe"
   child.kill("SIGTERM");
   await once(child, "exit");
 });
+
+test("RESET leaves a connection of text one of text", async () => {
+  const server = await temporaryServer();
+  const client = new Client(server.address.port);
+  client.say("PUT a 1\nRESET\nGET a\n");
+  expect(await client.expectReply("OK\nRESET\nVALUE 1\n")).toBe("OK\nRESET\nVALUE 1\n");
+});

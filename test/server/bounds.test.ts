@@ -83,3 +83,95 @@ test("walks of several clients at once each find all keys", async () => {
     expect(new Set(reply.match(/\d{5}/g)).size).toBe(count);
   }
 });
+
+/** Of what TypeScript answers: a reply of `names` of these words. */
+const named: Record<string, (names: number, id: string) => string[]> = {
+  "COMMAND INFO": (names) => ["COMMAND", "INFO", ...Array.from({ length: names }, () => "client")],
+  "COMMAND GETKEYS": (names) => ["COMMAND", "GETKEYS", "MGET", ...Array.from({ length: names }, () => "k".repeat(60))],
+  "COMMAND GETKEYSANDFLAGS": (names) => [
+    "COMMAND",
+    "GETKEYSANDFLAGS",
+    "DEL",
+    ...Array.from({ length: names }, () => "k".repeat(40)),
+  ],
+  "CLIENT LIST ID": (names, id) => ["CLIENT", "LIST", "ID", ...Array.from({ length: names }, () => id)],
+};
+
+/** A request of more words than a call takes arguments. */
+const long = (words: string[]): Buffer =>
+  Buffer.from(`*${words.length}\r\n${words.map((word) => `$${word.length}\r\n${word}\r\n`).join("")}`);
+
+test.each(Object.keys(named))(
+  "%s answers what fits into a reply, else with an error, and takes no time for it",
+  async (name) => {
+    const { client } = await bounded();
+    client.say(request("CLIENT", "ID"));
+    const [id] = /\d+/.exec(await client.receive())!;
+    client.say(request(...named[name]!(1, id)));
+    expect(await client.receive()).toMatch(/^[*$]/);
+    await expectReplies(client, [long(named[name]!(60_000, id)), request("PING")], `${tooLarge}+PONG\r\n`);
+  },
+);
+
+test("what runs in TypeScript, or a hook is for, takes 65,536 arguments, and other commands more", async () => {
+  const { client } = await bounded();
+  const server = await temporaryServer();
+  const hooked = new Client(server.address.port);
+  const seen: string[] = [];
+  server.use({ commands: ["EXISTS"] }, (context, next) => {
+    seen.push(context.name);
+    return next();
+  });
+  const names = (count: number): string[] => Array.from({ length: count }, () => "n");
+  const tooMany = "-ERR too many arguments: 65536 are the most for this command\r\n";
+  await expectReplies(client, [long(["UNSUBSCRIBE", ...names(65_537)]), request("PING")], `${tooMany}+PONG\r\n`);
+  const confirmed = "*3\r\n$11\r\nunsubscribe\r\n$1\r\nn\r\n:0\r\n";
+  await expectReplies(client, [long(["UNSUBSCRIBE", ...names(40_000)])], confirmed.repeat(40_000));
+  await expectReplies(client, [long(["EXISTS", ...names(65_537)])], ":0\r\n");
+  await expectReplies(hooked, [long(["EXISTS", ...names(65_536)])], ":0\r\n");
+  await expectReplies(hooked, [long(["EXISTS", ...names(65_537)]), request("GET", "k")], `${tooMany}$-1\r\n`);
+  const half = long(["EXISTS", ...names(40_000)]);
+  const replies = `+OK\r\n+QUEUED\r\n+QUEUED\r\n${tooMany}-ERR EXEC without MULTI\r\n`;
+  await expectReplies(hooked, [request("MULTI"), half, half, request("EXEC"), request("EXEC")], replies);
+  expect(seen).toEqual(["EXISTS"]);
+});
+
+test("UNSUBSCRIBE of more than fits into a reply is an error, and nothing is done", async () => {
+  const { client } = await bounded();
+  const names = Array.from({ length: 4 }, (_, i) => `${i}${"n".repeat(MIB - 1)}`);
+  for (const [i, name] of names.entries()) {
+    const confirmed = `*3\r\n$9\r\nsubscribe\r\n$${MIB}\r\n${name}\r\n:${i + 1}\r\n`;
+    await expectReplies(client, [request("SUBSCRIBE", name)], confirmed);
+  }
+  await expectReplies(client, [request("UNSUBSCRIBE")], tooLarge);
+  const gone = `*3\r\n$11\r\nunsubscribe\r\n$${MIB}\r\n${names[0]!}\r\n:3\r\n`;
+  await expectReplies(client, [request("UNSUBSCRIBE", names[0]!)], gone);
+});
+
+test("names of clients and of their libraries are bounded", async () => {
+  const { client } = await bounded();
+  const most = "n".repeat(1024);
+  for (const words of [["SETNAME"], ["SETINFO", "lib-name"], ["SETINFO", "LIB-VER"]]) {
+    await expectReplies(client, [request("CLIENT", ...words, most)], "+OK\r\n");
+    const what = words[1]?.toLowerCase() ?? "Client names";
+    const refused = `-ERR ${what} cannot have more than 1024 bytes.\r\n`;
+    await expectReplies(client, [request("CLIENT", ...words, `${most}n`)], refused);
+  }
+  const refused = "-ERR Client names cannot have more than 1024 bytes.\r\n";
+  await expectReplies(client, [request("HELLO", "3", "SETNAME", `${most}n`)], refused);
+  await expectReplies(client, [request("CLIENT", "GETNAME")], `$1024\r\n${most}\r\n`);
+});
+
+test("patterns for names take no more time with many stars", async () => {
+  const { client } = await bounded();
+  const stars = `${"*".repeat(1000)}z`;
+  await expectReplies(client, [request("CONFIG", "GET", stars)], "*0\r\n");
+  await expectReplies(client, [request("COMMAND", "LIST", "FILTERBY", "PATTERN", `${"*a".repeat(100)}*`)], "*0\r\n");
+  client.say(request("CONFIG", "GET", "P?rt", "tls-[p-q]or*"));
+  expect(await client.receive()).toMatch(/^\*4\r\n\$4\r\nport\r\n\$\d+\r\n\d+\r\n\$8\r\ntls-port\r\n\$1\r\n0\r\n$/);
+  await expectReplies(
+    client,
+    [request("CONFIG", "GET", "database", "databases")],
+    "*2\r\n$9\r\ndatabases\r\n$1\r\n1\r\n",
+  );
+});

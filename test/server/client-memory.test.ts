@@ -88,6 +88,46 @@ test("what a connection holds is counted down again when it is done with it", as
   expect(await ask("CONFIG", "GET", "maxmemory-clients")).toContain(String(1024 * MIB));
 });
 
+test("the reply of an EXEC so far, what is kept for it, and what it leaves are counted", async () => {
+  const server = await temporaryServer({ enableDebug: true });
+  await server.store.put("large", "x".repeat(MIB));
+  await server.store.putMany(Array.from({ length: 64 }, (_, i) => ({ key: `k${i}`, value: "v".repeat(64_000) })));
+  const client = new Client(server.address.port);
+  const queue = (...lines: string[]): void =>
+    client.say(Buffer.concat(["MULTI", ...lines, "EXEC"].map((line) => request(...line.split(" ")))));
+  const answer = "COMMAND GETKEYS MGET " + "k".repeat(MIB);
+  queue(answer, "GET large", "DEBUG SLEEP 3600");
+  // The name is queued, kept as the answer, and in the reply so far; the value is read, and in the reply.
+  await vi.waitFor(() => expect(server.clientMemory.bytes).toBeGreaterThan(5 * MIB));
+  server.connections.get(1)!.destroy();
+  expect(server.clientMemory.bytes).toBe(0);
+
+  const reader = new ReplyReader(server.address.port);
+  const gets = Array.from({ length: 64 }, (_, i) => request("GET", `k${i}`));
+  reader.socket.write(Buffer.concat([request("MULTI"), ...gets, request("EXEC")]));
+  for (let i = 0; i < 66; i++) await reader.next();
+  await vi.waitFor(() => expect(server.connections.values().next().value!.waitingBytes).toBe(0));
+  expect(server.clientMemory.bytes).toBeGreaterThan(3 * MIB);
+  expect(server.clientMemory.bytes).toBeLessThan(6 * MIB);
+  await vi.waitFor(() => expect(server.clientMemory.bytes).toBeLessThan(4096), { timeout: 10_000 });
+});
+
+test("a reply that a hook has is counted", async () => {
+  const server = await temporaryServer();
+  await server.store.put("k", "x".repeat(MIB));
+  let goOn: () => void = () => undefined;
+  server.use({ commands: ["GET"] }, async (_context, next) => {
+    await next();
+    await new Promise<void>((resolve) => (goOn = resolve));
+  });
+  const reader = new ReplyReader(server.address.port);
+  reader.socket.write(request("GET", "k"));
+  await vi.waitFor(() => expect(server.clientMemory.bytes).toBeGreaterThan(MIB));
+  goOn();
+  await reader.next();
+  await vi.waitFor(() => expect(server.clientMemory.bytes).toBeLessThan(4096));
+});
+
 test("a quiet connection gives its buffers back, and goes on where it was", async () => {
   const trim = vi.spyOn(native, "sessionSet");
   onTestFinished(() => void vi.restoreAllMocks());

@@ -1,5 +1,6 @@
 // A connection ends after its last reply, whatever the session was waiting for when the end came.
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
+import { native } from "../../src/native.js";
 import { Client, request, temporaryServer } from "./serving.js";
 
 const walk = request("KEYS", "*");
@@ -40,4 +41,40 @@ test("QUIT behind a command that CLIENT PAUSE held ends the connection", async (
   expect(await client.expectReply("+PONG\r\n")).toBe("+PONG\r\n");
   operator.say(request("CLIENT", "UNPAUSE"));
   expect(await client.untilEnded()).toBe("+OK\r\n+OK\r\n");
+});
+
+test("a message to a connection that ends takes nothing of its replies away", async () => {
+  const server = await temporaryServer({ replyBytesPause: 64 * 1024 * 1024 });
+  const value = "v".repeat(16_000_000); // more than what the sockets themselves take
+  await server.store.put("k", value);
+  const [client, publisher] = [new Client(server.address.port), new Client(server.address.port)];
+  const subscribed = ">3\r\n$9\r\nsubscribe\r\n$2\r\nch\r\n:1\r\n";
+  client.say(Buffer.concat([request("HELLO", "3"), request("SUBSCRIBE", "ch")]));
+  await vi.waitFor(() => expect(client.received.endsWith(subscribed)).toBe(true));
+  await client.receive();
+  client.socket.pause();
+  client.say(Buffer.concat([request("GET", "k"), quit]));
+  await vi.waitFor(() => {
+    expect([...server.connections.values()].some(({ socket }) => socket.writableEnded)).toBe(true);
+  });
+  publisher.say(request("PUBLISH", "ch", "message"));
+  expect(await publisher.expectReply(":1\r\n")).toBe(":1\r\n");
+  client.socket.resume();
+  const replies = `$${value.length}\r\n${value}\r\n+OK\r\n`;
+  expect((await client.untilEnded()) === replies).toBe(true);
+});
+
+test("closing the store beneath a server leaves no client waiting for its commit group, nor the server for the client", async () => {
+  onTestFinished(() => void vi.restoreAllMocks());
+  const server = await temporaryServer({ sync: "always", drainMs: 3_600_000 });
+  const client = new Client(server.address.port);
+  // The log's writer is not woken, so the reply waits until the store closes.
+  const kick = vi.spyOn(native, "kick").mockImplementation(() => undefined);
+  client.say(request("SET", "k", "v"));
+  await vi.waitFor(() => expect(kick).toHaveBeenCalled());
+  kick.mockRestore();
+  await server.store.close();
+  expect(await client.expectReply("+OK\r\n")).toBe("+OK\r\n");
+  await server.close();
+  expect(await client.untilEnded()).toBe("");
 });

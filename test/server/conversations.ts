@@ -10,8 +10,11 @@ export interface Conversation {
 
 /** Words as a person writes them; `''` is the empty one. */
 const wordsOf = (line: string): string[] => line.split(" ").map((word) => (word === "''" ? "" : word));
-const requestsOf = (lines: readonly (string | Buffer)[]): Buffer =>
+export const requestsOf = (lines: readonly (string | Buffer)[]): Buffer =>
   Buffer.concat(lines.map((line) => (typeof line === "string" ? request(...wordsOf(line)) : line)));
+
+/** The same for the text protocol. */
+export const textOf = (lines: readonly string[]): Buffer => Buffer.from(`${lines.join("\n")}\n`);
 
 const raw = (text: string): Buffer => Buffer.from(text, "latin1");
 const everyByte = Buffer.from(Array.from({ length: 256 }, (_, i) => i));

@@ -65,6 +65,7 @@ test("a connection that is closed is let go at once, however long its group take
   const told: string[] = [];
   const holder = (name: string) => ({
     release: () => told.push(`released ${name}`) > 0,
+    awaitedGroup: 0,
     fail: () => void told.push(`failed ${name}`),
   });
   const stays = holder("stays");

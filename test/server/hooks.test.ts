@@ -173,6 +173,14 @@ test("the first hook is the outermost; next() can be called once", async () => {
   await ask(request("TIME"), "-ERR a hook left TIME without a reply\r\n");
   server.use({ commands: ["DBSIZE"] }, () => ({ no: "reply" }) as never);
   await ask(request("DBSIZE"), "-ERR a reply cannot be an instance of Object\r\n");
+  server.use({ commands: ["STRLEN"] }, () => 2n ** 63n);
+  await ask(request("STRLEN", "x"), "-ERR a reply cannot be 9223372036854775808\r\n");
+  server.use({ commands: ["LOLWUT"] }, () => -(2n ** 63n));
+  await ask(request("LOLWUT"), ":-9223372036854775808\r\n");
+  const ofText = new Client(server.address.port);
+  ofText.say("LOLWUT\nSTRLEN x\n");
+  const answered = "-9223372036854775808\nERR a reply cannot be 9223372036854775808\n";
+  expect(await ofText.expectReply(answered)).toBe(answered);
 });
 
 test("replies keep their order and their form, whatever a hook waits for", async () => {

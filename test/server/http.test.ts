@@ -87,11 +87,15 @@ test("metrics count commands by name, their errors and times, and what the store
     "log_bytes",
     "dead_bytes",
     "index_bytes",
+    "acknowledged_version",
   ]) {
     expect(values.get(`crabkv_${name}`), name).toBeGreaterThan(0);
   }
   expect(values.get('crabkv_command_seconds_sum{command="set"}')).toBeGreaterThan(0);
   expect(values.has("crabkv_cache_hits_total")).toBe(true);
+  for (const name of ["durable_version", "open_seconds", "open_hints_missing"]) {
+    expect(values.has(`crabkv_${name}`), name).toBe(true);
+  }
   expect(values.has("process_resident_memory_bytes")).toBe(true);
   // Buckets rise.
   const buckets = [...values].filter(([name]) => name.startsWith('crabkv_command_seconds_bucket{command="set"'));

@@ -26,6 +26,8 @@ test("a monitor sees what it sees of redis-server", async () => {
     ["p", "AUTH", "secret"],
     ["p", "AUTH", "default", "secret"],
     ["p", "HELLO", "2", "AUTH", "default", "secret", "SETNAME", "me"],
+    ["p", "HELLO", "2", "AUTH", "default", "x", "AUTH", "default", "secret"],
+    ["p", "HELLO", "2", "SETNAME", "auth", "AUTH", "default", "secret"],
     ["p", "CONFIG", "GET", "maxmemory"],
     ["p", "SLOWLOG", "LEN"],
     ["p", "NO-SUCH", "x"],
@@ -37,6 +39,35 @@ test("a monitor sees what it sees of redis-server", async () => {
     ["p", "GET", "k"],
   ] as const;
   await expectSame(steps, { compare: lines });
+});
+
+test("of what is large a monitor sees the beginning, and how much more there is", async () => {
+  const server = await temporaryServer();
+  const [monitor, client] = [new Client(server.address.port), new Client(server.address.port)];
+  monitor.say(request("MONITOR"));
+  expect(await monitor.expectReply("+OK\r\n")).toBe("+OK\r\n");
+  const many = Array.from({ length: 70_000 }, (_, i) => `k${i}`);
+  const transaction = Buffer.concat(
+    ["MULTI", ...many.map((key) => `GET ${key}`), "EXEC"].map((line) => request(...line.split(" "))),
+  );
+  client.say(Buffer.concat([request("SET", "k", Buffer.alloc(3_000_000, 1)), request("EXISTS", ...many), transaction]));
+  client.say(
+    Buffer.concat([
+      request("MULTI"),
+      ...many.slice(0, 1000).map((key) => request("SET", key, Buffer.alloc(2000, 1))),
+      request("EXEC"),
+    ]),
+  );
+  client.say(request("GET", "last"));
+  while (!monitor.received.endsWith('"GET" "last"\r\n')) await after(5);
+  const shown = [...monitor.received.matchAll(/\] (.*)\r\n/g)].map(([, words]) => words!);
+  expect(shown[0]).toBe(`"SET" "k" "${"\\x01".repeat(1024)}... (2998976 more bytes)"`);
+  expect(shown[1]).toMatch(/^"EXISTS" "k0" "k1" .* "k125" "\.\.\. \(6\d{4} more arguments\)"$/);
+  expect(shown.slice(2, 4)).toEqual(['"MULTI"', '"EXEC"']);
+  const sets = shown.slice(5, -2);
+  expect(sets.length).toBeGreaterThan(200);
+  expect(sets.length).toBeLessThan(300);
+  expect(shown.slice(-2)).toEqual(['"EXEC"', '"GET" "last"']);
 });
 
 test("while nobody monitors, and after a monitor has gone, commands stay native", async () => {
@@ -68,9 +99,27 @@ test("a monitor that does not read is cut off at the bound, and the others go on
   await monitor.expectReply("+OK\r\n");
   monitor.socket.pause();
   for (let said = 0; server.connections.size === 2; said++) {
-    expect(said).toBeLessThan(200);
-    client.say(request("SET", "k", "v".repeat(1024 * 1024)));
-    expect(await client.expectReply("+OK\r\n")).toBe("+OK\r\n");
+    expect(said).toBeLessThan(1000);
+    client.say(request("EXISTS", ...Array.from({ length: 127 }, () => "k".repeat(1000))));
+    expect(await client.expectReply(":0\r\n")).toBe(":0\r\n");
   }
   expect(server.connections.size).toBe(1);
+});
+
+test("no password of HELLO is shown, wherever it stands", async () => {
+  const server = await temporaryServer({ password: "secret" });
+  const [monitor, client] = [new Client(server.address.port), new Client(server.address.port)];
+  monitor.say(Buffer.concat([request("AUTH", "secret"), request("MONITOR")]));
+  await monitor.expectReply("+OK\r\n+OK\r\n");
+  const said = [
+    ["3", "AUTH", "default", "x", "AUTH", "default", "secret"],
+    ["3", "SETNAME", "auth", "AUTH", "default", "secret"],
+    ["AUTH", "default", "secret"],
+    ["3", "NO-OPTION", "AUTH", "default", "secret"],
+    ["3", "AUTH", "secret"],
+  ];
+  client.say(Buffer.concat([...said.map((words) => request("HELLO", ...words)), request("ECHO", "over")]));
+  while (!monitor.received.endsWith('"ECHO" "over"\r\n')) await after(5);
+  expect(monitor.received).not.toContain("secret");
+  expect(monitor.received).toContain('"HELLO" "3" "SETNAME" "auth" "AUTH" "(redacted)" "(redacted)"\r\n');
 });

@@ -8,6 +8,8 @@ import { cleanEnv, cliPath } from "../run-program.js";
 import { openStore, temporaryDirectory, temporaryStore } from "../temporary.js";
 import { startRedis } from "./redis-server.js";
 import { Client, request, temporaryServer } from "./serving.js";
+import { expectSame } from "./side-by-side.js";
+import type { Step } from "./side-by-side.js";
 
 const bytesOf = (lines: readonly string[]): Buffer => Buffer.concat(lines.map((line) => request(...line.split(" "))));
 
@@ -78,6 +80,16 @@ test("a server that closes ends a pause, and what waited is answered", async () 
   await sleep(50);
   await server.close();
   expect(await writer.untilEnded()).toBe("+OK\r\n");
+});
+
+test("of the options of CLIENT KILL the last of each kind counts", async () => {
+  const steps: Step[] = [
+    ["a", "PING"],
+    ["b", "CLIENT", "KILL", "TYPE", "normal", "ADDR", "1.2.3.4:5", "TYPE", "pubsub"],
+    ["b", "CLIENT", "KILL", "TYPE", "normal", "TYPE", "nope"],
+    ["b", "CLIENT", "KILL", "SKIPME", "no", "TYPE", "pubsub", "SKIPME", "yes", "TYPE", "normal"],
+  ];
+  await expectSame(steps);
 });
 
 test("CLIENT KILL ends the connections that it names, its own after the reply", async () => {

@@ -53,6 +53,15 @@ test("the text style says how values and missing keys are answered", async () =>
   );
 });
 
+test("EXEC of the text protocol answers in one form: MULTI takes no HELLO", async () => {
+  const server = await temporaryServer();
+  const said = "MULTI\nHELLO 3\nPING\nEXEC\nHELLO 3\n";
+  const refused = "OK\nERR Command not allowed inside a transaction\nQUEUED\nERR EXECABORT";
+  const replies = await run("nc", ["-N", "127.0.0.1", String(server.address.port)], said);
+  expect(replies.startsWith(refused)).toBe(true);
+  expect(replies).toContain("\n%7\r\n");
+});
+
 test("redis-cli speaks RESP2 and RESP3 with it", async () => {
   const server = await temporaryServer();
   const cli = (...args: string[]) => run("redis-cli", ["-p", String(server.address.port), ...args]);

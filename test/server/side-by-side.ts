@@ -8,7 +8,7 @@ import type { ServeOptions } from "../../src/server/index.js";
 export type Step = readonly [client: string, ...said: readonly string[] | readonly (readonly string[])[]];
 
 /** What each client received after each step, as lines such as `a SET k v`, `  a "+OK\r\n"`. */
-export async function transcriptOf(port: number, steps: readonly Step[], version = "2"): Promise<string[]> {
+async function transcriptOf(port: number, steps: readonly Step[], version = "2"): Promise<string[]> {
   const clients = new Map<string, Client>();
   const lines: string[] = [];
   for (const [i, [name, ...said]] of steps.entries()) {

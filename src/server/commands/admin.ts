@@ -6,9 +6,9 @@ import type { ConnectionHost } from "../server.js";
 import { ErrorReply, OK, TextReply } from "../replies.js";
 import type { Reply } from "../replies.js";
 import { SLOW_COMMANDS_MAX, SLOW_MS } from "../slow-commands.js";
-import { matches, SYNTAX_ERROR } from "./shared.js";
+import { matching, SYNTAX_ERROR } from "./shared.js";
 
-/** Settings by Redis' names, as far as clients ask for them. They are chosen at the start and do not change. */
+/** Settings by Redis' names, as far as clients ask for them. All but EVENTS are chosen at the start and do not change. */
 function settingsOf(server: ConnectionHost): ReadonlyMap<string, string> {
   const { options, session } = server;
   const { sync } = options.open;
@@ -52,8 +52,8 @@ export function config({ server, arguments: words }: CommandContext): CommandRes
   const names = words.slice(2).map((word) => word.toString("latin1").toLowerCase());
   switch (words[1]!.toString("latin1").toLowerCase()) {
     case "get": {
-      const settings = [...settingsOf(server)].filter(([name]) => names.some((pattern) => matches(name, pattern)));
-      return new Map<string, Reply>(settings);
+      const settings = settingsOf(server);
+      return new Map<string, Reply>(matching([...settings.keys()], names).map((name) => [name, settings.get(name)!]));
     }
     case "set":
       if (names.length % 2 !== 0) return SYNTAX_ERROR;

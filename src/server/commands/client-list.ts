@@ -19,11 +19,17 @@ export function filterOfType(word: string, pubsub: PubSub): ConnectionFilter | E
 }
 
 /** CLIENT LIST [TYPE type | ID id [id ...]] */
-export function list({ connections, pubsub }: ConnectionHost, filter: readonly Buffer[]): Reply {
+export function list({ connections, pubsub, replyBytesMax }: ConnectionHost, filter: readonly Buffer[]): Reply {
   const [option, ...values] = filter.map((word) => word.toString("latin1"));
   const all = [...connections.values()];
-  const textOf = (chosen: readonly Connection[]): Reply =>
-    new TextReply(chosen.map((connection) => `${lineOf(connection, pubsub)}\n`).join(""));
+  const textOf = (chosen: readonly Connection[]): Reply => {
+    let text = "";
+    for (const connection of chosen) {
+      text += `${lineOf(connection, pubsub)}\n`;
+      if (text.length > replyBytesMax) break; // it is too large already: an id may be given a million times
+    }
+    return new TextReply(text);
+  };
   if (option === undefined) return textOf(all);
   if (option.toLowerCase() === "type" && values.length === 1) {
     const isOfType = filterOfType(values[0]!, pubsub);

@@ -13,8 +13,8 @@ export function kill({ connection, server, arguments: words }: CommandContext): 
   const rest = words.slice(2).map((word) => word.toString("latin1"));
   const old = rest.length === 1;
   let skipMe = !old;
-  const filters: ConnectionFilter[] = [];
-  if (old) filters.push((other) => other.peerAddress === rest[0]);
+  const filters = new Map<string, ConnectionFilter>(); // of each kind the last one counts
+  if (old) filters.set("addr", (other) => other.peerAddress === rest[0]);
   for (let i = 0; !old && i < rest.length; i += 2) {
     const [name, value] = [rest[i]!.toLowerCase(), rest[i + 1]];
     if (value === undefined) return SYNTAX_ERROR;
@@ -25,10 +25,11 @@ export function kill({ connection, server, arguments: words }: CommandContext): 
     }
     const filter = filterOf(name, value, server.pubsub);
     if (filter instanceof ErrorReply) return filter;
-    filters.push(filter);
+    filters.set(name, filter);
   }
+  const all = [...filters.values()];
   const chosen = [...server.connections.values()].filter(
-    (other) => filters.every((filter) => filter(other)) && !(skipMe && other === connection),
+    (other) => all.every((filter) => filter(other)) && !(skipMe && other === connection),
   );
   for (const other of chosen) {
     if (other === connection) other.closeAfterReply();

@@ -5,11 +5,11 @@ import type { CommandContext, CommandResult } from "../commands.js";
 import { keysAndFlagsOf, keysOf } from "./key-arguments.js";
 import { ErrorReply, SetReply, Status } from "../replies.js";
 import type { Reply } from "../replies.js";
-import { matches, REDIS_VERSION } from "./shared.js";
+import { matching, REDIS_VERSION } from "./shared.js";
 
 /** COMMAND [COUNT | LIST [FILTERBY PATTERN p] | INFO [name ...] | DOCS [name ...] | GETKEYS[ANDFLAGS] command ...] */
 export function command({ arguments: words }: CommandContext): CommandResult {
-  if (words.length === 1) return [...respCommands.values()].map(infoOf);
+  if (words.length === 1) return infosOf([...respCommands.keys()]);
   const names = words.slice(2).map((word) => word.toString("latin1").toLowerCase());
   switch (words[1]!.toString("latin1").toLowerCase()) {
     case "count":
@@ -17,11 +17,7 @@ export function command({ arguments: words }: CommandContext): CommandResult {
     case "list":
       return listOf(names);
     case "info":
-      if (names.length === 0) return [...respCommands.values()].map(infoOf);
-      return names.map((name) => {
-        const found = respCommands.get(name) ?? subcommands.get(name);
-        return found === undefined ? null : infoOf(found);
-      });
+      return infosOf(names.length === 0 ? [...respCommands.keys()] : names);
     case "docs":
       return docsOf(names);
     case "getkeys":
@@ -55,13 +51,20 @@ function infoOf(described: CommandDescription): Reply {
   ];
 }
 
+/** By name. Made once: a request may ask for the same one a million times. */
+const infos = new Map<string, Reply>(
+  [...subcommands, ...respCommands].map(([name, described]) => [name, infoOf(described)]),
+);
+
+const infosOf = (names: readonly string[]): Reply => names.map((name) => infos.get(name) ?? null);
+
 function listOf(filter: readonly string[]): Reply {
   const names = [...respCommands.keys()];
   if (filter.length === 0) return names;
   if (filter.length !== 3 || filter[0] !== "filterby") return new ErrorReply("ERR syntax error");
   switch (filter[1]) {
     case "pattern":
-      return names.filter((name) => matches(name, filter[2]!));
+      return matching(names, [filter[2]!]);
     case "aclcat":
       return [...respCommands.values()].filter(({ group }) => group === filter[2]).map(({ name }) => name);
     case "module":
@@ -72,7 +75,7 @@ function listOf(filter: readonly string[]): Reply {
 }
 
 function docsOf(names: readonly string[]): Reply {
-  const wanted = names.length === 0 ? [...respCommands.keys()] : names;
+  const wanted = new Set(names.length === 0 ? respCommands.keys() : names);
   const docs = new Map<string, Reply>();
   for (const name of wanted) {
     const described = respCommands.get(name) ?? subcommands.get(name);

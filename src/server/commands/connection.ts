@@ -9,14 +9,21 @@ import type { Reply, ReplyForm } from "../replies.js";
 import { NOT_AN_INTEGER, parseInteger, REDIS_VERSION } from "./shared.js";
 
 const NOT_AN_INT = new ErrorReply("ERR value is out of range, value must between -2147483648 and 2147483647");
-const BAD_NAME = new ErrorReply("ERR Client names cannot contain spaces, newlines or special characters.");
 
 const HELLO_NEEDS_AUTH = new ErrorReply(
   "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can " +
     "be used to authenticate the client and select the RESP protocol version at the same time",
 );
 
-const isName = (name: string): boolean => /^[!-~]*$/.test(name);
+/** They are kept as long as the connection is, and CLIENT LIST shows all of them. */
+const NAME_BYTES_MAX = 1024;
+
+/** What is wrong with a name that a client gives itself or its library, if anything. */
+function faultOf(name: string, what = "Client names"): ErrorReply | undefined {
+  if (name.length > NAME_BYTES_MAX) return new ErrorReply(`ERR ${what} cannot have more than ${NAME_BYTES_MAX} bytes.`);
+  if (/^[!-~]*$/.test(name)) return undefined;
+  return new ErrorReply(`ERR ${what} cannot contain spaces, newlines or special characters.`);
+}
 
 /** HELLO [version [AUTH user password] [SETNAME name]] */
 export function hello(context: CommandContext): Reply | Promise<Reply> {
@@ -37,7 +44,8 @@ export function hello(context: CommandContext): Reply | Promise<Reply> {
       i += 2;
     } else if (option.toLowerCase() === "setname" && i + 1 < words.length) {
       name = words[++i]!.toString("latin1");
-      if (!isName(name)) return BAD_NAME;
+      const fault = faultOf(name);
+      if (fault !== undefined) return fault;
     } else {
       return new ErrorReply(`ERR Syntax error in HELLO option '${option}'`);
     }
@@ -106,16 +114,16 @@ export function client(context: CommandContext): CommandResult {
 
 function setName(connection: Connection, bytes: Buffer): Reply {
   const name = bytes.toString("latin1");
-  if (!isName(name)) return BAD_NAME;
-  connection.name = name;
-  return OK;
+  const fault = faultOf(name);
+  if (fault === undefined) connection.name = name;
+  return fault ?? OK;
 }
 
 function setInfo(connection: Connection, attribute: Buffer, bytes: Buffer): Reply {
   const value = bytes.toString("latin1");
   const name = attribute.toString("latin1").toLowerCase();
   if (name !== "lib-name" && name !== "lib-ver") return new ErrorReply(`ERR Unrecognized option '${name}'`);
-  if (!isName(value)) return new ErrorReply(`ERR ${name} cannot contain spaces, newlines or special characters.`);
-  connection.clientLibrary[name === "lib-name" ? "name" : "version"] = value;
-  return OK;
+  const fault = faultOf(value, name);
+  if (fault === undefined) connection.clientLibrary[name === "lib-name" ? "name" : "version"] = value;
+  return fault ?? OK;
 }

@@ -77,9 +77,21 @@ export function keysOf(words: readonly Buffer[]): Reply {
   return keys instanceof ErrorReply ? keys : keys.map(([key]) => key);
 }
 
+/** Made once: a command may have a million keys. */
+const flagsByAccess = new Map<Access, SetReply>();
+
+function flagsOf(access: Access): SetReply {
+  let flags = flagsByAccess.get(access);
+  if (flags === undefined) {
+    flags = new SetReply(access.split(" ").map((flag) => new Status(flag)));
+    flagsByAccess.set(access, flags);
+  }
+  return flags;
+}
+
 /** COMMAND GETKEYSANDFLAGS command ... */
 export function keysAndFlagsOf(words: readonly Buffer[]): Reply {
   const keys = keysAndAccesses(words);
   if (keys instanceof ErrorReply) return keys;
-  return keys.map(([key, access]) => [key, new SetReply(access.split(" ").map((flag) => new Status(flag)))]);
+  return keys.map(([key, access]) => [key, flagsOf(access)]);
 }

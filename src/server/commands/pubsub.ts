@@ -2,9 +2,12 @@
 import { native } from "../../native.js";
 import type { CommandContext, CommandResult } from "../commands.js";
 import type { SubscriptionKind } from "../pubsub.js";
-import { encodeReply, ErrorReply, PushReply, RawReply } from "../replies.js";
+import { ErrorReply, ManyReplies, PushReply, tooLarge } from "../replies.js";
 import type { Reply } from "../replies.js";
 import { wrongSubcommand } from "./shared.js";
+
+/** Of a confirmation, beside the name. */
+const CONFIRMATION_BYTES = 64;
 
 const TOO_MANY = new ErrorReply("ERR too many subscriptions");
 
@@ -19,20 +22,22 @@ function change({ connection, server, arguments: words }: CommandContext, word: 
   const adds = !word.includes("un");
   const all = !adds && words.length === 1 ? pubsub.namesOf(connection, kind) : undefined;
   const names = all ?? words.slice(1).map((name) => name.toString("latin1"));
-  const replies: Buffer[] = [];
+  const bytes = names.reduce((sum, name) => sum + name.length + CONFIRMATION_BYTES, 0);
+  if (bytes > server.replyBytesMax) return tooLarge(server.replyBytesMax); // nothing was done
+  const replies: Reply[] = [];
   const confirm = (name: Buffer | null): unknown =>
-    replies.push(encodeReply(new PushReply([word, name, pubsub.countOf(connection)]), connection.form));
+    replies.push(new PushReply([word, name, pubsub.countOf(connection)]));
   for (const name of names) {
     if (!adds) pubsub.unsubscribe(connection, kind, name);
     else if (!pubsub.subscribe(connection, kind, name)) {
-      replies.push(encodeReply(TOO_MANY, connection.form));
+      replies.push(TOO_MANY);
       break;
     }
     confirm(Buffer.from(name, "latin1"));
   }
   if (names.length === 0) confirm(null);
   connection.setSubscribed(pubsub.countOf(connection) > 0);
-  return new RawReply(Buffer.concat(replies));
+  return new ManyReplies(replies);
 }
 
 /** PUBLISH channel message */

@@ -1,5 +1,6 @@
 // What commands of several files answer.
-import { ErrorReply, RawReply } from "../replies.js";
+import { native } from "../../native.js";
+import { ErrorReply, ManyReplies } from "../replies.js";
 
 /** What clients take this server for: the version whose replies it gives. */
 export const REDIS_VERSION = "7.0.15";
@@ -15,7 +16,7 @@ export function wrongSubcommand(words: readonly Buffer[]): ErrorReply {
 export const SYNTAX_ERROR = new ErrorReply("ERR syntax error");
 export const NOT_AN_INTEGER = new ErrorReply("ERR value is not an integer or out of range");
 /** For commands that are not answered. */
-export const NO_REPLY = new RawReply(Buffer.alloc(0));
+export const NO_REPLY = new ManyReplies([]);
 
 /** An integer of 64 bits, written in the one way that Redis takes. */
 export function parseInteger(word: Buffer): bigint | undefined {
@@ -32,17 +33,14 @@ export function parseTimeout(word: Buffer): number | ErrorReply {
   return ms < 0n ? new ErrorReply("ERR timeout is negative") : Number(ms);
 }
 
-/** Whether a name matches a pattern with * and ?, as CONFIG GET takes it. */
-export function matches(name: string, pattern: string): boolean {
-  const expression = pattern
-    .replace(/[.+^${}()|\\]/g, "\\$&")
-    .replace(/\*/g, ".*")
-    .replace(/\?/g, ".");
-  try {
-    return new RegExp(`^${expression}$`, "i").test(name);
-  } catch {
-    return false;
-  }
+/** Those of these names that match one of these patterns, as CONFIG GET takes them; all of it in lower case. */
+export function matching(names: readonly string[], patterns: readonly string[]): readonly string[] {
+  const whole = new Set(patterns);
+  const globs = [...whole].filter((pattern) => /[*?[\\]/.test(pattern)).map((glob) => Buffer.from(glob, "latin1"));
+  return names.filter((name) => {
+    const bytes = Buffer.from(name, "latin1");
+    return whole.has(name) || globs.some((glob) => native.matchesPattern(glob, bytes));
+  });
 }
 
 /** As CLIENT LIST shows it. */
