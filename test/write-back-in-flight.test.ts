@@ -34,13 +34,19 @@ async function pairOn(disk: string, options: OpenOptions<"utf8", "utf8">) {
   return { db, log };
 }
 
-/** Flushes puts, and one that is too large for the disk. Resolves in the turn in which the log has taken them back. */
-async function flushInVain(db: Db, log: Db, disk: string, put: () => void) {
+/** Fills the disk, and begins to flush puts and one that is too large for what is left. */
+function beginFlushInVain(db: Db, disk: string, put: () => void) {
   const giveBack = fill(disk, 60 * 1024);
   put();
   void db.put("large", LARGE);
   const flushed = db.flush();
   flushed.catch(() => undefined);
+  return { flushed, giveBack };
+}
+
+/** The same. Resolves in the turn in which the log has taken them back. */
+async function flushInVain(db: Db, log: Db, disk: string, put: () => void) {
+  const { flushed, giveBack } = beginFlushInVain(db, disk, put);
   await Promise.resolve(); // the writer is told
   holdUntil(() => log.getSync("large") === undefined);
   giveBack();
@@ -132,11 +138,7 @@ fullDiskTest.each(calls.filter(([, , , left]) => left !== undefined))(
   `%s counts puts whose flush fails while it is on its way into the log${suffix}`,
   async (name, call, answer, left = {}) => {
     const { db, log, disk } = await pairWithOldValue({}, false);
-    const giveBack = fill(disk, 60 * 1024);
-    putAll(db);
-    void db.put("large", LARGE);
-    const flushed = db.flush();
-    flushed.catch(() => undefined);
+    const { flushed, giveBack } = beginFlushInVain(db, disk, () => putAll(db));
     failBefore("writeBatch", db, log, giveBack);
     expect(await call(db)).toEqual(answer);
     await expect(flushed).rejects.toMatchObject({ code: "CRABKV_DISK_FULL" });
@@ -147,11 +149,7 @@ fullDiskTest.each(calls.filter(([, , , left]) => left !== undefined))(
 
 fullDiskTest(`a guarded batch that waits for the disk counts puts whose flush fails meanwhile${suffix}`, async () => {
   const { db, log, disk, coldVersion } = await pairWithOldValue({}, true);
-  const giveBack = fill(disk, 60 * 1024);
-  putAll(db);
-  void db.put("large", LARGE);
-  const flushed = db.flush();
-  flushed.catch(() => undefined);
+  const { flushed, giveBack } = beginFlushInVain(db, disk, () => putAll(db));
   failBefore("writeBatchCold", db, log, giveBack);
   const result = await db.batch([
     { type: "check", key: "cold", if: { version: coldVersion } },
@@ -165,12 +163,8 @@ fullDiskTest(`a guarded batch that waits for the disk counts puts whose flush fa
 
 fullDiskTest(`what found a key deleted by a write that fails as well drops no put${suffix}`, async () => {
   const { db, log, disk } = await pairWithOldValue({}, false);
-  const giveBack = fill(disk, 60 * 1024);
-  putAll(db);
-  void db.put("large", LARGE);
-  const flushed = db.flush();
+  const { flushed, giveBack } = beginFlushInVain(db, disk, () => putAll(db));
   const deleted = log.delete("fresh");
-  flushed.catch(() => undefined);
   deleted.catch(() => undefined);
   expect(await db.expire("fresh", HOUR_MS)).toBe(false);
   await expect(deleted).rejects.toMatchObject({ code: "CRABKV_DISK_FULL" });

@@ -8,10 +8,8 @@ namespace crabkv {
 namespace {
 constexpr size_t kFailedRangesMax = 1024;
 
-// 1 GiB of them at most.
-size_t UnsyncedSegmentsMax(uint64_t segment_bytes) {
-  return static_cast<size_t>(std::clamp<uint64_t>((uint64_t{1} << 30) / segment_bytes, 1, 16));
-}
+// A segment may be larger than the option says, by a batch: bytes count, not segments.
+uint64_t UnsyncedBytesMax(uint64_t segment_bytes) { return std::min<uint64_t>(uint64_t{1} << 30, 16 * segment_bytes); }
 
 GroupQueue::Limits LimitsOf(const Options& options) {
   GroupQueue::Limits limits;
@@ -46,7 +44,7 @@ CommitLog::CommitLog(Env* env, std::string directory, const Options& options, Se
       durable_lsn_(start.durable_lsn),
       current_(start.end.segment),
       segment_bytes_(options.segment_bytes),
-      unsynced_segments_max_(UnsyncedSegmentsMax(options.segment_bytes)) {
+      unsynced_bytes_max_(UnsyncedBytesMax(options.segment_bytes)) {
   appender_.Start(start.end);
   space_.Begin(start.end.segment, start.end.offset);
   LogPosition position;

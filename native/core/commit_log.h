@@ -119,6 +119,7 @@ class CommitLog {
   // --- Syncer thread (log_syncer.cc).
   void SyncerMain();
   bool SyncIsDue(uint64_t now_ms, uint64_t* wait_ms);
+  uint64_t UnsyncedBytes() const;
   void WakeSyncer();
   void SyncOnce();
   Status SyncSegments(const std::vector<Unsynced>& segments);
@@ -218,8 +219,8 @@ class CommitLog {
   std::atomic<uint64_t> sync_ns_max_{0};
 
   const uint64_t segment_bytes_;
-  // So many full segments are synced before it is time to: what is not durable has to be copied after a crash.
-  const size_t unsynced_segments_max_;
+  // So much of sealed segments is synced before it is time to: what is not durable has to be copied after a crash.
+  const uint64_t unsynced_bytes_max_;
 
   std::thread writer_;
   std::thread syncer_;

@@ -157,11 +157,14 @@ Status LogFeed::NextFrame(bool* found) {
   if (result != FrameReader::Result::kFrame) {
     return Status::Corruption(segment->path, offset_, result == FrameReader::Result::kEnd ? "a frame is missing" : why);
   }
-  // A compaction may have taken what lay between since the position was checked.
-  if (frame_.header.type == FrameType::kStart && came_from_ != 0 &&
-      DecodeStart(frame_.payload.data()).previous_number != came_from_) {
-    return Status::Error(Code::kPositionGone,
-                         "the changes after version " + std::to_string(version()) + " are no longer in the log");
+  if (frame_.header.type == FrameType::kStart && came_from_ != 0) {
+    const StartPayload start = DecodeStart(frame_.payload.data());
+    // A compaction may have taken what lay between since the position was checked. Segments without records do not
+    // count.
+    if (start.previous_number != came_from_ && start.previous_last_lsn > version()) {
+      return Status::Error(Code::kPositionGone,
+                           "the changes after version " + std::to_string(version()) + " are no longer in the log");
+    }
   }
   bytes_read_ += reader_->offset() - offset_;
   offset_ = reader_->offset();

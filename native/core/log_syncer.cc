@@ -10,13 +10,14 @@ namespace crabkv {
 namespace {
 constexpr uint64_t kIdleMs = 50;          // after which a watermark frame vouches for the last frames
 constexpr uint64_t kResidencyMs = 30000;  // an epoch of the residency bitmaps
+constexpr uint64_t kNothingToTime = UINT64_MAX;
 }  // namespace
 
 void CommitLog::SyncerMain() {
   std::unique_lock<std::mutex> lock(sync_mutex_);
   while (!syncer_stops_) {
     const uint64_t now = NowMs();
-    uint64_t wait = kResidencyMs;
+    uint64_t wait = kNothingToTime;
     RotateResidency(now);
     if (SyncIsDue(now, &wait)) {
       lock.unlock();
@@ -24,7 +25,7 @@ void CommitLog::SyncerMain() {
       lock.lock();
       continue;
     }
-    const bool times_sync = wait != kResidencyMs;
+    const bool times_sync = wait != kNothingToTime;
     if (WatermarkIsDue(now, &wait)) {
       last_write_ms_ = now;  // not again before another idle span
       watermark_wanted_.store(true, std::memory_order_release);
@@ -32,8 +33,8 @@ void CommitLog::SyncerMain() {
       continue;
     }
     // What is written next may have to be durable before the idle span that it waits for is over.
-    syncer_idle_ = sync_ == SyncMode::kInterval ? !times_sync : wait == kResidencyMs;
-    env_->WaitFor(syncer_wakes_, lock, wait);
+    syncer_idle_ = sync_ == SyncMode::kInterval ? !times_sync : wait == kNothingToTime;
+    env_->WaitFor(syncer_wakes_, lock, std::min(wait, kResidencyMs));
     syncer_idle_ = false;
   }
 }
@@ -46,11 +47,18 @@ bool CommitLog::SyncIsDue(uint64_t now_ms, uint64_t* wait_ms) {
   if (durable_wanted_group_ > durable && written >= durable_wanted_group_) return true;
   if (sync_ == SyncMode::kOs) return !unsynced_.empty();
   if (written <= durable) return false;
-  if (unsynced_.size() >= unsynced_segments_max_) return true;
+  if (UnsyncedBytes() >= unsynced_bytes_max_) return true;
   const uint64_t due = last_sync_ms_ + sync_every_ms_;
   if (now_ms >= due) return true;
   *wait_ms = std::min(*wait_ms, due - now_ms);
   return false;
+}
+
+// REQUIRES: sync_mutex_.
+uint64_t CommitLog::UnsyncedBytes() const {
+  uint64_t bytes = 0;
+  for (const Unsynced& unsynced : unsynced_) bytes += unsynced.segment->written.load(std::memory_order_relaxed);
+  return bytes;
 }
 
 // REQUIRES: sync_mutex_. A group was written. That is no reason to wake the syncer each time, but when it slept without

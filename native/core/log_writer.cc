@@ -11,7 +11,7 @@ namespace {
 constexpr uint64_t kGrowthShare = 64;
 constexpr uint64_t kGrowthBytesMin = 128 << 10;
 // After so many times as many segments as make a sync due, writes wait.
-constexpr size_t kUnsyncedStopsTimes = 4;
+constexpr uint64_t kUnsyncedStopsTimes = 4;
 }  // namespace
 
 void CommitLog::Kick() {
@@ -72,7 +72,7 @@ void CommitLog::WaitForLaggingSync() {
   const uint64_t limit_ms = std::max<uint64_t>(2 * sync_every_ms_, 1000);
   std::unique_lock<std::mutex> lock(sync_mutex_);
   const auto lags = [&] {
-    if (unsynced_.size() >= kUnsyncedStopsTimes * unsynced_segments_max_) return true;
+    if (UnsyncedBytes() >= kUnsyncedStopsTimes * unsynced_bytes_max_) return true;
     return sync_ == SyncMode::kInterval && sync_began_ms_ != 0 && NowMs() - sync_began_ms_ > limit_ms;
   };
   while (lags() && !syncer_stops_ && failure().ok()) env_->WaitFor(sync_ended_, lock, kLookEveryMs);
@@ -216,7 +216,10 @@ void CommitLog::EndByFailure() {
 // Whoever is told that a write failed must not find it after a power cut: its frame may have reached the file whole.
 Status CommitLog::CutBackDurably() {
   CRABKV_RETURN_IF_ERROR(appender_.CutBack());
-  return TimedSync(appender_.end().segment);
+  // A sync may have failed meanwhile: the file is not synced again, or what that one lost would pass for durable.
+  CRABKV_RETURN_IF_ERROR(failure());
+  CRABKV_RETURN_IF_ERROR(TimedSync(appender_.end().segment));
+  return failure();
 }
 
 // The fate of a group that was not written. A failed write leaves the log usable if the file can be cut back to its
@@ -239,7 +242,7 @@ bool CommitLog::Settle(const Status& status) {
   }
   AnnounceFailed(first_number, last_number, status);
   if (failure().ok()) PassFailed(last_number);
-  return true;  // also when a sync has failed meanwhile: NextGroup takes back what has come since
+  return true;  // also when a sync has failed just now: NextGroup takes back what has come since
 }
 
 // The fate of all groups up to this one is decided, and what of them is in the log is as durable as it was: whoever

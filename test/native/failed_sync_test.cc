@@ -154,7 +154,8 @@ TEST(A_sync_that_fails_while_a_failed_write_is_taken_back_ends_the_log) {
   MemEnv memory;
   FaultEnv env(&memory);
   auto store = OpenStore(&env, SmallOptions(SyncMode::kOs));
-  EXPECT_OK(WriteAndWait(store.get(), {Put("a", "1")}));
+  Commit acknowledged;
+  EXPECT_OK(WriteAndWait(store.get(), {Put("a", "1")}, &acknowledged));
   std::atomic<bool> syncing{false}, cutting{false};
   const auto nap = [] { std::this_thread::sleep_for(std::chrono::milliseconds(1)); };
   env.SetHook([&](const Call& call) {
@@ -167,13 +168,17 @@ TEST(A_sync_that_fails_while_a_failed_write_is_taken_back_ends_the_log) {
       for (int i = 0; i < 5000 && store->Failure().ok(); i++) nap();
     }
   });
+  env.ResetLog();
   env.FailNth(1, kSyncCall);
   uint64_t group = 0;
   EXPECT_OK(store->RequestDurable(&group));
   while (!syncing) nap();
-  env.Inject(FailedAppend(EIO));
-  EXPECT(!WriteAndWait(store.get(), {Put("b", "2")}).ok());
+  env.Inject(FailedAppend(ENOSPC));
+  // Not that the disk is full, which says that nothing of it is there.
+  EXPECT_CODE(WriteAndWait(store.get(), {Put("b", "2")}), Code::kIndeterminate);
+  EXPECT_CODE(store->WaitFor(acknowledged.group, true), Code::kIndeterminate);
   env.SetHook(nullptr);
+  ExpectNoRetry(env);
   EXPECT(!store->Failure().ok());
   // Whatever is accepted still is told of; and soon nothing is.
   Status status;

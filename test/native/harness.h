@@ -5,9 +5,8 @@
 
 #include <cstdint>
 #include <cstdio>
-#include <ostream>
-#include <sstream>
 #include <string>
+#include <string_view>
 #include <type_traits>
 
 #include "native/core/status.h"
@@ -79,26 +78,31 @@ class Random {
   uint64_t state_;
 };
 
+// What a failed comparison shows. Few kinds of values, so that the many comparisons compile to little.
+std::string InText(int64_t value);
+std::string InText(uint64_t value);
+std::string InText(double value);
+std::string InText(std::string_view value);
+
 template <typename T>
-void Print(std::ostream& out, const T& value) {
-  if constexpr (std::is_enum_v<T>) {
-    out << static_cast<int64_t>(value);
-  } else if constexpr (std::is_same_v<T, uint8_t> || std::is_same_v<T, int8_t>) {
-    out << static_cast<int>(value);
+std::string TextOf(const T& value) {
+  if constexpr (std::is_convertible_v<const T&, std::string_view>) {
+    return InText(std::string_view(value));
+  } else if constexpr (std::is_floating_point_v<T>) {
+    return InText(static_cast<double>(value));
+  } else if constexpr (std::is_enum_v<T> || std::is_signed_v<T>) {
+    return InText(static_cast<int64_t>(value));
   } else {
-    out << value;
+    return InText(static_cast<uint64_t>(value));
   }
 }
+
+void FailUnequal(const char* file, int line, const char* expression, const std::string& a, const std::string& b);
 
 template <typename A, typename B>
 bool ExpectEqual(const A& a, const B& b, const char* expression, const char* file, int line) {
   if (a == b) return true;
-  std::ostringstream out;
-  out << expression << ": ";
-  Print(out, a);
-  out << " is not ";
-  Print(out, b);
-  Fail(file, line, out.str());
+  FailUnequal(file, line, expression, TextOf(a), TextOf(b));
   return false;
 }
 

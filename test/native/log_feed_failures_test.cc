@@ -263,5 +263,20 @@ TEST(A_compaction_that_can_not_commit_leaves_feeds_where_they_may_begin) {
   EXPECT_OK(store->Close());
 }
 
+// A segment without records has the last LSN of the one before, and no feed needs it.
+TEST(A_feed_passes_a_segment_without_records_that_a_compaction_took) {
+  MemEnv memory;
+  auto store = OpenStore(&memory, ManualOptions(SyncMode::kOs));
+  EXPECT_OK(WriteAndWait(store.get(), {Put("a", "1")}));
+  auto feed = FeedFromNow(store.get());
+  EXPECT_OK(EndSegment(store.get()));                                                 // as a backup does
+  EXPECT_OK(WriteAndWait(store.get(), {Put("large", std::string(200 << 10, 'v'))}));  // which needs one of its own
+  EXPECT_EQ(store->Stats().segments, 3u);
+  EXPECT_OK(CompactRun(store.get(), 0, 2));
+  EXPECT_EQ(KeysOf(Take(feed.get())), "large ");
+  feed.reset();
+  EXPECT_OK(store->Close());
+}
+
 }  // namespace
 }  // namespace crabkv::test

@@ -1,4 +1,6 @@
 // Walks and feeds that have little to show: a call reads so much of the log and no more, however few records match.
+#include <functional>
+
 #include "test/native/compaction_fixture.h"
 #include "test/native/fault_env.h"
 #include "test/native/feed_fixture.h"
@@ -34,53 +36,45 @@ uint64_t TakeInBoundedCalls(FaultEnv* env, Scan* scan, bool* paused) {
   return total;
 }
 
-uint64_t WalkInBoundedCalls(FaultEnv* env, Store* store, const ScanOptions& options, bool* paused) {
-  std::unique_ptr<Scan> scan;
-  EXPECT_OK(store->NewScan(options, &scan));
-  return TakeInBoundedCalls(env, scan.get(), paused);
-}
-
-TEST(A_call_that_finds_no_key_of_the_prefix_ends_after_so_much_of_the_log) {
+// How many entries a walk of the store had that got these keys and their large values, and then `last`.
+uint64_t WalkOver(const std::function<std::string(int)>& key_of, const Changes& last, const ScanOptions& options,
+                  bool* paused) {
   MemEnv memory;
   FaultEnv env(&memory);
   auto store = OpenStore(&env, ManualOptions(SyncMode::kOs));
   for (int i = 0; i < kValues; i++) {
-    EXPECT_OK(WriteAndWait(store.get(), {Put("a" + std::to_string(i), std::string(kValueBytes, 'v'))}));
+    EXPECT_OK(WriteAndWait(store.get(), {Put(key_of(i), std::string(kValueBytes, 'v'))}));
   }
-  EXPECT_OK(WriteAndWait(store.get(), {Put("b", "last")}));
+  if (!last.empty()) EXPECT_OK(WriteAndWait(store.get(), last));
+  std::unique_ptr<Scan> scan;
+  EXPECT_OK(store->NewScan(options, &scan));
+  const uint64_t entries = TakeInBoundedCalls(&env, scan.get(), paused);
+  EXPECT_OK(store->Close());
+  return entries;
+}
+
+TEST(A_call_that_finds_no_key_of_the_prefix_ends_after_so_much_of_the_log) {
   ScanOptions options;
   options.values = false;
   options.prefix = "b";
   bool paused = false;
-  EXPECT_EQ(WalkInBoundedCalls(&env, store.get(), options, &paused), 1u);
+  EXPECT_EQ(WalkOver([](int i) { return "a" + std::to_string(i); }, {Put("b", "last")}, options, &paused), 1u);
   EXPECT(paused);
-  EXPECT_OK(store->Close());
 }
 
 TEST(A_call_that_finds_only_what_is_dead_ends_after_so_much_of_the_log) {
-  MemEnv memory;
-  FaultEnv env(&memory);
-  auto store = OpenStore(&env, ManualOptions(SyncMode::kOs));
-  for (int i = 0; i < kValues; i++) EXPECT_OK(WriteAndWait(store.get(), {Put("k", std::string(kValueBytes, 'v'))}));
   bool paused = false;
-  EXPECT_EQ(WalkInBoundedCalls(&env, store.get(), ScanOptions(), &paused), 1u);
+  EXPECT_EQ(WalkOver([](int) { return "k"; }, {}, ScanOptions(), &paused), 1u);
   EXPECT(paused);
-  EXPECT_OK(store->Close());
 }
 
 // The values of a walk over keys are read and not handed on: the chunk's own bounds are far.
 TEST(A_call_for_keys_of_large_values_ends_after_so_much_of_the_log) {
-  MemEnv memory;
-  FaultEnv env(&memory);
-  auto store = OpenStore(&env, ManualOptions(SyncMode::kOs));
-  for (int i = 0; i < kValues; i++) {
-    EXPECT_OK(WriteAndWait(store.get(), {Put("k" + std::to_string(i), std::string(kValueBytes, 'v'))}));
-  }
   ScanOptions options;
   options.values = false;
   bool paused = false;
-  EXPECT_EQ(WalkInBoundedCalls(&env, store.get(), options, &paused), static_cast<uint64_t>(kValues));
-  EXPECT_OK(store->Close());
+  const uint64_t keys = WalkOver([](int i) { return "k" + std::to_string(i); }, {}, options, &paused);
+  EXPECT_EQ(keys, static_cast<uint64_t>(kValues));
 }
 
 TEST(A_call_of_a_feed_that_passes_what_lies_before_its_version_ends_after_so_much_of_the_log) {

@@ -269,6 +269,15 @@ uint64_t Seed() { return seed; }
 
 const char* ProgramPath() { return program_path; }
 
+std::string InText(int64_t value) { return std::to_string(value); }
+std::string InText(uint64_t value) { return std::to_string(value); }
+std::string InText(double value) { return std::to_string(value); }
+std::string InText(std::string_view value) { return std::string(value); }
+
+void FailUnequal(const char* file, int line, const char* expression, const std::string& a, const std::string& b) {
+  Fail(file, line, std::string(expression) + ": " + a + " is not " + b);
+}
+
 bool ExpectOk(const Status& status, const char* expression, const char* file, int line) {
   if (status.ok()) return true;
   Fail(file, line, std::string(expression) + ": " + status.message());

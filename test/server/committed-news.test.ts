@@ -27,29 +27,28 @@ async function killWhoWrote(server: Server): Promise<void> {
   await closed;
 }
 
-test.each(["os", "always"] as const)("of a client that is killed while a hook has its reply (%s)", async (sync) => {
-  const server = await temporaryServer({ sync, notifyKeyspaceEvents: "E$" });
+/** A client that is killed while a hook has the reply to this command, and one that listens. */
+async function killedBehind(command: string, options: { readonly sync?: "os" | "always" } = {}) {
+  const server = await temporaryServer({ ...options, notifyKeyspaceEvents: "E$" });
   const client = new Client(server.address.port);
   await once(client.socket, "connect");
   const subscriber = await subscriberOf(server);
-  server.use({ commands: ["SET"] }, async (_context, next) => {
+  server.use({ commands: [command] }, async (_context, next) => {
     await next();
     await killWhoWrote(server);
   });
+  return { server, client, subscriber };
+}
+
+test.each(["os", "always"] as const)("of a client that is killed while a hook has its reply (%s)", async (sync) => {
+  const { client, subscriber } = await killedBehind("SET", { sync });
   client.say(request("SET", "k", "v"));
   const told = message("__keyevent@0__:set", "k");
   expect(await subscriber.expectReply(told)).toBe(told);
 });
 
 test("of one that is killed behind its EXEC: what that wrote and published, and nothing of what it did not commit", async () => {
-  const server = await temporaryServer({ notifyKeyspaceEvents: "E$" });
-  const client = new Client(server.address.port);
-  await once(client.socket, "connect");
-  const subscriber = await subscriberOf(server);
-  server.use({ commands: ["EXEC"] }, async (_context, next) => {
-    await next();
-    await killWhoWrote(server);
-  });
+  const { server, client, subscriber } = await killedBehind("EXEC");
   const transaction = ["MULTI", "SET k v", "PUBLISH news told", "EXEC"].map((line) => request(...line.split(" ")));
   client.say(Buffer.concat([...transaction, request("SET", "never", "v")]));
   const told = message("__keyevent@0__:set", "k") + message("news", "told");
