@@ -115,20 +115,22 @@ export class Commits {
   /** A promise of its own for all groups from `first` to `last`. */
   own<T>(first: Group, last: Group, value: T): Promise<T> {
     const failure = this.#failures.find((failed) => failed.first <= last && failed.last >= first);
-    if (failure === undefined && last <= this.#settled) return Promise.resolve(value);
-    return new Promise((resolve, reject) => {
-      if (failure !== undefined) {
-        reject(failure.error);
-      } else {
-        this.#own.push({ first, last, resolve: () => resolve(value), reject });
-      }
-    });
+    return failure === undefined ? this.#notToldYet(first, last, value) : Promise.reject(failure.error);
+  }
+
+  /** A promise of its own for all groups up to this one: failures that were told before are not its own. */
+  allUpTo(group: Group): Promise<undefined> {
+    return this.#notToldYet(0, group, undefined);
   }
 
   /** A promise of its own for all groups that somebody waits for now. */
   allWaiting(): Promise<undefined> {
+    let [first, last] = [Infinity, 0];
+    const count = (from: Group, to: Group) => ([first, last] = [Math.min(first, from), Math.max(last, to)]);
     const waiting = this.#waiting;
-    return waiting.length === 0 ? resolved : this.own(waiting[0]!.group, waiting.at(-1)!.group, undefined);
+    if (waiting.length > 0) count(waiting[0]!.group, waiting.at(-1)!.group);
+    for (const own of this.#own) count(own.first, own.last);
+    return this.#notToldYet(first, last, undefined);
   }
 
   /**
@@ -176,6 +178,13 @@ export class Commits {
   drained(): Promise<undefined> {
     if (this.#isIdle()) return resolved;
     return (this.#drained ??= new Deferred()).promise;
+  }
+
+  #notToldYet<T>(first: Group, last: Group, value: T): Promise<T> {
+    if (last <= this.#settled) return Promise.resolve(value);
+    return new Promise((resolve, reject) => {
+      this.#own.push({ first, last, resolve: () => resolve(value), reject });
+    });
   }
 
   #waitFor(group: Group): WaitingGroup {

@@ -190,7 +190,7 @@ export class Session {
     const acknowledged = this.acknowledgements.allWaiting();
     if (group === 0) return acknowledged;
     // A failure of any group up to this one is a failure to do what was asked.
-    return Promise.all([acknowledged, this.#durability.own(0, group, undefined)]);
+    return Promise.all([acknowledged, this.#durability.allUpTo(group)]);
   }
 
   /** Resolves when the store has room again after CRABKV_BUSY, or is closed. */

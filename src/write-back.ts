@@ -341,9 +341,9 @@ export class WriteBack {
     }
   };
 
-  /** Whether the last flush went wrong. */
+  /** Whether the last flush went wrong for another reason than that the log had no room just then. */
   get isTroubled(): boolean {
-    return this.#trouble !== undefined;
+    return this.#trouble !== undefined && (this.#trouble as Partial<CrabKVError>).code !== "CRABKV_BUSY";
   }
 
   /** The first and the last group that something in flight depends on. */

@@ -47,6 +47,26 @@ test("what had nothing to wait for, or comes after its watermark, is settled at 
   expect(await outcome(commits.own(4, 5, "x"))).toBe("x");
 });
 
+test("who waits for everything waits for promises of their own, too, and for no failure that was told before", async () => {
+  const commits = new Commits();
+  const firstLate = commits.late();
+  commits.fail(3, 4, new Error("told"));
+  const secondLate = commits.late(); // so that the failure is remembered still
+  firstLate();
+  expect(await outcome(commits.allWaiting())).toBeUndefined();
+  const own = commits.own(6, 8, "own");
+  const everything = [commits.allWaiting(), commits.allUpTo(8)];
+  const error = new Error("disk on fire");
+  commits.fail(7, 7, error);
+  for (const promise of [own, ...everything]) expect(await outcome(promise)).toBe(error);
+  const done = commits.done(2);
+  const later = commits.own(9, 9, "own");
+  const again = [commits.allWaiting(), commits.allUpTo(9)];
+  commits.settle(9);
+  for (const promise of [done, later, ...again]) expect(await outcome(promise)).not.toBeInstanceOf(Error);
+  secondLate();
+});
+
 test("a failure rejects the groups in its range and nothing else", async () => {
   const commits = new Commits();
   const before = commits.done(1);

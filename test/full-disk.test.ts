@@ -194,20 +194,28 @@ fullDiskTest.each(["always", "os", { everyMs: 20 }] as const)(
   },
 );
 
-fullDiskTest.each(["always", "os", { everyMs: 20 }] as const)(
-  `a flush fails with a put that failed before and is not known yet to have, sync %j${suffix}`,
-  async (sync) => {
+const largeWrites: [name: string, write: (db: Store<string, string>) => Promise<unknown>][] = [
+  ["put", (db) => db.put("large", LARGE)],
+  ["batch", (db) => db.batch([{ type: "put", key: "large", value: LARGE }])],
+  ["update", (db) => db.update("large", () => LARGE)],
+];
+
+fullDiskTest.each(
+  (["always", "os", { everyMs: 20 }] as const).flatMap((sync) => largeWrites.map((write) => [sync, ...write] as const)),
+)(
+  `a flush fails with a write that failed before and is not known yet to have, sync %j, %s${suffix}`,
+  async (sync, _name, write) => {
     const disk = smallDisk();
     for (let round = 0; round < 5; round++) {
       const db = await openStore(join(disk, "data"), { sync });
       await db.put("small", "s");
       const giveBack = fill(disk, 50 * 1024);
-      const put = db.put("large", LARGE);
-      put.catch(() => undefined);
-      await Promise.resolve(); // the writer is told
+      const written = write(db);
+      written.catch(() => undefined);
+      for (let turn = 0; turn < 4; turn++) await Promise.resolve(); // the writer is told
       beBusy(10);
       await expect(db.flush()).rejects.toMatchObject({ code: "CRABKV_DISK_FULL" });
-      await expect(put).rejects.toMatchObject({ code: "CRABKV_DISK_FULL" });
+      await expect(written).rejects.toMatchObject({ code: "CRABKV_DISK_FULL" });
       expect(await db.has("large")).toBe(false);
       await db.flush(); // that failure has been told
       giveBack();

@@ -330,6 +330,16 @@ test("wrong options are named", async () => {
   await expect(open(directory, { writeBack: true, readOnly: true })).rejects.toThrow(TypeError);
 });
 
+test("a program that ends when the log had no room for its buffer flushes that", async () => {
+  const directory = join(temporaryDirectory(), "data");
+  const program = fileURLToPath(new URL("programs/busy-and-end.mjs", import.meta.url));
+  const { code, stdout } = await runProgram(program, [directory]);
+  const { busy, acknowledged } = JSON.parse(stdout) as { busy: number; acknowledged: string[] };
+  expect({ code, sawBusy: busy > 0 }).toEqual({ code: 0, sawBusy: true });
+  const db = await openStore(directory);
+  expect(await db.hasMany(acknowledged)).toEqual(acknowledged.map(() => true));
+});
+
 test("a program that ends with puts in the buffer flushes them; process.exit() does not", async () => {
   const directory = join(temporaryDirectory(), "data");
   const program = fileURLToPath(new URL("programs/buffer-and-end.mjs", import.meta.url));
