@@ -1,6 +1,7 @@
 // Promises of commit groups, without a store: who shares one, who is told of a failure, and what goes unhandled.
-import { expect, onTestFinished, test } from "vitest";
+import { expect, test } from "vitest";
 import { Commits, Deferred } from "../src/commits.js";
+import { unhandledRejections } from "./unhandled-rejections.js";
 
 async function outcome(promise: Promise<unknown>): Promise<unknown> {
   const pending = Symbol("pending");
@@ -109,19 +110,6 @@ test("drained waits for groups, promises of one's own, and late writes", async (
   arrived();
   expect(await outcome(drained)).toBeUndefined();
 });
-
-/** What goes unhandled until the test is over, in place of failing it. */
-function unhandledRejections(): unknown[] {
-  const unhandled: unknown[] = [];
-  const listeners = process.listeners("unhandledRejection");
-  process.removeAllListeners("unhandledRejection");
-  process.on("unhandledRejection", (reason) => unhandled.push(reason));
-  onTestFinished(() => {
-    process.removeAllListeners("unhandledRejection");
-    for (const listener of listeners) process.on("unhandledRejection", listener);
-  });
-  return unhandled;
-}
 
 test("a failed group whose puts nobody awaited is one unhandled rejection; one handler is enough", async () => {
   const unhandled = unhandledRejections();

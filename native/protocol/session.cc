@@ -73,9 +73,8 @@ Session::Outcome Session::RunRequests() {
   if (captured_) return waits_ = Outcome::kReplied;
   if (closes_) return waits_ = Outcome::kClose;
   waits_ = Outcome::kNeedMore;
-  const uint64_t output_max = output_.size() + kTurnReplyBytes;
   KeyScout<Store> scout(store_);
-  for (uint32_t commands = 0; commands < kTurnCommands && output_.size() < output_max; commands++) {
+  for (uint32_t commands = 0; commands < kTurnCommands && output_.size() < kTurnReplyBytes; commands++) {
     switch (parser_.Next()) {
       case RequestParser::Result::kNeedMore:
         return waits_;

@@ -277,7 +277,8 @@ export class Connection {
           return;
         case OUTCOME_JOB:
           this.#park();
-          this.#runJob();
+          if (this.#mayGetMore) this.#runJob();
+          else this.#turn.yield(this.#runJob, false);
           return;
       }
     }
@@ -306,16 +307,17 @@ export class Connection {
     return this.waitingBytes <= this.#host.options.replyBytesPause;
   }
 
-  #runJob(): void {
+  readonly #runJob = (): void => {
+    if (this.#closed) return; // while it waited for the client to read
     const sinceMs = performance.now();
     const finish = (): SessionOutcome => {
       this.#host.slowCommands.addIfSlow(sinceMs, this, () => this.#session.arguments());
       return this.#session.resume();
     };
-    this.#session.runJob().then(() => {
+    this.#call(() => this.#session.runJob())?.then(() => {
       this.#takeTurn(() => this.#call(finish));
     }, this.#failJob);
-  }
+  };
 
   // The readers' queue is full, or the store closes: the command is answered so, and the connection ends.
   readonly #failJob = (error: unknown): void => {

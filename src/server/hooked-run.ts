@@ -97,6 +97,7 @@ export class HookedRun {
     }
     if (reply !== undefined) return { reply };
     const bytes = new Promise<Buffer>((resolve, reject) => (this.#replied = { resolve, reject }));
+    bytes.catch(() => undefined); // nobody waits for it when the session is gone already
     this.#goOn(this.#session.proceed(true));
     return { bytes: await bytes };
   }

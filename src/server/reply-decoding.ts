@@ -9,7 +9,7 @@ import type { Reply } from "./replies.js";
 export function decodeReply(bytes: Buffer): Reply {
   const [first, ...behind] = new ReplyDecoder(bytes).all();
   if (Array.isArray(first)) return [...(first as Reply[]), ...behind];
-  return first ?? new ManyReplies([]);
+  return first === undefined ? new ManyReplies([]) : first;
 }
 
 class ReplyDecoder {

@@ -1,5 +1,7 @@
 // Bounds of the server: what a client asks for never makes it allocate without limit.
-import { expect, test } from "vitest";
+import { connect } from "node:net";
+import { setTimeout as after } from "node:timers/promises";
+import { expect, onTestFinished, test } from "vitest";
 import { temporaryStore } from "../temporary.js";
 import { Client, request, temporaryServer } from "./serving.js";
 
@@ -27,6 +29,34 @@ test("MGET answers what fits into a reply, else with an error, and the connectio
   await expectReplies(client, [request("MGET", "k0", "none", "k1")], `*3\r\n${bulk}$-1\r\n${bulk}`);
   await expectReplies(client, [request("MGET", ...all), request("PING")], `${tooLarge}+PONG\r\n`);
   await expectReplies(client, [request("GET", "k0")], bulk);
+});
+
+test("of a pipeline in which commands run beside the store no more replies are made than the client reads", async () => {
+  const store = await temporaryStore({ valueBytesMax: MIB });
+  const server = await temporaryServer({ store, replyBytesMax: MIB, replyBytesPause: MIB });
+  const half = value.slice(0, 400_000); // less than ends a turn
+  await store.put("k0", half);
+  const slow = connect(server.address.port);
+  onTestFinished(() => void slow.destroy());
+  const rounds = 100;
+  slow.write(Buffer.concat(Array.from({ length: rounds }, () => [request("GET", "k0"), request("SCAN", "0")]).flat()));
+  await after(300);
+  const scanned = "*2\r\n$1\r\n0\r\n*1\r\n$2\r\nk0\r\n";
+  const expected = rounds * (`$400000\r\n${half}\r\n`.length + scanned.length);
+  let bytes = 0;
+  for await (const chunk of slow) if ((bytes += (chunk as Buffer).length) >= expected) break;
+  expect(bytes).toBe(expected);
+});
+
+test("two of the largest replies are not made in one turn, the first by a command that runs beside the store", async () => {
+  const { store, client } = await bounded();
+  const keys = Array.from({ length: 50 }, (_, i) => `${"k".repeat(50_000)}:${String(i).padStart(2, "0")}`);
+  await store.putMany(keys.map((key) => ({ key, value: "" })));
+  const keyBytes = keys[0]!.length;
+  client.say(Buffer.concat([request("KEYS", "kk*"), request("MGET", "k0", "k1")]));
+  const listed = 5 + keys.length * (`$${keyBytes}\r\n`.length + keyBytes + 2);
+  expect(await client.expectReply(" ".repeat(listed))).toMatch(/^\*50\r\n/);
+  await expectReplies(client, [], `*2\r\n${bulk.repeat(2)}`);
 });
 
 test("EXEC whose reply would be too large is an error, and nothing of it is done", async () => {

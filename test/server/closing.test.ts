@@ -1,6 +1,8 @@
 // A connection ends after its last reply, whatever the session was waiting for when the end came.
 import { expect, onTestFinished, test, vi } from "vitest";
+import { Deferred } from "../../src/commits.js";
 import { native } from "../../src/native.js";
+import { unhandledRejections } from "../unhandled-rejections.js";
 import { Client, request, temporaryServer } from "./serving.js";
 
 const walk = request("KEYS", "*");
@@ -77,4 +79,23 @@ test("closing the store beneath a server leaves no client waiting for its commit
   expect(await client.expectReply("+OK\r\n")).toBe("+OK\r\n");
   await server.close();
   expect(await client.untilEnded()).toBe("");
+});
+
+test("closing the store beneath a server while a hook waits ends the client, and nothing else", async () => {
+  const unhandled = unhandledRejections();
+  const server = await temporaryServer();
+  const [entered, go] = [new Deferred<undefined>(), new Deferred<undefined>()];
+  server.use({ commands: ["SET"] }, async (_context, next) => {
+    entered.resolve(undefined);
+    await go.promise;
+    return next();
+  });
+  const client = new Client(server.address.port);
+  client.say(request("SET", "k", "v"));
+  await entered.promise;
+  await server.store.close();
+  go.resolve(undefined);
+  await client.untilEnded();
+  await new Promise((resolve) => setImmediate(resolve));
+  expect(unhandled).toEqual([]);
 });

@@ -27,6 +27,7 @@ test("a hook sees commands and replies, and what it lets through is as without i
   await ask(request("set", "k", "v"), "+OK\r\n");
   await ask(request("GET", "k"), "$1\r\nv\r\n");
   await ask(request("MGET", "k", "none"), "*2\r\n$1\r\nv\r\n$-1\r\n");
+  await ask(request("GET", "none"), "$-1\r\n");
   await ask(request("INCR", "k"), "-ERR value is not an integer or out of range\r\n");
   await ask(request("SET", "n", "9223372036854775806"), "+OK\r\n");
   await ask(request("INCR", "n"), ":9223372036854775807\r\n");
@@ -37,6 +38,7 @@ test("a hook sees commands and replies, and what it lets through is as without i
     ["SET", ["k", "v"], new Status("OK")],
     ["GET", ["k"], Buffer.from("v")],
     ["MGET", ["k", "none"], [Buffer.from("v"), null]],
+    ["GET", ["none"], null],
     ["INCR", ["k"], new ErrorReply("ERR value is not an integer or out of range")],
     ["SET", ["n", "9223372036854775806"], new Status("OK")],
     ["INCR", ["n"], 9223372036854775807n],
