@@ -142,9 +142,16 @@ export const mutants = [
   {
     name: "a failed write is cut off, and that is not synced",
     file: "native/core/log_writer.cc",
-    find: "  return TimedSync(appender_.end().segment);",
-    replace: "  return Status::Ok();",
+    find: "CRABKV_RETURN_IF_ERROR(TimedSync(appender_.end().segment));",
+    replace: "",
     tests: ["A_write_that_failed_does_not_come_back"],
+  },
+  {
+    name: "a file is synced again though a sync failed meanwhile",
+    file: "native/core/log_writer.cc",
+    find: "  CRABKV_RETURN_IF_ERROR(failure());\n  CRABKV_RETURN_IF_ERROR(TimedSync",
+    replace: "  CRABKV_RETURN_IF_ERROR(TimedSync",
+    tests: ["A_sync_that_fails_while_a_failed_write_is_taken_back"],
   },
   {
     name: "a group that was just written counts as empty",
